@@ -1,0 +1,224 @@
+"""The command line, `simclr` or `python -m simclr`: look at the plan, run, verify, share results.
+
+The outermost layer: it may use everything, and imports late, so that `--help` and a check of a
+finished scale take a fraction of a second.
+"""
+
+import argparse
+import fnmatch
+import os
+import sys
+from pathlib import Path
+
+from simclr import keys
+from simclr.config import ConfigError
+
+
+def main(argv=None) -> int:
+    """Run one command, return the exit status. A user's mistake is one line, status 2."""
+    args = _parser().parse_args(argv)
+    os.chdir(keys.ROOT)
+    try:
+        return args.run(args) or 0
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {_explain(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def _explain(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}; nothing is lost, mend it and run the same again."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="simclr",
+        description="SimCLR, the paper as a program. `snakemake --cores all` computes everything; "
+        "these commands look at results, share them, and run stages without Snakemake.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name, run, help_text, *arguments):
+        sub = commands.add_parser(name, help=help_text, description=help_text)
+        if name != "fingerprint":
+            sub.add_argument("scale", nargs="?", default=None, help="default: that of params.yaml")
+        for flags, options in arguments:
+            sub.add_argument(*flags, **options)
+        sub.set_defaults(run=run)
+
+    only = (("--only",), {"metavar": "PATTERN", "help": "names to run, e.g. 'fig8.*.s0'"})
+    stage = (("--stage",), {"metavar": "STAGE", "help": "one stage alone, e.g. pretrain"})
+    add(
+        "plan",
+        _plan,
+        "Say what is cached, what a run would compute, and about how long it takes.",
+        (("--write",), {"action": "store_true", "help": "write results/SCALE/plan for DVC"}),
+        (("--list",), {"action": "store_true", "help": "list every result with its key"}),
+    )
+    add(
+        "run",
+        _run,
+        "Compute results in this process, without Snakemake (inputs first).",
+        (("--keys",), {"nargs": "+", "metavar": "KEY", "help": "planned results, by key"}),
+        only,
+        stage,
+    )
+    add(
+        "verify",
+        _verify,
+        "Check every stored output against its recorded SHA-256.",
+        stage,
+        (("--repair",), {"action": "store_true", "help": "remove damaged results"}),
+    )
+    add("show", _show, "Print the provenance of a result.", (("name",), {"help": "name or key"}))
+    add(
+        "publish",
+        _publish,
+        "Put finished figures into paper_figures/SCALE.",
+        (("--figures",), {"nargs": "+", "metavar": "NAME", "help": "these alone; default: all"}),
+    )
+    add("export", _export, "Write all metrics of a scale to data/published/SCALE.jsonl.")
+    add("import", _import, "Bring published metrics in by key, to draw figures from.")
+    add(
+        "prune",
+        _prune,
+        "Delete results that the present plan does not name, and their checkpoints.",
+    )
+    add(
+        "fingerprint",
+        _fingerprint,
+        "Print the SHA-256 of an image folder or archive, for `sha256` in a scale.",
+        (("path",), {"type": lambda text: Path(text).resolve()}),
+    )
+    return parser
+
+
+def _build(args):
+    from workflow.plan import build_plan
+    from workflow.session import default_scale
+
+    return build_plan(args.scale or default_scale())
+
+
+def _plan(args):
+    from workflow import plan as planning
+    from workflow.session import summary
+
+    plan = _build(args)
+    if args.write:
+        planning.write_plan(plan)
+    print(summary(plan))
+    if args.list:
+        for instance in plan.instances.values():
+            state = "cached" if plan.has(instance) else "to do"
+            print(f"{state:7}{instance.stage:11}{instance.key}  {instance.name}")
+
+
+def _run(args):
+    from workflow.session import run_instances
+
+    if args.keys:
+        from workflow.session import read_planned
+
+        plan_scale, instances = read_planned(args.scale, args.keys)
+    else:
+        from workflow.plan import check_data, write_plan
+
+        plan = _build(args)
+        check_data(plan)
+        write_plan(plan)
+        plan_scale, chosen = plan.scale, plan.missing()
+        if args.stage:
+            _check_stage(args.stage)
+            chosen = plan.of(args.stage)
+        if args.only:
+            chosen = [i for i in plan.instances.values() if fnmatch.fnmatch(i.name, args.only)]
+            chosen = [i for i in chosen if not args.stage or i.stage == args.stage]
+            if not chosen:
+                raise ConfigError(f"--only {args.only}: no planned result has such a name.")
+        instances = [i.line() for i in _with_inputs(plan, chosen)]
+    return run_instances(plan_scale, instances)
+
+
+def _with_inputs(plan, chosen) -> list:
+    """The chosen instances and all that they need, in the plan's order (inputs first)."""
+    needed, todo = set(), list(chosen)
+    while todo:
+        instance = todo.pop()
+        if instance.key not in needed:
+            needed.add(instance.key)
+            todo += [plan.instances[key] for _, key in instance.inputs.values()]
+    return [i for i in plan.instances.values() if i.key in needed]
+
+
+def _check_stage(name):
+    from simclr.config import nearest
+    from workflow.plan import ALL_STAGES
+
+    if name not in ALL_STAGES:
+        raise ConfigError(f"--stage {name}: unknown.{nearest(name, ALL_STAGES)}")
+
+
+def _verify(args):
+    from workflow.plan import ALL_STAGES, LISTS
+    from workflow.publish import verify
+
+    stages = ALL_STAGES
+    if args.stage:
+        _check_stage(args.stage)
+        stages = LISTS.get(args.stage, (args.stage,))
+    return verify(_build(args), stages, repair=args.repair)
+
+
+def _show(args):
+    import json
+
+    from simclr import results
+    from workflow.plan import find
+
+    plan = _build(args)
+    for instance in find(plan, args.name):
+        if results.is_finished(instance.path(plan.store)):
+            found = results.read_provenance(instance.path(plan.store))
+        else:
+            found = {**instance.line(), "state": "not computed yet"}
+        print(json.dumps(found, indent=1))
+
+
+def _publish(args):
+    from workflow.plan import settle
+    from workflow.publish import publish
+
+    plan = _build(args)
+    settle(plan)
+    publish(plan, args.figures)
+
+
+def _export(args):
+    from workflow.publish import export_metrics
+
+    print(export_metrics(_build(args)))
+
+
+def _import(args):
+    from workflow.publish import import_metrics
+
+    print(import_metrics(_build(args)))
+
+
+def _prune(args):
+    from workflow.publish import prune
+
+    print(prune(_build(args)))
+
+
+def _fingerprint(args):
+    from simclr.folder import fingerprint
+
+    print(fingerprint(args.path))

@@ -1,0 +1,174 @@
+"""Stage `evaluate`: how good are the features of a frozen encoder? (paper 2.3, B.5, B.6)
+
+A linear classifier trained on h, and on z = g(h) where there is a head, and the vote of the
+nearest neighbours. The encoder is in inference mode (running statistics); its file is not touched.
+Writes metrics.json: linear_h, knn_h (and linear_z, knn_z) in percent, and what training recorded.
+
+Two protocols. `augmented` is the paper's: every epoch the encoder sees a new crop of every image,
+flipped or not. `features` computes the features of the plain images once, and standardises them
+(mean 0, deviation 1 over the training images): a linear map, which any linear classifier can
+contain, but without which the few steps that a small data set affords do not train it.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from simclr import loop, packed, weights
+from simclr.config import ConfigError
+from simclr.encoder import build_encoder
+from simclr.head import build_head
+from simclr.optim import build_optimizer, learning_rate
+from simclr.settings import Encoder, Head, Optimizer, Views
+
+CROP_AND_FLIP = Views(operators=("crop", "flip"))
+ROWS = 512  # test images that are compared with all training images in one go
+
+
+def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
+    """Evaluate inputs["encoder"] on inputs["data"]; settings: settings.Evaluate.
+
+    Raises ConfigError for settings that do not fit the data, DataError where the encoder was
+    trained on other data.
+    """
+    data = packed.load(inputs["data"])
+    count, classes = len(data.train_images), len(data.classes)
+    loop.steps_per_epoch(count, settings.batch_size)
+    if settings.neighbours > count:
+        raise ConfigError(f"neighbours: {settings.neighbours}, but only {count} training images.")
+    device = loop.find_device(settings.device)
+    networks = load_networks(inputs["encoder"], inputs["data"], device)
+    images, test_images, labels, test_labels = (
+        loop.to_device(array, device)
+        for array in (data.train_images, data.test_images, data.train_labels, data.test_labels)
+    )
+    features, test_features = features_of(networks, images), features_of(networks, test_images)
+    report(0.1, "features")
+    metrics = json.loads((inputs["encoder"] / "training.json").read_text())
+    for name, x in features.items():
+        votes = neighbours_vote(
+            x, labels, test_features[name], classes, settings.neighbours, settings.knn_temperature
+        )
+        metrics[f"knn_{name}"] = loop.accuracy(votes, test_labels)
+    if settings.protocol == "features":
+        test_features = {name: standardise(x, features[name]) for name, x in test_features.items()}
+        features = {name: standardise(x, x) for name, x in features.items()}
+
+        def batches(epoch):
+            return stored_batches(features, settings.seed, settings.batch_size, epoch)
+    else:
+
+        def batches(epoch):
+            return augmented_batches(networks, images, settings.seed, settings.batch_size, epoch)
+
+    sizes = {name: x.shape[1] for name, x in features.items()}
+    classifiers = train_linear(settings, sizes, classes, labels, batches, report)
+    for name, classifier in classifiers.items():
+        metrics[f"linear_{name}"] = loop.accuracy(classifier(test_features[name]), test_labels)
+    loop.write_json(out / "metrics.json", metrics)
+
+
+def load_networks(folder: Path, data: Path, device: torch.device) -> dict[str, nn.Module]:
+    """Return the frozen networks in a training's folder: "h" the encoder, and "z" a head if any.
+
+    data: folder of the prepared data set that it must have been trained on.
+    """
+    encoder = weights.load_network(folder / "encoder.safetensors", data, Encoder, build_encoder)
+    networks = {"h": loop.place(encoder, device)}
+    if (folder / "head.safetensors").exists():
+        head = weights.load_network(
+            folder / "head.safetensors", data, Head, build_head, encoder.feature_dim
+        )
+        networks["z"] = loop.place(head, device)
+    return networks
+
+
+@torch.no_grad()
+def project(networks: dict[str, nn.Module], x: Tensor) -> dict[str, Tensor]:
+    """Features of views x [N, 3, S, S]: "h" [N, feature_dim] and, with a head, "z" [N, out_dim]."""
+    h = networks["h"](x)
+    return {"h": h, "z": networks["z"](h)} if "z" in networks else {"h": h}
+
+
+def features_of(networks: dict[str, nn.Module], images: Tensor) -> dict[str, Tensor]:
+    """Features, as `project`, of all images uint8 [N, 3, S, S], as they are."""
+    return loop.predict(lambda x: project(networks, x), images)
+
+
+def standardise(x: Tensor, reference: Tensor) -> Tensor:
+    """Map features x [N, d] by the mean and the deviation of each column of `reference`."""
+    deviation, mean = torch.std_mean(reference, 0, correction=0)
+    constant = deviation <= 1e-6 * mean.abs()
+    return (x - mean) / torch.where(constant, 1.0, deviation)
+
+
+def stored_batches(features: dict[str, Tensor], seed: int, batch_size: int, epoch: int):
+    """Yield (indices [B], {name: features [B, d]}) for one epoch, in a new order."""
+    some = next(iter(features.values()))
+    order = loop.order(seed, epoch, len(some)).to(some.device)
+    for index in order[: len(order) // batch_size * batch_size].split(batch_size):
+        yield index, {name: x[index] for name, x in features.items()}
+
+
+def augmented_batches(networks, images: Tensor, seed: int, batch_size: int, epoch: int):
+    """The same for new views of the images, crop and flip (paper B.6)."""
+    for _, x, index in loop.batches(images, CROP_AND_FLIP, seed, batch_size, epoch, branches=1):
+        yield index, project(networks, x[0])
+
+
+def train_linear(settings, sizes: dict[str, int], classes: int, labels: Tensor, batches, report):
+    """Train a linear classifier on each kind of features, all on the same batches.
+
+    sizes: {name: d}; labels: int64 [N] on the device; batches(epoch) yields (indices [B], {name:
+    features [B, d]}). Weights start at zero; SGD with Nesterov momentum and cosine decay. Returns
+    {name: nn.Linear}.
+    """
+    rule = Optimizer(
+        kind="sgd",
+        base_lr=settings.base_lr,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        warmup_epochs=0.0,
+    )
+    linear = nn.ModuleDict({name: nn.Linear(size, classes) for name, size in sizes.items()})
+    linear.to(labels.device)
+    for parameter in linear.parameters():
+        nn.init.zeros_(parameter)
+    optimizer = build_optimizer(rule, [linear])
+    step = 0
+    for epoch in range(settings.epochs):
+        for index, x in batches(epoch):
+            rate = learning_rate(rule, settings.batch_size, len(labels), settings.epochs, step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            wanted = labels[index]
+            # The classifiers share no weight: the gradient of the sum is each one's own.
+            loss = sum(F.cross_entropy(linear[name](x[name]), wanted) for name in sizes)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+        report(0.1 + 0.9 * (epoch + 1) / settings.epochs, f"epoch {epoch + 1}")
+    return {name: linear[name].requires_grad_(False) for name in sizes}
+
+
+def neighbours_vote(
+    train: Tensor, labels: Tensor, test: Tensor, classes: int, neighbours: int, temperature: float
+) -> Tensor:
+    """Return the votes [M, classes] of the most similar training features for test [M, d].
+
+    The `neighbours` training features [N, d] of greatest cosine similarity s vote for their labels
+    [N] with weight exp(s / temperature) (Wu et al. 2018, "Unsupervised feature learning via
+    non-parametric instance discrimination", 3.4). The paper reports none; it is a cheap check.
+    """
+    train, test = F.normalize(train, dim=1), F.normalize(test, dim=1)
+    votes = []
+    for some in test.split(ROWS):
+        similarity, nearest = (some @ train.T).topk(neighbours, dim=1)  # [rows, k]
+        weight = (similarity / temperature).exp()
+        each = F.one_hot(labels[nearest], classes) * weight[:, :, None]  # [rows, k, classes]
+        votes.append(each.sum(1))
+    return torch.cat(votes)

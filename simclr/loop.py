@@ -1,0 +1,247 @@
+"""The training loop of both stages that train, and its checkpoints.
+
+Every random number is a function of (seed, what for, epoch, step), drawn on the CPU, and the
+learning rate is a function of the step. So a run is the same on every machine of a kind, and a
+checkpoint needs weights, momentum and the position, but no generator's state: interrupted and
+resumed equals uninterrupted, bit for bit.
+
+The images lie on the device. Views of several steps are made in one go, because at 16x16 pixels
+the calls cost more than the arithmetic. Nothing inside an epoch waits for the device, but for a
+look at the losses every LOOK_SECONDS.
+"""
+
+import hashlib
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from simclr import views, weights
+from simclr.config import ConfigError
+from simclr.optim import build_optimizer, learning_rate
+
+VIEW_FLOATS = {"cpu": 2**22, "cuda": 2**27}  # made in one go: 16 MiB of views, 512 MiB on a GPU
+PREDICT_FLOATS = 2**20  # of images put through a network in one go; its maps are much larger
+LOOK_SECONDS = 1.0
+CHECKPOINT_MINUTES = "SIMCLR_CHECKPOINT_MINUTES"  # environment; 5 where it is not set
+
+
+def generator(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> torch.Generator:
+    """Return a CPU generator for one purpose ("weights", "order", "views") at one step."""
+    digest = hashlib.sha256(f"{seed} {purpose} {epoch} {step}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device "cpu" or "cuda". Raises ConfigError where it is not there."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device: 'cuda', but no GPU is available here; use 'cpu'.")
+    return torch.device(name)
+
+
+def to_device(array: np.ndarray, device: torch.device) -> Tensor:
+    """Copy a (memory-mapped) array to the device."""
+    return torch.from_numpy(np.array(array)).to(device)
+
+
+def steps_per_epoch(images: int, batch_size: int) -> int:
+    """Number of whole batches. Raises ConfigError where there is not one."""
+    if batch_size > images:
+        raise ConfigError(f"batch_size: {batch_size}, but there are only {images} training images.")
+    return images // batch_size
+
+
+def order(seed: int, epoch: int, count: int) -> Tensor:
+    """Return the order of `count` images in an epoch, int64 [count], on the CPU."""
+    return torch.randperm(count, generator=generator(seed, "order", epoch))
+
+
+def batches(
+    images: Tensor, settings, seed: int, batch_size: int, epoch: int, branches: int, start=0
+):
+    """Yield (step, views [branches, B, 3, S, S], indices [B] of their images) for one epoch.
+
+    images: uint8 [N, 3, S, S], on the device where views are made; settings: how they are made.
+    Every epoch has another order of the images; those that fill no batch are left out. Begins with
+    step `start`. Views of several steps are made at once; see `per_chunk`.
+    """
+    device, side = images.device, images.shape[-1]
+    steps = steps_per_epoch(len(images), batch_size)
+    everything = order(seed, epoch, len(images))
+    chunk = per_chunk(images, batch_size, branches)
+    for first in range(start, steps, chunk):
+        several = range(first, min(first + chunk, steps))
+        drawn = views.join(
+            [
+                views.draw(settings, batch_size, side, generator(seed, "views", epoch, s), branches)
+                for s in several
+            ]
+        )
+        chosen = everything[first * batch_size : (several[-1] + 1) * batch_size]
+        chosen = chosen.to(device, non_blocking=True)
+        made = views.make(images[chosen], drawn, settings)
+        yield from zip(several, made.split(batch_size, 1), chosen.split(batch_size), strict=True)
+
+
+def per_chunk(images: Tensor, batch_size: int, branches: int) -> int:
+    """How many steps' views are made at once. No bit of a view depends on it."""
+    floats = branches * batch_size * images[0].numel()
+    return max(1, VIEW_FLOATS[images.device.type] // floats)
+
+
+def train(settings, images, modules, objective, names, branches, checkpoint, report) -> list[dict]:
+    """Train `modules` and return the curves: a dict per epoch, of epoch, the `names`, and lr.
+
+    settings: Pretrain or Supervise; images: uint8 [N, 3, S, S] on the device; modules: name ->
+    nn.Module, on the device, applied one after another to views [branches * B, 3, S, S];
+    objective(output, indices [B]) -> (loss, other summaries), scalars which `names` names;
+    checkpoint: file to resume from and to save to; report(done, text). Raises ConfigError where
+    the loss is no longer a number.
+    """
+    torch.utils.deterministic.fill_uninitialized_memory = False  # it costs a tenth of a step
+    count, batch_size, epochs = len(images), settings.batch_size, settings.epochs
+    steps = steps_per_epoch(count, batch_size)
+    optimizer = build_optimizer(settings.optimizer, modules.values())
+    # One row a step of the current epoch, on the device: read seldom, as reading waits for it.
+    record = torch.zeros(steps, len(names), device=images.device)
+    curves, start, next_step = [], 0, 0
+    if checkpoint.exists():
+        curves, next_step = resume(checkpoint, modules, optimizer, record)
+        start = len(curves)
+    device, reduced = images.device, settings.precision == "bfloat16"
+    interval = checkpoint_seconds()
+    chunk = per_chunk(images, batch_size, branches)
+    looked = saved = time.monotonic()
+    for module in modules.values():
+        module.train()
+
+    for epoch in range(start, epochs):
+        for step, x, index in batches(
+            images, settings.views, settings.seed, batch_size, epoch, branches, next_step
+        ):
+            rate = learning_rate(
+                settings.optimizer, batch_size, count, epochs, epoch * steps + step
+            )
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            # One forward pass of all views: batch statistics are over every branch (paper 2.2).
+            y = x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+                for module in modules.values():
+                    y = module(y)
+            loss, *summaries = objective(y.float(), index)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            record[step] = torch.stack([loss.detach(), *summaries])
+
+            now = time.monotonic()
+            if now - looked > LOOK_SECONDS:
+                check_finite(record[: step + 1], epoch)
+                done = (epoch * steps + step + 1) / (epochs * steps)
+                report(done, f"epoch {epoch + 1} of {epochs}, loss {record[step, 0].item():.3f}")
+                looked = time.monotonic()
+            between = (step + 1) % chunk == 0 and step + 1 < steps
+            if between and now - saved >= interval:
+                save_checkpoint(checkpoint, modules, optimizer, record, curves, step + 1)
+                saved = time.monotonic()
+        check_finite(record, epoch)
+        means = record.double().mean(0).tolist()
+        curves.append({"epoch": epoch + 1, **dict(zip(names, means, strict=True)), "lr": rate})
+        next_step = 0
+        if epoch + 1 < epochs and time.monotonic() - saved >= interval:
+            save_checkpoint(checkpoint, modules, optimizer, record, curves, 0)
+            saved = time.monotonic()
+    return curves
+
+
+def checkpoint_seconds() -> float:
+    """Least time between checkpoints, from the environment. Raises ConfigError."""
+    text = os.environ.get(CHECKPOINT_MINUTES, "5")
+    try:
+        return 60 * float(text)
+    except ValueError:
+        raise ConfigError(f"{CHECKPOINT_MINUTES}: expected minutes, got {text!r}.") from None
+
+
+def check_finite(record: Tensor, epoch: int) -> None:
+    """Raise ConfigError, naming the first step of the epoch whose loss is not finite."""
+    bad = (~record[:, 0].isfinite()).nonzero()
+    if len(bad):
+        step = int(bad[0, 0])
+        raise ConfigError(
+            f"training diverged: the loss is {record[step, 0].item()} at epoch {epoch + 1}, step "
+            f"{step + 1}; lower optimizer.base_lr, or raise warmup_epochs or the temperature."
+        )
+
+
+def parts(modules, optimizer) -> dict[str, Tensor]:
+    """All tensors that training changes, by name."""
+    found = {
+        f"{name}.{key}": value
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+    trained = [w for group in optimizer.param_groups for w in group["params"]]
+    for number, weight in enumerate(trained):
+        state = optimizer.state[weight]
+        if state.get("momentum_buffer") is None:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        found[f"momentum.{number}"] = state["momentum_buffer"]
+    return found
+
+
+def save_checkpoint(path: Path, modules, optimizer, record, curves, next_step: int) -> None:
+    """Save the state of a training, to go on with step `next_step` of the epoch after `curves`."""
+    position = {"curves": curves, "next_step": next_step}
+    weights.write(path, {**parts(modules, optimizer), "record": record}, position)
+
+
+def resume(path: Path, modules, optimizer, record: Tensor) -> tuple[list[dict], int]:
+    """Load the state of a training in place. Returns (curves, next step). Raises ConfigError."""
+    about = weights.read_into(path, {**parts(modules, optimizer), "record": record})
+    return about["curves"], about["next_step"]
+
+
+@torch.no_grad()
+def predict(function, images: Tensor) -> dict[str, Tensor]:
+    """Put images uint8 [N, 3, S, S] through `function`, as floats in [0, 1], some at a time.
+
+    function returns a dict of tensors, which are put together along their first dimension.
+    """
+    some = max(1, PREDICT_FLOATS // images[0].numel())
+    made = [
+        function((x.float() / 255).contiguous(memory_format=torch.channels_last))
+        for x in images.split(some)
+    ]
+    return {name: torch.cat([each[name] for each in made]) for name in made[0]}
+
+
+def accuracy(scores: Tensor, labels: Tensor) -> float:
+    """Percent of rows of scores [N, classes] whose largest is that of the label [N]."""
+    return 100 * (scores.argmax(1) == labels).sum().item() / len(labels)
+
+
+def place(module: nn.Module, device: torch.device) -> nn.Module:
+    """Move a module to the device; channels last, a quarter faster on CPUs too at these sizes."""
+    return module.to(device, memory_format=torch.channels_last)
+
+
+def write_curves(path: Path, curves: list[dict]) -> None:
+    """Write the curves as CSV, a line an epoch, six digits."""
+    lines = [",".join(curves[0])]
+    lines += [",".join(f"{value:.6g}" for value in row.values()) for row in curves]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_json(path: Path, values: dict) -> None:
+    """Write metrics as JSON. Raises ConfigError for one that is not a finite number."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ConfigError(f"{name} is {value}: the training diverged; lower the learning rate.")
+    path.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,104 @@
+"""Finished results on disk: where they are, what they contain, whether they are still intact.
+
+    results/<scale>/<stage>/<key>/   outputs and provenance.json, which lists the SHA-256 of each
+
+A folder appears by one rename when it is complete, so a folder that is there is finished. The path
+holds the key alone, no name: settings can be renamed and regrouped without recomputing anything
+(the lists in results/<scale>/plan/ say which name has which key).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from simclr.config import ConfigError
+
+PROVENANCE = "provenance.json"
+
+
+class ResultError(ConfigError):
+    """A stored result is missing or not what its provenance says. The message names the file."""
+
+
+def folder(results: Path, stage: str, key: str) -> Path:
+    """Return where the result `key` of `stage` belongs; `results` is results/<scale>."""
+    return results / stage / key
+
+
+def is_finished(path: Path) -> bool:
+    """Tell whether the result folder `path` is complete (not whether it is intact: see verify)."""
+    return (path / PROVENANCE).is_file()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_provenance(path: Path) -> dict:
+    """Return the provenance of the result folder `path`. Raises ResultError."""
+    try:
+        found = json.loads((path / PROVENANCE).read_text())
+        if found["key"] != path.name or not isinstance(found["outputs"], dict):
+            raise ValueError("it belongs to another result")
+        return found
+    except FileNotFoundError:
+        raise ResultError(f"{path}: no such result; run the stage that makes it.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultError(
+            f"{path / PROVENANCE}: damaged ({error}); `simclr verify --repair` removes it."
+        ) from None
+
+
+def verify(path: Path) -> dict:
+    """Check every output of the result folder `path` against its recorded SHA-256.
+
+    Returns the provenance. Raises ResultError, which names the first file that differs.
+    """
+    provenance = read_provenance(path)
+    remedy = "`simclr verify --repair` removes the result, the next run recomputes it."
+    for name, recorded in sorted(provenance["outputs"].items()):
+        file = path / name
+        if not file.is_file():
+            raise ResultError(f"{file}: missing from a finished result; {remedy}")
+        if sha256(file) != recorded:
+            raise ResultError(f"{file}: content differs from its recorded SHA-256; {remedy}")
+    extra = {p.name for p in path.iterdir()} - {PROVENANCE, *provenance["outputs"]}
+    if extra:
+        raise ResultError(f"{path / min(extra)}: does not belong to this result; {remedy}")
+    return provenance
+
+
+def write_atomic(path: Path, text: str) -> bool:
+    """Write `text` to `path` by a rename, only where it differs. Returns whether it was written."""
+    if path.is_file() and path.read_text() == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return True
+
+
+def copy_atomic(source: Path, target: Path) -> bool:
+    """Copy a file by a rename, only where the content differs. Returns whether it was copied."""
+    if target.is_file() and sha256(target) == sha256(source):
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True

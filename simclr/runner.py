@@ -1,0 +1,176 @@
+"""Compute one result: check its inputs, run its stage, record where it came from.
+
+An *instance* is a planned result, as a line of results/<scale>/plan.jsonl:
+
+    {"stage", "key", "name", "settings", "inputs": {role: [stage, key]}, "modules", "seconds"}
+
+The stage writes into a temporary folder, which is renamed when complete: a crash at any moment
+leaves either the whole result or none. What varies from run to run (times, host) stands in
+provenance.json alone; every other file is the same, bit for bit, on the same kind of device.
+"""
+
+import contextlib
+import datetime
+import fcntl
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from simclr import keys, results
+from simclr.config import ConfigError, build
+from simclr.settings import STAGES
+
+
+def compute(instance: dict, store: Path, report=lambda done, text: None) -> bool:
+    """Compute `instance` into `store` (results/<scale>) unless it is there. Returns whether it ran.
+
+    Raises ConfigError for a user's mistake, ResultError for a damaged input.
+    """
+    final = results.folder(store, instance["stage"], instance["key"])
+    with _exclusive(store, instance):
+        if results.is_finished(final):
+            return False
+        inputs = {
+            role: results.folder(store, stage, key)
+            for role, (stage, key) in instance["inputs"].items()
+        }
+        for path in inputs.values():
+            results.verify(path)
+        _check_versions(instance)
+        run, settings = _stage(instance)
+        _check_code(instance)
+        _make_deterministic()
+        out = store / "tmp" / instance["key"]  # of a crashed attempt, maybe: we hold the lock
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        final.parent.mkdir(exist_ok=True)
+        checkpoint = store / "checkpoints" / f"{instance['key']}.safetensors"
+        checkpoint.parent.mkdir(exist_ok=True)
+        started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+        try:
+            run(settings, inputs, out, checkpoint, report)
+            seconds = time.perf_counter() - clock
+            _write_provenance(instance, out, started, seconds)
+            if final.exists():  # remains of a result that lost its provenance
+                shutil.rmtree(final)
+            os.rename(out, final)
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+        checkpoint.unlink(missing_ok=True)
+        _journal(store, instance, started, seconds)
+        return True
+
+
+@contextlib.contextmanager
+def _exclusive(store: Path, instance: dict):
+    """Hold a lock on this result while it is computed; the lock dies with the process."""
+    locks = store / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with open(locks / instance["key"], "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{instance['name']}: another process computes it; waiting.", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _stage(instance: dict):
+    """Return (run function, settings) of the instance's stage."""
+    if instance["stage"] == "figures":
+        return importlib.import_module("workflow.figures").run, instance["settings"]
+    cls, module = STAGES[instance["stage"]]
+    return importlib.import_module(module).run, build(cls, instance["settings"])
+
+
+def _check_versions(instance: dict) -> None:
+    """Refuse to record under the locked versions what other versions would compute."""
+    if os.environ.get("SIMCLR_ANY_VERSIONS"):
+        return
+    for name, locked in keys.pinned_versions(tuple(instance["modules"])).items():
+        installed = _installed(name)
+        if installed != locked:
+            raise ConfigError(
+                f"{name} {installed} is installed but requirements.lock pins {locked}: "
+                f"install the lock file, or set SIMCLR_ANY_VERSIONS=1 to accept the difference."
+            )
+
+
+def _check_code(instance: dict) -> None:
+    """Refuse to record under the planned key what code edited since would compute."""
+    used = {role: key for role, (_, key) in instance["inputs"].items()}
+    modules = tuple(instance["modules"])
+    keyed = keyed_settings(instance["settings"])
+    if keys.result_key(instance["stage"], keyed, used, modules) != instance["key"]:
+        raise ConfigError(f"{instance['name']}: the code changed since it was planned; run again.")
+
+
+def keyed_settings(settings: dict) -> dict:
+    """The settings that belong into the key: all but `file`, a place whose content is hashed."""
+    return {name: value for name, value in settings.items() if name != "file"}
+
+
+def _make_deterministic() -> None:
+    """One thread on the CPU, deterministic kernels. No effect on stages without torch."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.set_num_threads(1)  # `--cores N` packs N jobs, and never changes a bit
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+
+
+def _write_provenance(instance: dict, out: Path, started, seconds: float) -> None:
+    names = sorted(p.name for p in out.iterdir())
+    modules = tuple(instance["modules"])
+    versions = keys.pinned_versions(modules)
+    provenance = {
+        **{name: instance[name] for name in ("key", "stage", "name", "settings", "inputs")},
+        "code": keys.fingerprint(modules),
+        "versions": {name: _installed(name) for name in versions},
+        "python": platform.python_version(),
+        "hardware": hardware(instance["settings"].get("device", "cpu")),
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+        "outputs": {name: results.sha256(out / name) for name in names},
+    }
+    (out / results.PROVENANCE).write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
+
+
+def hardware(device: str = "cpu") -> str:
+    """Return the model name of the processor, or of the GPU for device `cuda`."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.split(':', 1)[1].strip()}, {platform.machine()}"
+    return platform.processor() or platform.machine()
+
+
+def _installed(name: str) -> str:
+    try:  # "2.11.0+cu128" and "2.11.0" are the same release
+        return importlib.metadata.version(name).split("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return "nothing"
+
+
+def _journal(store: Path, instance: dict, started, seconds: float) -> None:
+    """Append a line for every stage that was really executed; one write, so lines never mix."""
+    line = {
+        "stage": instance["stage"],
+        "key": instance["key"],
+        "name": instance["name"],
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+    }
+    with open(store / "journal.jsonl", "a") as file:
+        file.write(json.dumps(line) + "\n")

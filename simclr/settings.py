@@ -1,0 +1,189 @@
+"""Every setting of every stage, with its type, range and default: the vocabulary of the project.
+
+Plain declarations and checks, no computation: what a setting does stands in the stage that reads
+it. (The resolved values are part of every result's key, so this file itself is not: adding a range
+check here recomputes nothing.) Sections of the paper are named where a default comes from it.
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import setting
+
+OPERATORS = (
+    "crop",  # random crop and resize (paper A)
+    "flip",  # left-right, p = 0.5
+    "color",  # jitter p = 0.8, then grayscale p = 0.2 (paper A)
+    "blur",  # Gaussian (paper A)
+    "cutout",  # a square of half the side, filled with the image's mean
+    "sobel",  # per-channel Sobel edges, rescaled to [0, 1]
+    "noise",  # additive Gaussian
+    "rotate",  # by 90, 180 or 270 degrees
+    "autoaugment",  # the supervised policy (Table 1)
+)
+DEPTHS = (8, 10, 14, 18, 20, 34, 50, 101, 152)
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Stage `prepare`: a data set, packed. Images are square, uint8, RGB."""
+
+    source: str = setting("patterns", choices=("patterns", "cifar10", "folder"))
+    file: str = setting("")  # `folder`: archive or directory, relative to data/raw; not in the key
+    sha256: str = setting("")  # `folder`: content hash, as `simclr fingerprint` prints it
+    image_size: int = setting(32, low=8, high=1024)  # side in pixels after resizing
+    train_images: int = setting(0, low=0)  # 0: all; else a class-balanced subset
+    test_images: int = setting(0, low=0)
+    seed: int = setting(0, low=0)  # of the patterns, or of the choice of the subset
+
+    def check(self):
+        if self.source == "folder" and not self.file:
+            return "file: needed with source 'folder': an archive or directory below data/raw."
+        if self.source == "patterns" and not (self.train_images and self.test_images):
+            return "train_images, test_images: must be given with source 'patterns'."
+        return None
+
+
+@dataclass(frozen=True)
+class Views:
+    """How a view is made: operators in order, each drawn per image (paper 2.1, A, Fig. 5)."""
+
+    operators: tuple[str, ...] = setting(("crop", "flip", "color", "blur"), choices=OPERATORS)
+    asymmetric: bool = setting(False)  # Fig. 5: the second view is the image itself
+    base_crop: bool = setting(False)  # Fig. 5: one random crop first, shared by both views
+    min_area: float = setting(0.08, above=0.0, high=1.0)  # of `crop`; never below 0.1
+    color_strength: float = setting(1.0, low=0.0, high=2.0)  # s of paper A; 0.5 on CIFAR-10
+    brightness: str = setting("additive", choices=("additive", "multiplicative"))
+    blur_probability: float = setting(0.5, low=0.0, high=1.0)
+    noise_sigma: float = setting(0.2, low=0.0, high=1.0)  # sigma ~ U[0, this], pixels in [0, 1]
+    policy: str = setting("cifar10", choices=("cifar10", "imagenet"))  # of `autoaugment`
+
+    def check(self):
+        if len(set(self.operators)) < len(self.operators):
+            return "operators: name each at most once."
+        return None
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A ResNet v1.5 f(.); depths 8, 14 and 20 have three groups of blocks, the others four."""
+
+    depth: int = setting(50, choices=DEPTHS)
+    width: int = setting(1, choices=(1, 2, 4))  # multiplies every group and the stem
+    base_channels: int = setting(64, low=4)  # of the stem at width 1; 64 in the paper
+    stem: str = setting("imagenet", choices=("imagenet", "cifar"))
+
+
+@dataclass(frozen=True)
+class Head:
+    """The projection head g(.) (paper 4.2); hidden dimension = dim(h)."""
+
+    kind: str = setting("nonlinear", choices=("none", "linear", "nonlinear"))
+    out_dim: int = setting(128, low=0)  # 0 with kind `none`, where z = h
+    batch_norm: bool = setting(True)  # as in the authors' code; the paper's formula has none
+
+    def check(self):
+        if (self.kind == "none") != (self.out_dim == 0):
+            return "out_dim: must be 0 with kind 'none', and at least 1 with a head."
+        return None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """NT-Xent (paper eq. 1)."""
+
+    temperature: float = setting(0.1, above=0.0)
+    normalize: bool = setting(True)  # l2-normalise z (Table 5)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """LARS or SGD, warm-up, cosine decay to zero (paper 2.2, B.1)."""
+
+    kind: str = setting("lars", choices=("lars", "sgd"))  # sgd: Nesterov
+    base_lr: float = setting(0.3, above=0.0)
+    lr_scaling: str = setting("linear", choices=("linear", "sqrt"))  # base*B/256; base*sqrt(B)
+    momentum: float = setting(0.9, low=0.0, high=0.9999)
+    weight_decay: float = setting(1e-6, low=0.0)
+    warmup_epochs: float = setting(10.0, low=0.0)
+
+
+def _check_warmup(settings):
+    warmup, epochs = settings.optimizer.warmup_epochs, settings.epochs
+    if warmup >= epochs:
+        return f"optimizer.warmup_epochs: {warmup:g} leave nothing of {epochs} epochs."
+    return None
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """Stage `pretrain`: contrastive training of f and g."""
+
+    views: Views = setting(Views)
+    encoder: Encoder = setting(Encoder)
+    head: Head = setting(Head)
+    loss: Loss = setting(Loss)
+    optimizer: Optimizer = setting(Optimizer)
+    batch_size: int = setting(4096, low=2)  # images; twice as many views a step
+    epochs: int = setting(100, low=1)
+    seed: int = setting(0, low=0)
+    device: str = setting("cpu", choices=("cpu", "cuda"))
+    precision: str = setting("float32", choices=("float32", "bfloat16"))
+
+    def check(self):
+        return _check_warmup(self)
+
+
+@dataclass(frozen=True)
+class Supervise:
+    """Stage `supervise`: the same encoder trained with labels (Table 1, Fig. 7)."""
+
+    views: Views = setting(Views)
+    encoder: Encoder = setting(Encoder)
+    optimizer: Optimizer = setting(Optimizer)
+    batch_size: int = setting(4096, low=2)
+    epochs: int = setting(90, low=1)
+    seed: int = setting(0, low=0)
+    device: str = setting("cpu", choices=("cpu", "cuda"))
+    precision: str = setting("float32", choices=("float32", "bfloat16"))
+
+    def check(self):
+        return _check_warmup(self)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Stage `evaluate`: a linear classifier on the frozen encoder, on h and on z, and kNN."""
+
+    protocol: str = setting("features", choices=("features", "augmented"))
+    # features: h of the plain images, extracted once; augmented: crop and flip (paper B.5, B.6)
+    batch_size: int = setting(512, low=2)
+    epochs: int = setting(100, low=1)
+    base_lr: float = setting(0.1, above=0.0)  # times batch_size / 256
+    momentum: float = setting(0.9, low=0.0, high=0.9999)
+    weight_decay: float = setting(0.0, low=0.0)
+    neighbours: int = setting(20, low=1)  # k of kNN
+    knn_temperature: float = setting(0.1, above=0.0)
+    device: str = setting("cpu", choices=("cpu", "cuda"))
+    seed: int = setting(0, low=0)
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Stage `histograms`: are crops of one image told apart by colour alone? (Fig. 6)"""
+
+    images: int = setting(200, low=2)
+    crops: int = setting(4, low=2)
+    bins: int = setting(32, low=2)
+    color_strength: float = setting(1.0, low=0.0, high=2.0)
+    min_area: float = setting(0.08, above=0.0, high=1.0)
+    seed: int = setting(0, low=0)
+
+
+# Stage -> (its settings, the module whose run() computes it). A stage's inputs are named there.
+STAGES = {
+    "prepare": (Prepare, "simclr.prepare"),
+    "pretrain": (Pretrain, "simclr.pretrain"),
+    "supervise": (Supervise, "simclr.supervise"),
+    "evaluate": (Evaluate, "simclr.evaluate"),
+    "histograms": (Histograms, "simclr.histograms"),
+}
