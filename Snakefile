@@ -1,0 +1,41 @@
+# Every figure and table of the paper, at the scale that params.yaml names:
+#
+#     snakemake --cores all                        all of them
+#     snakemake --cores all fig8                   one of them, and only what it needs
+#     snakemake --cores all --config scale=small   at another scale
+#
+# What must exist, and under which key, is planned in workflow/plan.py. A finished result has no
+# rule: its path names its content, so there is nothing to check and nothing that a file's date
+# could make stale. Snakemake sees what is missing, and schedules that.
+
+
+include: "workflow/rules/common.smk"
+
+
+# No output, so it always runs: it takes a moment, and re-publishes what was drawn before when a
+# change is reverted.
+rule all:
+    input:
+        unfinished(PLAN.of("figures")),
+    log:
+        f"{PLAN.store}/logs/publish.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        scale=PLAN.scale,
+    shell:
+        "python -m simclr publish {params.scale:q} 2>&1 | tee {log:q} >&2"
+
+
+include: "workflow/rules/targets.smk"
+include: "workflow/rules/results.smk"
+
+
+onstart:
+    or_stop(take_lock, PLAN.store)
+    write_plan(PLAN)
+    begin(PLAN, workflow.resource_settings.cores or 1)
+    print(
+        summary(PLAN, workflow.resource_settings.cores), file=sys.stderr, flush=True
+    )

@@ -1,0 +1,1 @@
+"""The paper's experiments as a plan of results: what is varied, scheduled, drawn and concluded."""

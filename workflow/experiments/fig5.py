@@ -1,0 +1,164 @@
+"""Figure 5: linear evaluation under single operators and ordered pairs of them (paper 3.1).
+
+The paper trains ImageNet ResNet-50 encoders in an asymmetric setting: a base crop is shared by
+both branches, one branch is then transformed by the row's operator and the column's, the other is
+left as it is. The diagonal is a single operator. Found: no single operator gives good features,
+crop with colour distortion is the best pair.
+
+Left unsaid by the paper, chosen here: operators are always applied (colour keeps its own gates of
+0.8 and 0.2, blur has probability 1); "crop" includes the flip; where all images have one size, as
+in CIFAR-10, there is no base crop and x is the image itself (`base_crop`).
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import build, setting
+from workflow.experiments import Setting, check_lists
+
+TITLE = "Figure 5: composing two operators (linear evaluation)"
+PAPER = "Fig 5"
+CLAIMS = ("C01", "C02", "C03", "C04", "C05")
+LABELS = ("first", "second")
+CAPTION = (
+    "Accuracy of a linear classifier on the frozen encoder, after pre-training under one "
+    "operator (diagonal) or two (row first, then column), applied to one of the two views "
+    "only. Last column: average of the row."
+)
+METRIC = "linear_h"
+BEST_PAIR = {"crop", "color"}
+OPERATORS = ("crop", "cutout", "color", "sobel", "noise", "blur", "rotate")
+
+
+@dataclass(frozen=True)
+class Grid:
+    operators: tuple[str, ...] = setting(OPERATORS, choices=OPERATORS)  # rows and columns
+    base_crop: bool = setting(False)  # ImageNet: a crop first, shared by both branches
+    check = check_lists
+
+
+def settings(grid: dict) -> list[Setting]:
+    """One pre-training per ordered pair; a pair of the same operator applies it once."""
+    grid = build(Grid, grid, "experiments.fig5")
+    return [
+        Setting(
+            name=first if first == second else f"{first}+{second}",
+            stage="pretrain",
+            settings={"views": _views(first, second, grid.base_crop)},
+            labels={"first": first, "second": second},
+        )
+        for first in grid.operators
+        for second in grid.operators
+    ]
+
+
+def _views(first: str, second: str, base_crop: bool) -> dict:
+    names = [first] if first == second else [first, second]
+    operators = [op for name in names for op in (("crop", "flip") if name == "crop" else (name,))]
+    return {
+        "operators": operators,
+        "asymmetric": True,
+        "base_crop": base_crop,
+        "blur_probability": 1.0,
+    }
+
+
+def draw(table, paper):
+    """Two matrices: rows the first operator, columns the second; the last column is the average."""
+    import numpy as np
+
+    from workflow import drawing, statistics
+
+    ours = statistics.summary(table, ["first", "second"], METRIC)
+    operators = list(dict.fromkeys(ours["first"]))
+    figure, (axes,) = drawing.panels(1, 2, height=3.9)
+    cells = ours.set_index(["first", "second"])
+    means = [[cells["mean"].get((a, b), np.nan) for b in operators] for a in operators]
+    half = (cells["high"] - cells["low"]) / 2
+    notes = [[_plus_minus(half.get((a, b), np.nan)) for b in operators] for a in operators]
+    drawing.heat(axes[0], means, operators, notes)
+    axes[0].set_title(drawing.OURS)
+    theirs = {(r.row, r.column): r.value for r in paper.itertuples()}
+    values = [
+        [theirs.get((f"1st={a.title()}", f"2nd={b.title()}"), np.nan) for b in OPERATORS]
+        for a in OPERATORS
+    ]
+    drawing.heat(axes[1], values, OPERATORS)
+    axes[1].set_title(drawing.PAPER)
+    for one in axes:
+        one.set_xlabel("second operator")
+        one.set_ylabel("first operator")
+    return figure
+
+
+def _plus_minus(half: float) -> str:
+    return "" if half != half else f"±{half:.1f}"
+
+
+def claims(table) -> list:
+    """C01 to C05, on the accuracy over the cells of the matrix."""
+    from workflow import statistics as st
+
+    cells = st.matrix(table, METRIC)
+    where = table.drop_duplicates("setting").set_index("setting")
+    single = [name for name in cells if where["first"][name] == where["second"][name]]
+    pairs = [name for name in cells if name not in single]
+    best = [name for name in pairs if {where["first"][name], where["second"][name]} == BEST_PAIR]
+    other_pairs = [name for name in pairs if name not in best]
+    other_single = [name for name in single if name != "crop"]
+    rows = cells.T.groupby(where["first"].reindex(cells.columns)).mean().T  # seeds x operators
+    other_rows = rows.drop(columns="crop", errors="ignore")
+
+    def against(these, others):
+        """By seed: the mean of `these` minus the best of `others` (chosen on other seeds)."""
+        return cells[these].mean(axis=1) - st.held_out_best(cells[others])
+
+    order = [
+        (cells[f"{a}+{b}"] - cells[f"{b}+{a}"]).abs()
+        for a in rows
+        for b in rows
+        if a < b and {f"{a}+{b}", f"{b}+{a}"} <= set(pairs)
+    ]
+    crop_row = (
+        rows["crop"] - st.held_out_best(other_rows) if "crop" in rows else rows.mean(axis=1)[:0]
+    )
+    return [
+        st.directional(
+            "C01",
+            "best pair minus best single operator",
+            st.held_out_best(cells[pairs]) - st.held_out_best(cells[single]),
+        ),
+        st.directional(
+            "C02", "crop with colour minus the best other pair", against(best, other_pairs)
+        ),
+        st.directional(
+            "C03",
+            "crop alone minus the best other single operator",
+            against([name for name in single if name == "crop"], other_single),
+        ),
+        st.directional("C03", "row average of crop minus the best other row average", crop_row),
+        st.directional(
+            "C04",
+            "rank correlation over cells of contrastive with linear accuracy",
+            _correlations(table),
+            direction=-1,
+            unit="Spearman rho",
+        ),
+        st.equivalence(
+            "C05",
+            "mean |A then B minus B then A| over pairs, noise between runs included",
+            sum(order) / len(order) if order else cells.mean(axis=1)[:0],
+            margin=3.0,
+        ),
+    ]
+
+
+def _correlations(table):
+    """By seed: Spearman's rho over the cells."""
+    import pandas as pd
+
+    found = {}
+    for seed, rows in table.groupby("seed"):
+        if "contrastive_accuracy" in rows and len(rows) > 2:
+            ranks = rows[["contrastive_accuracy", METRIC]].rank()
+            found[seed] = float(ranks.corr().iloc[0, 1])
+    return pd.Series(found, dtype=float)

@@ -1,0 +1,159 @@
+"""Figure 7: deeper and wider encoders (paper 4.1).
+
+Linear evaluation of SimCLR against the number of the encoder's parameters, for several depths and
+widths, beside supervised training of the same encoders (in the paper of ResNet-50 at three widths,
+90 epochs). The paper's red stars (1,000 epochs) are our `long_epochs`.
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import build, setting
+from simclr.settings import DEPTHS
+from workflow.experiments import Setting, check_lists
+
+TITLE = "Figure 7: depth and width of the encoder"
+PAPER = "Fig 7"
+CLAIMS = ("C12", "C13")
+LABELS = ("regime", "epochs", "depth", "width", "parameters")
+CAPTION = (
+    "Accuracy over the size of the encoder: linear evaluation of SimCLR, and the same encoder "
+    "trained with labels. R18 is a ResNet of 18 layers, 2x one of twice the width."
+)
+KINDS = (  # regime, epochs, line, marker
+    ("SimCLR", "base", "-", "o"),
+    ("SimCLR", "long", "none", "*"),
+    ("supervised", "base", ":", "s"),
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    depths: tuple[int, ...] = setting((18, 34, 50, 101, 152), choices=DEPTHS)
+    widths: tuple[int, ...] = setting((1, 2, 4), choices=(1, 2, 4))
+    long_epochs: int = setting(0, low=0)  # also train that long; 0: don't
+    check = check_lists
+
+
+def settings(grid: dict) -> list[Setting]:
+    """Every encoder in both regimes. Label `epochs` is 'base' or 'long'."""
+    grid = build(Grid, grid, "experiments.fig7")
+    made = []
+    for depth in grid.depths:
+        for width in grid.widths:
+            encoder = {"encoder": {"depth": depth, "width": width}}
+            labels = {"depth": depth, "width": width}
+            name = f"d{depth}-w{width}"
+            simclr = {**labels, "regime": "SimCLR", "epochs": "base"}
+            made.append(Setting(f"simclr-{name}", "pretrain", encoder, simclr))
+            if grid.long_epochs:
+                longer = {**encoder, "epochs": grid.long_epochs}
+                made.append(
+                    Setting(f"long-{name}", "pretrain", longer, {**simclr, "epochs": "long"})
+                )
+            supervised = {**labels, "regime": "supervised", "epochs": "base"}
+            made.append(Setting(f"supervised-{name}", "supervise", encoder, supervised))
+    return made
+
+
+def draw(table, paper):
+    """Accuracy over the number of parameters: a line per width, supervised in outline."""
+    from workflow import drawing
+
+    figure, (axes,) = drawing.panels(1, 2, height=4.7)
+    _panel(axes[0], _ours(table), drawing)
+    axes[0].set_title(drawing.OURS)
+    _panel(axes[1], _theirs(paper), drawing)
+    axes[1].set_title("Paper (ImageNet)")
+    for one in axes:
+        one.set_xlabel("parameters of the encoder (millions)")
+    axes[0].set_ylabel(drawing.ACCURACY)
+    drawing.legend(figure, axes[::-1], ncols=3)
+    return figure
+
+
+def _ours(table):
+    """mean, low, high by regime, epochs, depth, width; parameters in millions."""
+    import pandas as pd
+
+    from workflow import statistics
+
+    keys = ["regime", "epochs", "depth", "width", "parameters"]
+    parts = []
+    for regime, metric in (("SimCLR", "linear_h"), ("supervised", "supervised_top1")):
+        parts.append(statistics.summary(table[table["regime"] == regime], keys, metric))
+    rows = pd.concat(parts)
+    return rows.assign(parameters=rows["parameters"] / 1e6)
+
+
+def _theirs(paper):
+    """The paper's rows in the form of ours."""
+    values = {(r.row, r.column, r.metric): r.value for r in paper.itertuples()}
+    names = paper["row"].str.extract(r"R(\d+)(?:\((\d)x\))?").fillna("1").astype(int)
+    rows = paper.assign(
+        depth=names[0],
+        width=names[1],
+        mean=paper["value"],
+        regime=paper["column"].str.split().str[0],
+        epochs=paper["column"].str.contains("1000").map({True: "long", False: "base"}),
+        parameters=[values.get((name, "SimCLR 100ep", "params")) for name in paper["row"]],
+    )
+    return rows[rows["metric"] != "params"]
+
+
+def _panel(axes, rows, drawing) -> None:
+
+    for series, width in enumerate(sorted(set(rows["width"]))):
+        for regime, epochs, line, marker in KINDS:
+            chosen = rows[
+                (rows["width"] == width) & (rows["regime"] == regime) & (rows["epochs"] == epochs)
+            ].sort_values("depth")
+            if chosen.empty:
+                continue
+            label = f"{regime} {width}x{', long training' if epochs == 'long' else ''}"
+            drawing.points(axes, chosen["parameters"], chosen, label, series, line, marker)
+            if (line, epochs) == ("-", "base"):
+                for row in chosen.itertuples():
+                    axes.annotate(
+                        f"R{row.depth}",
+                        (row.parameters, row.mean),
+                        xytext=(5, -10),
+                        textcoords="offset points",
+                        fontsize=7,
+                        color="#333333",
+                    )
+    drawing.plain_log(axes, 10)
+    axes.margins(x=0.12, y=0.12)
+
+
+def claims(table) -> list:
+    """C12 and C13, on the runs of the base length. The gap is supervised minus SimCLR."""
+    from workflow import statistics as st
+
+    table = table[table["epochs"] == "base"]
+    made = []
+    for axis, larger, smaller in (
+        ("depth", "deepest", "shallowest"),
+        ("width", "widest", "narrowest"),
+    ):
+        low, high = table[axis].min(), table[axis].max()
+        accuracy = {
+            v: st.per_seed(table, "linear_h", regime="SimCLR", **{axis: v}) for v in (low, high)
+        }
+        gap = {
+            v: st.per_seed(table, "supervised_top1", regime="supervised", **{axis: v}) - accuracy[v]
+            for v in (low, high)
+        }
+        if low < high:
+            made += [
+                st.directional(
+                    "C12",
+                    f"SimCLR: {larger} ({high}) minus {smaller} ({low}) encoder",
+                    accuracy[high] - accuracy[low],
+                ),
+                st.directional(
+                    "C13",
+                    f"gap to supervised: {smaller} ({low}) minus {larger} ({high}) encoder",
+                    gap[low] - gap[high],
+                ),
+            ]
+    return made

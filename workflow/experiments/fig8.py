@@ -1,0 +1,123 @@
+"""Figure 8: projection heads and their output dimension (paper 4.2), and h against z.
+
+Linear evaluation on h, the input of the head, for no head (z = h), a linear head and a non-linear
+head with one hidden layer, over the dimension of z. The paper adds in the text that with the
+non-linear head h beats z = g(h) by more than 10 points; its table shows no numbers for that, the
+dashed lines here are ours.
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import build, setting
+from workflow.experiments import Setting, check_lists
+
+TITLE = "Figure 8: projection heads"
+PAPER = "Fig 8"
+CLAIMS = ("C14", "C15", "C16", "C17")
+LABELS = ("head", "dim")
+CAPTION = (
+    "Linear evaluation on h, the input of the projection head, for three kinds of head over "
+    "the dimension of its output z; for the non-linear head also on z itself (the paper gives "
+    "no numbers for that, only a difference of more than 10 points)."
+)
+KINDS = ("none", "linear", "nonlinear")
+
+
+@dataclass(frozen=True)
+class Grid:
+    dims: tuple[int, ...] = setting((32, 64, 128, 256, 512, 1024, 2048), low=1)  # of z
+    check = check_lists
+
+
+def settings(grid: dict) -> list[Setting]:
+    """`none` once (dim 0: z is h), and both heads at every dimension."""
+    grid = build(Grid, grid, "experiments.fig8")
+    none = Setting(
+        "none", "pretrain", {"head": {"kind": "none", "out_dim": 0}}, {"head": "none", "dim": 0}
+    )
+    return [none] + [
+        Setting(
+            name=f"{kind}-{dim}",
+            stage="pretrain",
+            settings={"head": {"kind": kind, "out_dim": dim}},
+            labels={"head": kind, "dim": dim},
+        )
+        for kind in ("linear", "nonlinear")
+        for dim in grid.dims
+    ]
+
+
+def draw(table, paper):
+    """Accuracy on h over the dimension of z for each head; ours also on z."""
+    from workflow import drawing, statistics
+
+    figure, (axes,) = drawing.panels(1, 2, height=3.9)
+    on_h = statistics.summary(table, ["head", "dim"], "linear_h")
+    _panel(axes[0], on_h, drawing)
+    if "linear_z" in table:
+        heads = table[table["head"] == "nonlinear"]
+        on_z = statistics.summary(heads, ["dim"], "linear_z").sort_values("dim")
+        drawing.points(axes[0], on_z["dim"], on_z, "non-linear, on z", 3, ":")
+    axes[0].set_title(drawing.OURS)
+    _panel(axes[1], _theirs(paper), drawing)
+    axes[1].set_title(drawing.PAPER)
+    for one in axes:
+        one.set_xlabel("dimension of z")
+        one.margins(y=0.12)
+    axes[0].set_ylabel(f"linear evaluation, {drawing.ACCURACY}")
+    drawing.legend(figure, axes[::-1])
+    return figure
+
+
+def _theirs(paper):
+    """The paper's rows in the form of ours: head, dim, mean."""
+    heads = paper["row"].map({"None": "none", "Linear": "linear", "Non-linear": "nonlinear"})
+    dims = paper["column"].str.extract(r"(\d+)")[0].astype(int)
+    return paper.assign(head=heads, dim=dims.where(heads != "none", 0), mean=paper["value"])
+
+
+def _panel(axes, rows, drawing) -> None:
+    dims = sorted(set(rows["dim"]) - {0})
+    for series, kind in ((0, "nonlinear"), (1, "linear")):
+        chosen = rows[rows["head"] == kind].sort_values("dim")
+        if len(chosen):
+            label = "non-linear, on h" if kind == "nonlinear" else "linear, on h"
+            drawing.points(axes, chosen["dim"], chosen, label, series)
+    none = rows[rows["head"] == "none"]
+    if len(none) and dims:
+        color = drawing.COLORS[drawing.SERIES[2]]
+        axes.axhline(float(none["mean"].iloc[0]), color=color, linestyle="--", label="none (z = h)")
+        if "low" in none and none["low"].notna().all():
+            axes.axhspan(
+                float(none["low"].iloc[0]),
+                float(none["high"].iloc[0]),
+                color=color,
+                alpha=0.15,
+                lw=0,
+            )
+    drawing.plain_log(axes, 2, dims)
+
+
+def claims(table) -> list:
+    """C14 to C17. Heads are compared by their mean over the output dimensions."""
+    from workflow import statistics as st
+
+    heads = {kind: st.per_seed(table, "linear_h", head=kind) for kind in KINDS}
+    sizes = table[table["head"] != "none"].groupby(["seed", "dim"])["linear_h"].mean().unstack()
+    after = st.per_seed(table, "linear_z", head="nonlinear")
+    return [
+        st.directional(
+            "C14", "non-linear minus linear head, on h", heads["nonlinear"] - heads["linear"]
+        ),
+        st.directional(
+            "C15", "non-linear head minus none, on h", heads["nonlinear"] - heads["none"]
+        ),
+        st.directional("C15", "linear head minus none, on h", heads["linear"] - heads["none"]),
+        st.equivalence(
+            "C16",
+            "range over output dimensions of the mean of both heads, noise between runs included",
+            sizes.max(axis=1) - sizes.min(axis=1),
+            margin=3.0,  # the paper's effect of non-linear against linear
+        ),
+        st.directional("C17", "non-linear head: on h minus on z", heads["nonlinear"] - after),
+    ]

@@ -1,0 +1,105 @@
+"""Figure 9: batch size and length of training (paper 5.2).
+
+Linear evaluation over batch sizes and epochs, with the linear scaling of the learning rate
+(base * B / 256), as in the main text of the paper.
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import build, setting
+from workflow.experiments import Setting, check_lists
+
+TITLE = "Figure 9: batch size and training epochs"
+PAPER = "Fig 9"
+CLAIMS = ("C25", "C26", "C27")
+LABELS = ("batch", "epochs")
+CAPTION = (
+    "Linear evaluation over the length of pre-training, for several batch sizes, with linear "
+    "scaling of the learning rate."
+)
+METRIC = "linear_h"
+
+
+@dataclass(frozen=True)
+class Grid:
+    batches: tuple[int, ...] = setting((256, 512, 1024, 2048, 4096, 8192), low=2)
+    epochs: tuple[int, ...] = setting(tuple(range(100, 1001, 100)), low=1)
+    check = check_lists
+
+
+def settings(grid: dict) -> list[Setting]:
+    """One pre-training per batch size and number of epochs."""
+    grid = build(Grid, grid, "experiments.fig9")
+    return [
+        Setting(
+            name=f"b{batch}-e{epochs}",
+            stage="pretrain",
+            settings={
+                "batch_size": batch,
+                "epochs": epochs,
+                "optimizer": {"lr_scaling": "linear"},
+            },
+            labels={"batch": batch, "epochs": epochs},
+        )
+        for epochs in grid.epochs
+        for batch in grid.batches
+    ]
+
+
+def draw(table, paper):
+    """Accuracy over epochs, one line per batch size."""
+    from workflow import drawing, statistics
+
+    figure, (axes,) = drawing.panels(1, 2, height=4.2)
+    _panel(axes[0], statistics.summary(table, ["batch", "epochs"], METRIC), drawing)
+    axes[0].set_title(drawing.OURS)
+    _panel(axes[1], _theirs(paper), drawing)
+    axes[1].set_title(drawing.PAPER)
+    for one in axes:
+        one.set_xlabel("training epochs")
+    axes[0].set_ylabel(f"linear evaluation, {drawing.ACCURACY}")
+    drawing.legend(figure, axes[:1], "left", "batch size", 3)
+    drawing.legend(figure, axes[1:], "right", "batch size", 3)
+    return figure
+
+
+def _theirs(paper):
+    """The paper's rows in the form of ours: batch, epochs, mean."""
+    return paper.assign(
+        batch=paper["row"].str.extract(r"B=(\d+)")[0].astype(int),
+        epochs=paper["column"].str.extract(r"(\d+) epochs")[0].astype(int),
+        mean=paper["value"],
+    )
+
+
+def _panel(axes, rows, drawing) -> None:
+    for series, batch in enumerate(sorted(set(rows["batch"]))):
+        chosen = rows[rows["batch"] == batch].sort_values("epochs")
+        drawing.points(axes, chosen["epochs"], chosen, f"{batch}", series)
+    epochs = sorted(set(rows["epochs"]))
+    shown = epochs if len(epochs) < 6 else [e for e in epochs if e in (100, 200, 400, 600, 1000)]
+    drawing.plain_log(axes, 2, shown)
+
+
+def claims(table) -> list:
+    """C25 to C27, between the extremes of the grid."""
+    from workflow import statistics as st
+
+    small, large = int(table["batch"].min()), int(table["batch"].max())
+    short, long = int(table["epochs"].min()), int(table["epochs"].max())
+
+    def gain(epochs):
+        """By seed: the largest batch minus the smallest."""
+        return st.per_seed(table, METRIC, batch=large, epochs=epochs) - st.per_seed(
+            table, METRIC, batch=small, epochs=epochs
+        )
+
+    length = st.per_seed(table, METRIC, epochs=long) - st.per_seed(table, METRIC, epochs=short)
+    batches = f"batch {large} minus {small}"
+    return [
+        st.directional("C25", f"{batches}, at {short} epochs", gain(short)),
+        st.directional(
+            "C26", f"{batches}: at {short} epochs minus at {long} epochs", gain(short) - gain(long)
+        ),
+        st.directional("C27", f"{long} minus {short} epochs, mean over batch sizes", length),
+    ]

@@ -1,0 +1,130 @@
+"""Table 5: l2 normalisation and temperature (paper 5.1).
+
+NT-Xent with cosine similarity at several temperatures, and with the raw dot product. Beside the
+linear evaluation stand two summaries of the last epoch of pre-training, computed as in the
+authors' code: contrastive accuracy (is the other view the most similar of the N candidates of a
+batch?) and the entropy of that softmax in nats. Both depend on the batch size: N = 4096 there.
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import build, setting
+from workflow.experiments import Setting, check_lists
+
+TITLE = "Table 5: l2 normalisation and temperature"
+PAPER = "Table 5"
+CLAIMS = ("C23", "C24")
+LABELS = ("l2_norm", "temperature")
+CAPTION = (
+    "Linear evaluation, and contrastive accuracy and entropy in the last epoch of pre- "
+    "training, over the temperature, with and without l2 normalisation of z. The contrastive "
+    "quantities depend on the batch size."
+)
+METRICS = {  # ours -> axis, name in the paper's numbers
+    "linear_h": ("linear evaluation (%)", "linear-eval top-1"),
+    "contrastive_accuracy": ("contrastive accuracy (%)", "contrastive accuracy"),
+    "contrastive_entropy": ("contrastive entropy (nats)", "contrastive entropy"),
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    normalized: tuple[float, ...] = setting((0.05, 0.1, 0.5, 1.0), above=0.0)  # temperatures
+    raw: tuple[float, ...] = setting((10.0, 100.0), above=0.0)  # without l2 norm
+    check = check_lists
+
+
+def settings(grid: dict) -> list[Setting]:
+    """One pre-training per (l2 norm, temperature)."""
+    grid = build(Grid, grid, "experiments.table5")
+    rows = [("yes", t) for t in grid.normalized] + [("no", t) for t in grid.raw]
+    return [
+        Setting(
+            name=f"{'l2' if norm == 'yes' else 'raw'}-{t:g}",
+            stage="pretrain",
+            settings={"loss": {"normalize": norm == "yes", "temperature": t}},
+            labels={"l2_norm": norm, "temperature": t},
+        )
+        for norm, t in rows
+    ]
+
+
+def draw(table, paper):
+    """Ours above, the paper's below: linear evaluation, contrastive accuracy and entropy."""
+    from workflow import drawing
+
+    figure, axes = drawing.panels(2, len(METRICS), height=5.6)
+    for column, (metric, (label, paper_metric)) in enumerate(METRICS.items()):
+        _panel(axes[0, column], _ours(table, metric), drawing)
+        _panel(axes[1, column], _theirs(paper, paper_metric), drawing)
+        for row in (0, 1):
+            axes[row, column].set_ylabel(label)
+        axes[1, column].set_xlabel("temperature")
+    axes[0, 0].set_title(drawing.OURS)
+    axes[1, 0].set_title(drawing.PAPER)
+    drawing.legend(figure, axes[1])
+    return figure
+
+
+def _ours(table, metric):
+    from workflow import statistics
+
+    if metric not in table:
+        return table[["l2_norm", "temperature"]].iloc[:0].assign(mean=[])
+    return statistics.summary(table, ["l2_norm", "temperature"], metric)
+
+
+def _theirs(paper, metric):
+    """The paper's rows in the form of ours: l2_norm, temperature, mean."""
+    rows = paper[paper["metric"] == metric]
+    return rows.assign(
+        l2_norm=rows["row"].str.removeprefix("l2norm="),
+        temperature=rows["column"].str.removeprefix("tau=").astype(float),
+        mean=rows["value"],
+    )
+
+
+def _panel(axes, rows, drawing) -> None:
+    temperatures = list(dict.fromkeys(zip(rows["l2_norm"], rows["temperature"], strict=True)))
+    for series, (norm, label) in enumerate((("yes", "l2-normalised"), ("no", "raw dot product"))):
+        chosen = rows[rows["l2_norm"] == norm]
+        x = [temperatures.index((norm, t)) for t in chosen["temperature"]]
+        if len(chosen):
+            drawing.points(axes, x, chosen, label, series)
+    axes.set_xticks(range(len(temperatures)), [f"{t:g}" for _, t in temperatures])
+    axes.set_xlim(-0.5, len(temperatures) - 0.5)
+    axes.margins(y=0.15)
+
+
+def claims(table) -> list:
+    """C23 and C24. The best temperature is chosen on other seeds than the one it is judged on."""
+    from workflow import statistics as st
+
+    normal, raw = table[table["l2_norm"] == "yes"], table[table["l2_norm"] == "no"]
+    temperatures = sorted(normal["temperature"].unique())
+    ends = normal["temperature"].isin([temperatures[0], temperatures[-1]])
+    linear = {
+        name: st.matrix(rows, "linear_h")
+        for name, rows in (("inside", normal[~ends]), ("ends", normal[ends]), ("normal", normal))
+    }
+    contrastive = st.matrix(normal, "contrastive_accuracy")
+    return [
+        st.directional(
+            "C23",
+            f"best temperature between minus the better of {temperatures[0]:g} and "
+            f"{temperatures[-1]:g}",
+            st.held_out_best(linear["inside"]) - st.held_out_best(linear["ends"]),
+        ),
+        st.directional(
+            "C24",
+            "contrastive accuracy: without l2 norm minus with it at its best temperature",
+            st.per_seed(raw, "contrastive_accuracy")
+            - st.held_out_best(contrastive, linear["normal"]),
+        ),
+        st.directional(
+            "C24",
+            "linear evaluation: best without l2 norm minus best with it",
+            st.held_out_best(st.matrix(raw, "linear_h")) - st.held_out_best(linear["normal"]),
+            direction=-1,
+        ),
+    ]

@@ -1,0 +1,336 @@
+"""What must exist at a scale, and under which key: experiments x settings x seeds -> instances.
+
+Reads workflow/scales/<scale>.yaml and the experiment modules, knows nothing of Snakemake, DVC or
+torch, and takes milliseconds. Settings that resolve to the same values share one run, whatever
+number of figures use them.
+"""
+
+import difflib
+import hashlib
+import importlib
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from simclr import keys, results
+from simclr.config import ConfigError, build, merge, nearest, setting, to_dict
+from simclr.runner import keyed_settings
+from simclr.settings import STAGES
+from workflow import cost
+from workflow.experiments import ORDER
+
+SCALES = Path(__file__).parent / "scales"
+PAPER = [keys.ROOT / "data" / "paper" / name for name in ("paper_reported.csv", "claims.csv")]
+UNUSED = "unused"  # results/<scale>/unused/<stage>/<key>: of other plans
+ALL_STAGES = (*STAGES, "figures")
+# The lists of keys that DVC's stages depend on; one DVC stage may cover several of ours.
+LISTS = {
+    "prepare": ("prepare",),
+    "pretrain": ("pretrain", "supervise"),
+    "evaluate": ("evaluate", "histograms"),
+    "figures": ("figures",),
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The content of workflow/scales/<name>.yaml."""
+
+    title: str = setting()
+    seeds: tuple[int, ...] = setting(low=0)
+    base: dict = setting()  # stage -> settings laid over the defaults of simclr/settings.py
+    experiments: dict = setting()  # experiment -> its grid
+    device: str = setting("cpu", choices=("cpu", "cuda"))
+    precision: str = setting("float32", choices=("float32", "bfloat16"))
+    gmacs_per_second: float = setting(20.0, above=0.0)  # measured; only for estimates of time
+    startup_seconds: float = setting(4.0, low=0.0)  # of a process: Python, torch
+
+    def check(self):
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            return "seeds: give one or more, each once."
+        for stage in self.base:
+            if stage not in STAGES:
+                return f"base.{stage}: unknown stage.{nearest(stage, STAGES)}"
+        for name in self.experiments:
+            if name not in ORDER:
+                return f"experiments.{name}: unknown experiment.{nearest(name, ORDER)}"
+        return None
+
+
+@dataclass
+class Instance:
+    """One result to be: see simclr.runner for the meaning of the fields."""
+
+    stage: str
+    key: str
+    name: str  # <experiment>.<setting>.s<seed> of the first experiment that uses it
+    settings: dict
+    inputs: dict  # role -> [stage, key]
+    modules: list
+    seconds: float  # expected, on one core or GPU
+    experiments: list = field(default_factory=list)  # all that use it, in order
+
+    def path(self, store: Path) -> Path:
+        return results.folder(store, self.stage, self.key)
+
+    def line(self) -> dict:
+        return {name: value for name, value in vars(self).items() if name != "experiments"}
+
+
+@dataclass
+class Plan:
+    """All instances of a scale, by key, inputs before their users."""
+
+    scale: str
+    settings: Scale
+    instances: dict = field(default_factory=dict)
+
+    @property
+    def store(self) -> Path:
+        """results/<scale>, relative to the root of the repository, where commands run."""
+        return Path("results") / self.scale
+
+    def of(self, *stages: str) -> list[Instance]:
+        return [i for i in self.instances.values() if i.stage in stages]
+
+    def figure(self, experiment: str) -> Instance:
+        for instance in self.of("figures"):
+            if instance.settings["experiment"] == experiment:
+                return instance
+        names = [i.settings["experiment"] for i in self.of("figures")]
+        raise ConfigError(f"{experiment}: no such figure or table.{nearest(experiment, names)}")
+
+    def has(self, instance: Instance) -> bool:
+        """Tell whether the result is there, maybe put aside by another plan (see `settle`)."""
+        aside = results.folder(self.store / UNUSED, instance.stage, instance.key)
+        return results.is_finished(instance.path(self.store)) or results.is_finished(aside)
+
+    def missing(self) -> list[Instance]:
+        """Those that a full run would compute: figures not there, and what these lack."""
+        todo, found = [i for i in self.of("figures")], {}
+        while todo:
+            instance = todo.pop()
+            if instance.key in found or self.has(instance):
+                continue
+            found[instance.key] = instance
+            todo += [self.instances[key] for _, key in instance.inputs.values()]
+        return [i for i in self.instances.values() if i.key in found]
+
+    def missing_of_any_stage(self) -> list[Instance]:
+        """Those that are not there, needed by a figure or not (an encoder whose metrics are there
+        is not)."""
+        return [i for i in self.instances.values() if not self.has(i)]
+
+    def inputs(self, instances) -> list[Instance]:
+        """The instances that these read, but for themselves."""
+        own = {one.key for one in instances}
+        wanted = {key for one in instances for _, key in one.inputs.values()} - own
+        return [i for i in self.instances.values() if i.key in wanted]
+
+    def groups(self, instances) -> dict[str, list[Instance]]:
+        """Instances that one process computes: training and evaluation of a setting, all seeds.
+
+        Starting Python and importing torch takes seconds, as long as a laptop's run: one process
+        per setting pays it once. (A run on a GPU takes long enough to stand alone.) Names are
+        valid for Snakemake rules.
+        """
+        made = {}
+        for instance in instances:
+            name = instance.name
+            if instance.settings.get("device") == "cuda":
+                name = f"{instance.stage}_{name}"
+            elif "encoder" in instance.settings or "encoder" in instance.inputs:
+                name = "train_" + name.rsplit(".s", 1)[0]
+            else:
+                name = f"{instance.stage}_{name.rsplit('.s', 1)[0]}"
+            name = "".join(c if c.isalnum() else "_" for c in name)
+            made.setdefault(name, []).append(instance)
+        return made
+
+
+def load_scale(name: str, folder: Path = SCALES) -> Scale:
+    """Read and validate the scale `name`. Raises ConfigError."""
+    return build(Scale, _read_scale(name, folder), f"scale {name}")
+
+
+def _read_scale(name: str, folder: Path) -> dict:
+    known = sorted(p.stem for p in folder.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(f"scale {name!r}: unknown.{nearest(name, known)}")
+    try:
+        values = yaml.safe_load((folder / f"{name}.yaml").read_text())
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"workflow/scales/{name}.yaml: not valid YAML: {problem}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"workflow/scales/{name}.yaml: expected a mapping.")
+    parent = values.pop("extends", None)
+    return merge(_read_scale(parent, folder), values) if parent else values
+
+
+def build_plan(name: str, folder: Path = SCALES) -> Plan:
+    """Return the plan of the scale `name`. Raises ConfigError before anything is computed."""
+    scale = load_scale(name, folder)
+    plan = Plan(name, scale)
+    data = _add(plan, "prepare", scale.base.get("prepare", {}), {}, "data", "")
+    for experiment in sorted(scale.experiments, key=ORDER.index):
+        _add_experiment(plan, experiment, data)
+    # "prepare" first, then in the order of ORDER; a figure stands after all that it shows
+    return plan
+
+
+def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
+    scale = plan.settings
+    module = importlib.import_module(f"workflow.experiments.{experiment}")
+    where = f"scale {plan.scale}: experiments.{experiment}"
+    rows, inputs, seen = [], {}, set()
+    for one in module.settings(scale.experiments[experiment] or {}):
+        if one.name in seen:
+            raise ConfigError(f"{where}: two settings are named {one.name}.")
+        seen.add(one.name)
+        for seed in scale.seeds:
+            run_name = f"{experiment}.{one.name}.s{seed}"
+            values = merge(scale.base.get(one.stage, {}), one.settings)
+            values = merge(values, {"seed": seed})
+            run = _add(plan, one.stage, values, {"data": data}, run_name, experiment)
+            shown = run
+            if one.stage in ("pretrain", "supervise"):
+                shown = _add(
+                    plan,
+                    "evaluate",
+                    scale.base.get("evaluate", {}),
+                    {"data": data, "encoder": run},
+                    run_name,
+                    experiment,
+                )
+            labels = {"setting": one.name, "seed": seed, **one.labels}
+            if "parameters" in module.LABELS:
+                labels["parameters"] = cost.parameters(run.settings["encoder"])
+            rows.append(labels)
+            inputs[f"{one.name}.s{seed}"] = shown
+    context = {"scale": plan.scale, "title": scale.title, "seeds": len(scale.seeds)}
+    settings = {
+        "experiment": experiment,
+        "rows": rows,
+        "context": context,
+        "paper": hashlib.sha256(b"".join(p.read_bytes() for p in PAPER)).hexdigest(),
+    }
+    modules = ("workflow.figures", f"workflow.experiments.{experiment}")
+    _add(plan, "figures", settings, inputs, experiment, experiment, modules)
+
+
+def _add(plan, stage, values, inputs, name, experiment, modules=None) -> Instance:
+    """Resolve, check and key one instance; return the one with its key (maybe planned before)."""
+    if stage in STAGES:
+        cls, module = STAGES[stage]
+        modules = (module,)
+        devices = {"device": plan.settings.device, "precision": plan.settings.precision}
+        fields = cls.__dataclass_fields__
+        values = {**{k: v for k, v in devices.items() if k in fields}, **values}
+        values = to_dict(build(cls, values, f"scale {plan.scale}: {name}: {stage}"))
+    _check_sizes(plan, stage, values, name)
+    input_keys = {role: instance.key for role, instance in inputs.items()}
+    key = keys.result_key(stage, keyed_settings(values), input_keys, modules)
+    found = plan.instances.get(key)
+    if found is None:
+        found = Instance(
+            stage=stage,
+            key=key,
+            name=name,
+            settings=values,
+            inputs={role: [instance.stage, instance.key] for role, instance in inputs.items()},
+            modules=list(modules),
+            seconds=round(_seconds(plan, stage, values, inputs), 2),
+        )
+        plan.instances[key] = found
+    if experiment and experiment not in found.experiments:
+        found.experiments.append(experiment)
+    return found
+
+
+def _check_sizes(plan: Plan, stage: str, values: dict, name: str) -> None:
+    images = _images(plan)
+    batch = values.get("batch_size", 0)
+    if stage in ("pretrain", "supervise") and images and batch > images:
+        raise ConfigError(
+            f"scale {plan.scale}: {name}: batch_size {batch} is larger than the data set "
+            f"({images} training images)."
+        )
+
+
+def _images(plan: Plan) -> int:
+    """Training images, 0 where only the prepared data can tell."""
+    data = plan.settings.base.get("prepare", {})
+    return data.get("train_images", 0) or {"cifar10": 50_000}.get(data.get("source"), 0)
+
+
+def _seconds(plan: Plan, stage: str, values: dict, inputs: dict) -> float:
+    """Expected duration on one core or GPU, from the encoder's multiply-adds (workflow/cost.py)."""
+    data = plan.settings.base.get("prepare", {})
+    return cost.seconds(
+        stage,
+        values,
+        inputs["encoder"].settings if "encoder" in inputs else {},
+        images=_images(plan) or 50_000,
+        image_size=data.get("image_size", 32),
+        gmacs_per_second=plan.settings.gmacs_per_second,
+    )
+
+
+def settle(plan: Plan) -> None:
+    """Let results/<scale>/<stage> hold the results of this plan alone; by renaming, in no time.
+
+    What the plan does not name is put aside, what it names again is brought back. So the folders
+    that DVC records depend on the plan, not on the branches that were visited before.
+    """
+    for stage in ALL_STAGES:
+        for path in (plan.store / stage).glob("*"):
+            if path.name not in plan.instances:
+                _move(path, plan.store / UNUSED / stage / path.name)
+    for instance in plan.instances.values():
+        path = instance.path(plan.store)
+        aside = results.folder(plan.store / UNUSED, instance.stage, instance.key)
+        if results.is_finished(aside) and not results.is_finished(path):
+            _move(aside, path)
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    source.rename(target)
+
+
+def check_data(plan: Plan) -> None:
+    """Refuse missing raw data before anything is computed. Raises ConfigError."""
+    missing = [i for i in plan.missing() if i.stage == "prepare"]
+    if missing:
+        from simclr import prepare
+
+        prepare.check(build(STAGES["prepare"][0], missing[0].settings))
+
+
+def write_plan(plan: Plan) -> None:
+    """Write the lists of keys that DVC watches, and plan.jsonl, which the jobs read; settle."""
+    settle(plan)
+    for name, stages in LISTS.items():
+        lines = sorted(f"{i.name} {i.stage} {i.key}\n" for i in plan.of(*stages))
+        results.write_atomic(plan.store / "plan" / f"{name}.txt", "".join(lines))
+        for stage in stages:  # DVC wants its outputs to exist, also where a scale has none of it
+            (plan.store / stage).mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(i.line()) + "\n" for i in plan.instances.values())
+    results.write_atomic(plan.store / "plan.jsonl", text)
+
+
+def find(plan: Plan, word: str) -> list[Instance]:
+    """Return the instances whose key or name begins with `word`; ConfigError if none."""
+    found = [i for i in plan.instances.values() if i.key.startswith(word) or i.name == word]
+    found = found or [i for i in plan.instances.values() if i.name.startswith(word)]
+    if not found:
+        names = [i.name for i in plan.instances.values()]
+        close = difflib.get_close_matches(word, names, n=1, cutoff=0.3)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        raise ConfigError(f"{word}: no such result at scale {plan.scale}.{hint}")
+    return found

@@ -1,0 +1,257 @@
+"""From keyed results to stable names: paper_figures/, the published metrics, DVC's record.
+
+Figures are drawn under their key and published by copying, so a reverted change re-publishes what
+was drawn before. A full publication compares its metrics with the published ones and, where this
+is a DVC repository, records the results (after verifying every byte).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from simclr import results
+from simclr.config import ConfigError
+from workflow.plan import ALL_STAGES, LISTS, UNUSED, Plan, settle, write_plan
+
+PUBLISHED = Path("data/published")
+METRICS = "metrics.json"
+
+
+def publish(plan: Plan, experiments: list[str] | None = None) -> None:
+    """Copy finished figures to paper_figures/<scale>; all of them (then also compare and record)
+    or the named `experiments` alone. Raises ResultError where a figure is not there or damaged.
+    """
+    from workflow.gallery import write_index
+
+    folder = Path("paper_figures") / plan.scale
+    wanted = [plan.figure(name) for name in experiments] if experiments else plan.of("figures")
+    changed = 0
+    for instance in wanted:
+        source = instance.path(plan.store)
+        for name in results.verify(source)["outputs"]:
+            changed += results.copy_atomic(source / name, folder / name)
+    if experiments is None:
+        changed += _remove_others(plan, folder)
+    write_index(folder, plan.scale, plan.settings.title)
+    print(f"{folder}/index.html: {len(wanted)} figures and tables, {changed} files changed.")
+    if experiments is None:
+        print(compare_metrics(plan))
+        record(plan)
+
+
+def _remove_others(plan: Plan, folder: Path) -> int:
+    """Delete what belongs to experiments that the scale no longer has; returns how many files."""
+    keep = {"index.html", "claims.csv"}
+    for instance in plan.of("figures"):
+        keep |= set(results.read_provenance(instance.path(plan.store))["outputs"])
+    others = [path for path in folder.iterdir() if path.name not in keep and path.is_file()]
+    for path in others:
+        path.unlink()
+    return len(others)
+
+
+def _measured(plan: Plan) -> list:
+    """The instances whose result is a metrics file, sorted by name."""
+    return sorted(plan.of(*LISTS["evaluate"]), key=lambda i: (i.name, i.stage))
+
+
+def _line(instance, store: Path) -> dict | None:
+    """What is published of one result, None where it is not there."""
+    path = instance.path(store)
+    if not results.is_finished(path):
+        return None
+    provenance = results.verify(path)
+    return {
+        "name": instance.name,
+        "stage": instance.stage,
+        "key": instance.key,
+        "metrics": json.loads((path / METRICS).read_text()),
+        "outputs": provenance["outputs"],
+        "hardware": provenance["hardware"],
+        "versions": provenance["versions"],
+        "code": provenance["code"],
+    }
+
+
+def export_metrics(plan: Plan) -> str:
+    """Write data/published/<scale>.jsonl from the results; returns a line for the user."""
+    lines = [_line(instance, plan.store) for instance in _measured(plan)]
+    if None in lines:
+        raise ConfigError(
+            f"{lines.count(None)} of {len(lines)} results are not computed yet: "
+            f"run `snakemake --cores all --config scale={plan.scale}` first."
+        )
+    text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
+    results.write_atomic(PUBLISHED / f"{plan.scale}.jsonl", text)
+    return f"{PUBLISHED / plan.scale}.jsonl: {len(lines)} results."
+
+
+def read_published(scale: str) -> dict[str, dict]:
+    """Return {key: published line} of a scale; empty where nothing is published."""
+    path = PUBLISHED / f"{scale}.jsonl"
+    if not path.is_file():
+        return {}
+    found = {}
+    for number, text in enumerate(path.read_text().splitlines(), 1):
+        try:
+            line = json.loads(text)
+            found[line["key"]] = {"metrics": line["metrics"], **line}
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(f"{path}:{number}: not a published result; restore it.") from None
+    return found
+
+
+def compare_metrics(plan: Plan) -> str:
+    """Say how many metrics of this scale are identical to the published ones, and which are not."""
+    published = read_published(plan.scale)
+    if not published:
+        return f"Nothing is published for scale {plan.scale} yet (`simclr export` does it)."
+    same, different, absent, largest = 0, [], 0, (0.0, "")
+    for instance in _measured(plan):
+        line = _line(instance, plan.store)
+        other = published.get(instance.key)
+        if line is None or other is None:
+            absent += line is not None
+            continue
+        for name in sorted(set(line["metrics"]) | set(other["metrics"])):
+            ours, theirs = line["metrics"].get(name), other["metrics"].get(name)
+            if ours == theirs:
+                same += 1
+                continue
+            different.append(f"{instance.name} {name}: {ours} (published: {theirs})")
+            if ours is not None and theirs is not None:
+                largest = max(largest, (abs(ours - theirs), f"{instance.name} {name}"))
+    lines = [f"{same} of {same + len(different)} metrics identical to the published ones."]
+    if different:
+        lines.append(f"Largest difference {largest[0]:.4g} ({largest[1]}). The first that differ:")
+        lines += [f"  {text}" for text in different[:5]]
+        theirs = next(iter(published.values()))["hardware"]
+        lines.append(f"Other processors round differently; the published ones ran on: {theirs}.")
+    if absent:
+        lines.append(f"{absent} results have no published counterpart (settings or code differ).")
+    return "\n".join(lines)
+
+
+def import_metrics(plan: Plan) -> str:
+    """Bring published metrics into results/<scale> by key, so that figures need no computing."""
+    published = read_published(plan.scale)
+    if not published:
+        raise ConfigError(f"{PUBLISHED / plan.scale}.jsonl: missing; nothing to import.")
+    made = there = absent = 0
+    for instance in _measured(plan):
+        path = instance.path(plan.store)
+        line = published.get(instance.key)
+        if results.is_finished(path):
+            there += 1
+        elif line is None:
+            absent += 1
+        else:
+            _import_one(instance, line, path)
+            made += 1
+    text = f"{made} results imported, {there} were there already."
+    if absent:
+        text += f" {absent} are not among the published ones (settings or code differ)."
+    return text
+
+
+def _import_one(instance, line: dict, path: Path) -> None:
+    """Write one imported result folder, after checking the published hash of its metrics."""
+    text = metrics_text(line["metrics"])
+    if hashlib.sha256(text.encode()).hexdigest() != line["outputs"].get(METRICS):
+        raise results.ResultError(
+            f"{PUBLISHED}: {line['name']}: the metrics differ from their recorded SHA-256."
+        )
+    temporary = path.parent.parent / "tmp" / instance.key
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (temporary / METRICS).write_text(text)
+    provenance = {
+        **{name: value for name, value in instance.line().items() if name != "seconds"},
+        **{name: line[name] for name in ("hardware", "versions", "code")},
+        "imported": True,
+        "outputs": {METRICS: line["outputs"][METRICS]},
+    }
+    (temporary / results.PROVENANCE).write_text(
+        json.dumps(provenance, indent=1, sort_keys=True) + "\n"
+    )
+    os.rename(temporary, path)
+
+
+def metrics_text(metrics: dict) -> str:
+    """The bytes of a metrics.json; the stages write it the same way."""
+    return json.dumps(metrics, indent=1, sort_keys=True) + "\n"
+
+
+def verify(plan: Plan, stages=ALL_STAGES, repair: bool = False) -> int:
+    """Check every output of the finished results, name each damaged one. Returns a status."""
+    damaged, intact = [], 0
+    for instance in plan.of(*stages):
+        path = instance.path(plan.store)
+        if not path.exists():
+            continue
+        try:
+            results.verify(path)
+            intact += 1
+        except results.ResultError as error:
+            damaged.append(path)
+            print(f"error: {error}", file=sys.stderr)
+    print(f"{intact} results intact, {len(damaged)} damaged.")
+    if repair:
+        for path in damaged:
+            shutil.rmtree(path)
+        print(f"{len(damaged)} removed; the next run computes them again." if damaged else "")
+        return 0
+    return 1 if damaged else 0
+
+
+def prune(plan: Plan) -> str:
+    """Delete results and checkpoints of this scale that the plan does not name."""
+    settle(plan)
+    unused = [path for path in (plan.store / UNUSED).glob("*/*")]
+    for path in unused:
+        shutil.rmtree(path)
+    for path in (plan.store / "checkpoints").glob("*"):
+        if path.name.split(".")[0] not in plan.instances:
+            path.unlink()
+    return f"{len(unused)} results removed, {len(plan.instances)} are in the plan."
+
+
+def record(plan: Plan) -> None:
+    """Tell DVC that its stages are up to date, as far as it does not know (`dvc commit`).
+
+    Never within `dvc repro` (which records by itself), and only after every byte of the results
+    has been verified; a damaged one raises ResultError and nothing is recorded.
+    """
+    if "DVC_STAGE" in os.environ or not Path(".dvc").is_dir():
+        return
+    write_plan(plan)
+    note = plan.store / "recorded"
+    if note.is_file() and note.read_text() == _signature(plan):
+        return
+    for instance in plan.of(*ALL_STAGES):
+        path = instance.path(plan.store)
+        if path.exists():
+            results.verify(path)
+    command = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode == 0:
+        results.write_atomic(note, _signature(plan))
+        print("Recorded for DVC: `dvc status` is clean; `dvc push` shares the results.")
+    else:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        print(f"DVC did not record the results ({reason}); `dvc commit -f` does it.")
+
+
+def _signature(plan: Plan) -> str:
+    """A hash over all that dvc.yaml names, but for results/ (which the lists of keys stand for)."""
+    files = [Path(name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", "requirements.lock")]
+    folders = ("simclr", "workflow", "data/paper", plan.store / "plan")
+    for folder in (*map(Path, folders), Path("paper_figures") / plan.scale):
+        files += [f for f in sorted(folder.rglob("*")) if "__pycache__" not in f.parts]
+    parts = [f"{file} {results.sha256(file)}\n" for file in files if file.is_file()]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -1,0 +1,30 @@
+# One rule per group of missing results (training and evaluation of a setting, all seeds): one
+# process computes them, so that Python and torch start once. Outputs are listed one by one; a rule
+# of a finished result does not exist. The order is that of the plan: first figures first.
+
+
+for rank, (group, members) in enumerate(PLAN.groups(MISSING.values()).items()):
+
+    rule:
+        name:
+            group
+        input:
+            unfinished(PLAN.inputs(members)),
+        output:
+            unfinished(members),
+        log:
+            f"{PLAN.store}/logs/{group}.log",
+        priority: len(PLAN.instances) - rank
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            gpu=int(members[0].settings.get("device") == "cuda"),
+            mem_mb=2000,
+            runtime=max(10, int(sum(one.seconds for one in members) / 20)),
+        params:
+            wanted=[one.key for one in members],
+            scale=PLAN.scale,
+        shell:
+            "python -m simclr run {params.scale:q} --keys {params.wanted:q}"
+            " 2>&1 | tee {log:q} >&2"

@@ -1,0 +1,60 @@
+# The names that people type, beside `all`.
+
+
+# `snakemake fig8`: one figure, published; nothing else is computed.
+for figure in PLAN.of("figures"):
+
+    rule:
+        name:
+            figure.settings["experiment"]
+        input:
+            unfinished([figure]),
+        log:
+            f"{PLAN.store}/logs/publish_{figure.name}.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            scale=PLAN.scale,
+            figure=figure.settings["experiment"],
+        shell:
+            "python -m simclr publish {params.scale:q} --figures {params.figure:q}"
+            " 2>&1 | tee {log:q} >&2"
+
+
+# `snakemake pretrain`: one stage (DVC's stages call these); what it recorded is verified.
+for stage, covered in LISTS.items():
+
+    rule:
+        name:
+            stage
+        input:
+            unfinished(PLAN.of(*covered)),
+        log:
+            f"{PLAN.store}/logs/verify_{stage}.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            scale=PLAN.scale,
+            stage=stage,
+        shell:
+            "python -m simclr verify {params.scale:q} --stage {params.stage:q}"
+            " 2>&1 | tee {log:q} >&2"
+
+
+# A misspelt figure name would otherwise be taken for a file that no rule makes.
+rule unknown_target:
+    input:
+        nearest_target,
+    output:
+        "{name}",
+    log:
+        f"{PLAN.store}/logs/unknown_{{name}}.log",
+    wildcard_constraints:
+        name="[A-Za-z0-9_-]+",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    shell:
+        "false 2> {log:q}"

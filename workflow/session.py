@@ -1,0 +1,178 @@
+"""One run of many results: what it will cost, how far it is, how long it still takes.
+
+Snakemake's main process (or `simclr run`) writes results/<scale>/session.json when it starts; every
+job reads it when a result is finished, and prints one line with the overall progress.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from simclr import keys, results, runner
+from simclr.config import ConfigError, nearest
+
+_LOCKS = []  # open files: closing one would release it
+
+
+def default_scale() -> str:
+    """The scale that params.yaml names: the one that every command without a scale means."""
+    params = yaml.safe_load((keys.ROOT / "params.yaml").read_text())
+    if not isinstance(params, dict) or not isinstance(params.get("scale"), str):
+        raise ConfigError("params.yaml: expected `scale: <name>`, e.g. `scale: tiny`.")
+    unknown = set(params) - {"scale"}
+    if unknown:
+        raise ConfigError(
+            f"params.yaml: {min(unknown)}: unknown.{nearest(min(unknown), ['scale'])}"
+        )
+    return params["scale"]
+
+
+def put_this_python_first() -> None:
+    """Let `python` in the commands of jobs be this one, where its environment is not activated."""
+    here = os.path.dirname(sys.executable)
+    os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def take_lock(store: Path) -> None:
+    """Take the lock of one driver per scale, or raise ConfigError. It dies with the process.
+
+    Child processes do not inherit it (Python opens files so).
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    file = open(store / "driver.lock", "a+")  # noqa: SIM115 (held until the process ends)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise ConfigError(
+            f"{store}: another run is at work (process {holder}); wait for it, then run again."
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    _LOCKS.append(file)
+
+
+def begin(plan, cores: int) -> None:
+    """Note what this run has to do, for the progress lines of its jobs."""
+    missing = plan.missing()
+    session = {
+        "started": time.time(),
+        "cores": cores,
+        "seconds": {i.key: i.seconds for i in missing},
+        "stage": {i.key: i.stage for i in missing},
+    }
+    results.write_atomic(plan.store / "session.json", json.dumps(session))
+
+
+def summary(plan, cores: int | None = None) -> str:
+    """One or two lines: what is cached, what would be computed, about how long it takes."""
+    total, missing = len(plan.instances), plan.missing()
+    text = f"scale {plan.scale}: {total} results, "
+    if not missing:
+        return text + "all that the figures need is there; nothing to compute."
+    cores = cores or os.cpu_count() or 1
+    work = sum(i.seconds for i in missing)
+    starts = len(plan.groups(missing)) * plan.settings.startup_seconds
+    unit = "GPU" if plan.settings.device == "cuda" else "core"
+    lanes = 1 if plan.settings.device == "cuda" else cores
+    lines = [
+        f"{text}{len(missing)} to compute: {duration(work)} on one {unit}, "
+        f"about {duration((work + starts) / lanes)} here ({lanes} {unit}{'s' * (lanes > 1)}).",
+        "Expected, per experiment (what several share counts at the first):",
+    ]
+    per_experiment = {}
+    for instance in missing:
+        name = instance.experiments[0] if instance.experiments else "data"
+        count, seconds = per_experiment.get(name, (0, 0.0))
+        per_experiment[name] = count + 1, seconds + instance.seconds
+    for name, (count, seconds) in per_experiment.items():
+        lines.append(f"  {name:10}{count:6} results  {duration(seconds)}")
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min, 2.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def read_planned(scale: str | None, wanted: list[str]) -> tuple[str, list[dict]]:
+    """Return (scale, the lines of plan.jsonl with the keys `wanted`). Raises ConfigError."""
+    scale = scale or default_scale()
+    path = Path("results") / scale / "plan.jsonl"
+    if not path.is_file():
+        raise ConfigError(f"{path}: missing; run `simclr plan {scale} --write` first.")
+    lines = {}
+    for text in path.read_text().splitlines():
+        line = json.loads(text)
+        lines[line["key"]] = line
+    for key in wanted:
+        if key not in lines:
+            raise ConfigError(f"{key}: not in {path}; plan again.")
+    return scale, [lines[key] for key in wanted]
+
+
+def run_instances(scale: str, instances: list[dict]) -> int:
+    """Compute `instances` one after the other in this process; returns the exit status."""
+    store = Path("results") / scale
+    with _progress_bar() as bar:
+        for instance in instances:
+            started = time.perf_counter()
+            bar.start(f"{instance['stage']} {instance['name']}")
+            if runner.compute(instance, store, bar.update):
+                bar.finish(_finished_line(store, instance, time.perf_counter() - started))
+    return 0
+
+
+def _finished_line(store: Path, instance: dict, seconds: float) -> str:
+    """'[ 12/210] pretrain fig5.crop.s0  5.1 s | about 9 min left' (without Snakemake: no count)."""
+    text = f"{instance['stage']} {instance['name']}  {seconds:.1f} s"
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        session = json.loads((store / "session.json").read_text())
+        expected, stage = session["seconds"], session["stage"]
+        if instance["key"] not in expected:
+            return text
+        done = [k for k in expected if results.is_finished(store / stage[k] / k)]
+        worked = sum(expected[k] for k in done)
+        left = sum(expected.values()) - worked
+        remaining = left / worked * (time.time() - session["started"]) if worked else 0.0
+        return f"[{len(done):3}/{len(expected)}] {text} | about {duration(remaining)} left"
+    return text
+
+
+class _progress_bar:
+    """A bar within one result where a person watches; elsewhere only a line per finished result."""
+
+    def __enter__(self):
+        self.bar = None
+        return self
+
+    def __exit__(self, *exception):
+        if self.bar is not None:
+            self.bar.close()
+
+    def start(self, name: str) -> None:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=100, desc=name, leave=False, unit="%", bar_format="{l_bar}{bar}|")
+
+    def update(self, done: float, text: str) -> None:
+        if self.bar is not None:
+            self.bar.n = round(100 * done)
+            self.bar.set_postfix_str(text, refresh=True)
+
+    def finish(self, line: str) -> None:
+        if self.bar is not None:
+            self.bar.close()
+        print(line, file=sys.stderr, flush=True)
