@@ -1,0 +1,138 @@
+"""What share of pre-training is the networks' own arithmetic, and what do data and views cost?
+
+    python -m benchmarks.pretrain [--json FILE]
+
+Two rates, in steps per second, at two settings (16x16 pixels as scale `tiny`, 32x32 with a
+ResNet-18 of 16 channels):
+
+* pretrain: everything, as stage `pretrain` does it: order, draws, views, both networks, NT-Xent,
+  summaries, LARS, learning rate;
+* networks: forward and backward pass of encoder, head and NT-Xent on the same ready-made views.
+
+They take turns, an epoch each, so that a busy machine slows both alike. The ratio of their medians
+is the share of the arithmetic; one thread, as the runner has it.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.views import processor
+from simclr import loop, patterns, views
+from simclr.config import build
+from simclr.encoder import build_encoder
+from simclr.head import build_head
+from simclr.losses import contrastive_accuracy, contrastive_entropy, nt_xent
+from simclr.settings import Pretrain
+
+COMMON = {
+    "views": {"operators": ["crop", "flip", "color"]},
+    "loss": {"temperature": 0.2},
+    "optimizer": {"base_lr": 1.0, "warmup_epochs": 0.0},
+    "epochs": 1,
+}
+CASES = {
+    "tiny, 16x16": {
+        "encoder": {"depth": 8, "base_channels": 16, "stem": "cifar"},
+        "head": {"out_dim": 32},
+        "batch_size": 64,
+    },
+    "32x32": {
+        "encoder": {"depth": 18, "base_channels": 16, "stem": "cifar"},
+        "head": {"out_dim": 128},
+        "batch_size": 128,
+    },
+}
+SIDES = {"tiny, 16x16": 16, "32x32": 32}
+STEPS = {"tiny, 16x16": 32, "32x32": 4}  # of an epoch
+REPETITIONS = 9
+
+
+def contestants(settings, side: int, steps: int) -> dict:
+    """Two functions that run one epoch each."""
+    count = settings.batch_size * steps
+    images = torch.from_numpy(patterns.generate(count, side, 0, "train")[0])
+    device = images.device
+    initial = loop.generator(0, "weights")
+    encoder = loop.place(build_encoder(settings.encoder, initial), device)
+    head = loop.place(build_head(settings.head, encoder.feature_dim, initial), device)
+    modules = {"encoder": encoder, "head": head}
+    temperature = settings.loss.temperature
+    nowhere = Path(tempfile.gettempdir()) / "no checkpoint of the benchmark"
+
+    def objective(z, index):
+        loss, logits = nt_xent(*z.chunk(2), temperature)
+        return loss, contrastive_accuracy(logits), contrastive_entropy(logits)
+
+    def pretrain():
+        names = ("loss", "contrastive_accuracy", "contrastive_entropy")
+        loop.train(settings, images, modules, objective, names, 2, nowhere, lambda *_: None)
+
+    batch = images[: settings.batch_size]
+    drawn = views.draw(settings.views, len(batch), side, loop.generator(0, "views"))
+    ready = views.make(batch, drawn, settings.views).flatten(0, 1)
+    ready = ready.contiguous(memory_format=torch.channels_last)
+    parameters = [p for module in modules.values() for p in module.parameters()]
+
+    def networks():
+        for _ in range(steps):
+            loss, _ = nt_xent(*head(encoder(ready)).chunk(2), temperature)
+            for p in parameters:
+                p.grad = None
+            loss.backward()
+
+    return {"pretrain": pretrain, "networks": networks}
+
+
+def measure(functions: dict, steps: int, repetitions: int) -> dict[str, list[float]]:
+    """Steps per second of each, [repetitions], taking turns, after a warm-up."""
+    rates = {name: [] for name in functions}
+    for repetition in range(-1, repetitions):
+        for name, run in functions.items():
+            start = time.perf_counter()
+            run()
+            if repetition >= 0:
+                rates[name].append(steps / (time.perf_counter() - start))
+    return rates
+
+
+def main():
+    """Measure, print a line per case, and write the numbers as JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    print(f"{processor()}, one thread, torch {torch.__version__}, n = {arguments.repetitions}")
+    cases = {}
+    for name, values in CASES.items():
+        settings = build(Pretrain, {**COMMON, **values})
+        functions = contestants(settings, SIDES[name], STEPS[name])
+        rates = measure(functions, STEPS[name], arguments.repetitions)
+        median = {one: statistics.median(found) for one, found in rates.items()}
+        share = median["pretrain"] / median["networks"]
+        cases[name] = {"steps_per_second": rates, "median": median, "share": share}
+        print(
+            f"{name:12}  {median['pretrain']:7.1f} steps/s of pre-training, "
+            f"{median['networks']:7.1f} of the networks alone: share {share:.2f}"
+        )
+    if arguments.json:
+        result = {
+            "processor": processor(),
+            "torch": torch.__version__,
+            "repetitions": arguments.repetitions,
+            "cases": cases,
+        }
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

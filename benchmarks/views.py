@@ -1,0 +1,189 @@
+"""How fast views are made: ours against torchvision over PIL, and against Kornia, on this CPU.
+
+    python -m benchmarks.views [--data PREPARED] [--json FILE]
+
+All three make two views an image of the same images with the same operators, crop, flip and colour
+distortion (paper A), parameters drawn for every image:
+
+* ours: `views.draw` and `views.make` on uint8 batches, THREADS threads;
+* torchvision: its PIL transforms, in a DataLoader with WORKERS processes, as is usual;
+* kornia: its batch augmentations on float tensors, `same_on_batch=False`, THREADS threads.
+
+The three take turns in one process tree, so that a busy machine slows all alike. Rates are views
+per second, from images in memory to float32 batches.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from simclr import packed, patterns, views
+from simclr.settings import Views
+
+SIDE = 32
+IMAGES = 4096
+BATCH = 1024
+THREADS = WORKERS = 2
+REPETITIONS = 7
+SETTINGS = Views(operators=("crop", "flip", "color"))
+
+
+class TwoViews(Dataset):
+    """Two PIL views of each image, as float tensors [2, 3, S, S]."""
+
+    def __init__(self, images):
+        import torchvision.transforms as T
+        from PIL import Image
+
+        s = SETTINGS.color_strength
+        jitter = T.ColorJitter(0.8 * s, 0.8 * s, 0.8 * s, 0.2 * s)
+        scale = (SETTINGS.min_area, 1.0)
+        bicubic = T.InterpolationMode.BICUBIC
+        self.transform = T.Compose(
+            [
+                T.RandomResizedCrop(SIDE, scale=scale, interpolation=bicubic),
+                T.RandomHorizontalFlip(),
+                T.RandomApply([jitter], p=0.8),
+                T.RandomGrayscale(p=0.2),
+                T.ToTensor(),
+            ]
+        )
+        self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return torch.stack([self.transform(self.images[index]) for _ in range(2)])
+
+
+def ours(images):
+    """Return a function that makes all views once and returns how many."""
+    generator = torch.Generator().manual_seed(0)
+
+    def make_all():
+        made = 0
+        for batch in images.split(BATCH):
+            drawn = views.draw(SETTINGS, len(batch), SIDE, generator)
+            made += views.make(batch, drawn, SETTINGS).flatten(0, 1).shape[0]
+        return made
+
+    return make_all
+
+
+def torchvision(images):
+    """The same by torchvision's PIL transforms in worker processes."""
+    loader = DataLoader(
+        TwoViews(images), batch_size=BATCH, num_workers=WORKERS, persistent_workers=True
+    )
+    return lambda: sum(batch.flatten(0, 1).shape[0] for batch in loader)
+
+
+def kornia(images):
+    """The same by Kornia's batch augmentations."""
+    import kornia.augmentation as K
+
+    s = SETTINGS.color_strength
+    transform = torch.nn.Sequential(
+        K.RandomResizedCrop(
+            (SIDE, SIDE),
+            scale=(SETTINGS.min_area, 1.0),
+            resample="bicubic",
+            cropping_mode="resample",
+            same_on_batch=False,
+        ),
+        K.RandomHorizontalFlip(p=0.5, same_on_batch=False),
+        K.ColorJitter(0.8 * s, 0.8 * s, 0.8 * s, 0.2 * s, p=0.8, same_on_batch=False),
+        K.RandomGrayscale(p=0.2, same_on_batch=False),
+    )
+
+    def make_all():
+        made = 0
+        for batch in images.split(BATCH):
+            pixels = batch.float() / 255
+            made += sum(transform(pixels).shape[0] for _ in range(2))
+        return made
+
+    return make_all
+
+
+def load_images(folder):
+    """IMAGES images uint8 [IMAGES, 3, S, S]: of a prepared data set, or else patterns."""
+    if folder is None:
+        pixels, _ = patterns.generate(IMAGES, SIDE, seed=0, split="train")
+    else:
+        pixels = packed.load(folder).train_images[:IMAGES]
+    return torch.from_numpy(pixels.copy())
+
+
+def measure(contestants, repetitions):
+    """Views per second of each contestant, [repetitions] each, taking turns, after a warm-up."""
+    rates = {name: [] for name in contestants}
+    for repetition in range(-1, repetitions):
+        for name, make_all in contestants.items():
+            start = time.perf_counter()
+            made = make_all()
+            rate = made / (time.perf_counter() - start)
+            if repetition >= 0:
+                rates[name].append(rate)
+    return rates
+
+
+def processor():
+    """The processor's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def main():
+    """Measure, print a table, and write the numbers as JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="a prepared data set of 32x32 images")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(THREADS)
+    images = load_images(arguments.data)
+    contestants = {f.__name__: f(images) for f in (ours, torchvision, kornia)}
+    rates = measure(contestants, arguments.repetitions)
+
+    from importlib.metadata import version
+
+    names = ("torch", "torchvision", "kornia", "pillow")
+    result = {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "versions": {name: version(name) for name in names},
+        "views": 2 * len(images),
+        "side": SIDE,
+        "batch": BATCH,
+        "repetitions": arguments.repetitions,
+        "views_per_second": rates,
+        "median": {name: statistics.median(values) for name, values in rates.items()},
+    }
+    median = result["median"]
+    result["ratio"] = {name: median["ours"] / median[name] for name in ("torchvision", "kornia")}
+    print(f"{result['processor']}, {result['cores']} cores; {result['versions']}")
+    shape = f"{2 * len(images)} views of {SIDE}x{SIDE}"
+    print(f"{shape}, n = {arguments.repetitions} repetitions")
+    print(f"{'':12}{'views/s':>10}{'least':>10}{'most':>10}{'ours is':>10}")
+    for name, values in rates.items():
+        ratio = f"{median['ours'] / median[name]:.1f}x"
+        print(f"{name:12}{median[name]:10.0f}{min(values):10.0f}{max(values):10.0f}{ratio:>10}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""A user's mistake is one line that says what to do, before anything is computed."""
+
+import pytest
+
+from tests.project import MINI, Project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    return Project.create(tmp_path_factory.mktemp("bad") / "project")
+
+
+def plan_with(project, old: str, new: str) -> str:
+    """Plan the minute scale with one edit; returns the last line printed, checks the status."""
+    assert old in MINI
+    project.write("workflow/scales/mini.yaml", MINI.replace(old, new))
+    done = project.simclr("plan", check=False)
+    project.write("workflow/scales/mini.yaml", MINI)
+    assert done.returncode == 2
+    assert len(done.stdout.splitlines()) == 1 and done.stdout.startswith("error: ")
+    assert not project.executed()
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("temperature: 0.5", "temprature: 0.5", "loss.temprature: unknown setting. Did you mean"),
+        ("temperature: 0.5", "temperature: 0", "loss.temperature: must be greater than 0"),
+        ("temperature: 0.5", "temperature: warm", "loss.temperature: expected float, got str"),
+        ("batch_size: 20\n    epochs", "batch_size: 100\n    epochs", "batch_size 100 is larger"),
+        ("epochs: 1\n", "epochs: 0\n", "epochs: must be at least 1"),
+        ("  evaluate:", "  evalute:", "base.evalute: unknown stage. Did you mean 'evaluate'?"),
+        ("  fig8: {dims: [8]}", "  fig8: {dim: [8]}", "fig8.dim: unknown setting. Did you mean"),
+        ("  fig8: {dims: [8]}", "  fgi8: {}", "experiments.fgi8: unknown experiment. Did you mean"),
+        ("seeds: [0, 1]", "seeds: [0, 0]", "seeds: give one or more, each once"),
+        ("seeds: [0, 1]", "seed: [0, 1]", "seed: unknown setting. Did you mean 'seeds'?"),
+        ("title: a", "title: [a", "mini.yaml: not valid YAML"),
+        ("source: patterns", "source: folder", "file: needed with source 'folder'"),
+    ],
+)
+def test_mistakes_in_a_scale(project, old, new, message):
+    assert message in plan_with(project, old, new)
+
+
+def test_unknown_scale_offers_the_nearest(project):
+    done = project.simclr("plan", "tinny", check=False)
+    assert done.returncode == 2 and "Did you mean 'tiny'?" in done.stdout
+    done = project.snakemake("--config", "scale=tinny", check=False)
+    assert done.returncode != 0 and "Did you mean 'tiny'?" in done.stdout
+
+
+def test_unknown_figure_offers_the_nearest(project):
+    done = project.simclr("publish", "--figures", "fgi8", check=False)
+    assert done.returncode == 2 and "Did you mean 'fig8'?" in done.stdout
+    done = project.snakemake("fgi8", check=False)
+    assert done.returncode != 0 and "Did you mean 'fig8'?" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not project.executed()
+
+
+@pytest.mark.parametrize("command", ["snakemake", "simclr"])
+def test_missing_data_folder(project, command):
+    where = "source: folder, file: nowhere.tar, sha256: '00'"
+    project.write("workflow/scales/mini.yaml", MINI.replace("source: patterns", where))
+    if command == "snakemake":
+        done = project.snakemake(check=False)
+    else:
+        done = project.simclr("run", check=False)
+    project.write("workflow/scales/mini.yaml", MINI)
+    errors = [line for line in done.stdout.splitlines() if "error" in line.lower()]
+    assert done.returncode != 0 and len(errors) == 1 and "nowhere.tar" in errors[0]
+    assert not project.executed()
+
+
+def test_results_that_are_not_there(project):
+    done = project.simclr("export", check=False)
+    assert done.returncode == 2 and "are not computed yet: run `snakemake" in done.stdout
+    done = project.simclr("import", check=False)
+    assert done.returncode == 2 and "data/published/mini.jsonl: missing" in done.stdout
+    done = project.simclr("show", "fig8.linaer-8.s0", check=False)
+    assert done.returncode == 2 and "Did you mean 'fig8.linear-8.s" in done.stdout
+
+
+def test_code_edited_since_it_was_planned(project):
+    project.simclr("plan", "--write")
+    plan = (project.store / "plan.jsonl").read_text()
+    key = plan.split('"key": "')[1].split('"')[0]
+    original = (project.path / "simclr/patterns.py").read_text()
+    project.append("simclr/patterns.py", "\nEDITED = True\n")
+    done = project.simclr("run", "--keys", key, check=False)
+    project.write("simclr/patterns.py", original)
+    assert done.returncode == 2 and "the code changed since it was planned" in done.stdout
+    assert not project.executed()
+
+
+def test_other_versions_are_refused(project):
+    original = (project.path / "requirements.lock").read_text()
+    project.write("requirements.lock", original.replace("\nnumpy==", "\nnumpy==0."))
+    done = project.simclr("run", "--stage", "prepare", check=False)
+    project.write("requirements.lock", original)
+    assert done.returncode == 2 and "requirements.lock pins 0." in done.stdout
+    assert not project.executed()

@@ -1,0 +1,189 @@
+"""Evaluation: classifiers against independent solutions, a frozen encoder, the right data."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+
+from simclr import evaluate, packed, pretrain, supervise
+from simclr.config import ConfigError, DataError, build
+from simclr.encoder import build_encoder
+from simclr.settings import Evaluate
+from tests import training
+from tests.training import contents, pretrain_settings, run, supervise_settings
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    torch.set_num_threads(1)
+    return training.prepare_data(tmp_path_factory.mktemp("data") / "data")
+
+
+@pytest.fixture(scope="module")
+def encoder(data, tmp_path_factory):
+    return run(pretrain, pretrain_settings(), data, tmp_path_factory.mktemp("encoder") / "out")
+
+
+def settings(**values) -> Evaluate:
+    return build(Evaluate, {"batch_size": 30, "epochs": 20, "neighbours": 5, **values})
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("protocol", ["features", "augmented"])
+def test_the_encoder_is_frozen_and_metrics_are_complete(data, encoder, tmp_path, protocol):
+    before = contents(encoder)
+    out = run(evaluate, settings(protocol=protocol), data, tmp_path / "out", encoder=encoder)
+    assert contents(encoder) == before
+    found = metrics(out)
+    recorded = json.loads((encoder / "training.json").read_text())
+    assert set(found) == {"linear_h", "linear_z", "knn_h", "knn_z", *recorded}
+    assert all(found[name] == recorded[name] for name in recorded)
+    assert all(0 <= found[name] <= 100 for name in ("linear_h", "linear_z", "knn_h", "knn_z"))
+    again = run(evaluate, settings(protocol=protocol), data, tmp_path / "again", encoder=encoder)
+    assert contents(again) == contents(out)
+
+
+def test_training_never_changes_the_running_statistics(data, encoder):
+    networks = evaluate.load_networks(encoder, data, torch.device("cpu"))
+    images = torch.from_numpy(packed.load(data).train_images.copy())
+    for _ in evaluate.augmented_batches(networks, images, 0, 30, 0):
+        pass
+    stored = load_file(encoder / "encoder.safetensors")
+    assert all(torch.equal(v, stored[k]) for k, v in networks["h"].state_dict().items())
+    assert not any(p.requires_grad for network in networks.values() for p in network.parameters())
+
+
+def test_features_are_those_of_single_plain_images_in_inference_mode(data, encoder):
+    networks = evaluate.load_networks(encoder, data, torch.device("cpu"))
+    images = packed.load(data).test_images
+    found = evaluate.features_of(networks, torch.from_numpy(images.copy()))
+    reference = build_encoder(pretrain_settings().encoder, torch.Generator())
+    reference.load_state_dict(load_file(encoder / "encoder.safetensors"))
+    reference.eval()
+    with torch.no_grad():
+        one_by_one = torch.cat([reference(training.floats(image[None])) for image in images])
+    torch.testing.assert_close(found["h"], one_by_one, rtol=1e-4, atol=1e-5)
+    assert found["z"].shape == (60, 8)
+
+
+def test_without_a_head_there_is_no_z(data, tmp_path):
+    supervised = run(supervise, supervise_settings(epochs=1), data, tmp_path / "encoder")
+    found = metrics(run(evaluate, settings(), data, tmp_path / "out", encoder=supervised))
+    assert set(found) == {"linear_h", "knn_h", "loss", "supervised_top1"}
+
+
+def test_another_data_set_is_refused(encoder, tmp_path):
+    other = training.prepare_data(tmp_path / "data", seed=1)
+    with pytest.raises(DataError, match=r"encoder.safetensors: was not trained on"):
+        run(evaluate, settings(), other, tmp_path / "out", encoder=encoder)
+
+
+def test_settings_that_do_not_fit_are_refused(data, encoder, tmp_path):
+    with pytest.raises(ConfigError, match="batch_size: 512, but there are only 90"):
+        run(evaluate, settings(batch_size=512), data, tmp_path / "a", encoder=encoder)
+    with pytest.raises(ConfigError, match="neighbours: 91, but only 90 training images"):
+        run(evaluate, settings(neighbours=91), data, tmp_path / "b", encoder=encoder)
+
+
+# The classifiers.
+
+
+def clusters(count, seed, scale=1.0):
+    """Features [count, 8] of 4 overlapping classes, with columns of very different sizes."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).normal(size=(4, 8))
+    labels = rng.integers(0, 4, count)
+    x = centres[labels] + scale * rng.normal(size=(count, 8))
+    x = 3 + x * np.logspace(-2, 1, 8)
+    return torch.tensor(x, dtype=torch.float32), torch.from_numpy(labels)
+
+
+def test_linear_classifier_reaches_the_optimum_that_lbfgs_finds():
+    raw, labels = clusters(600, 1)
+    x = evaluate.standardise(raw, raw)
+    torch.testing.assert_close(x.mean(0), torch.zeros(8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(x.std(0, correction=0), torch.ones(8), atol=1e-4, rtol=0)
+
+    def batches(epoch):
+        return evaluate.stored_batches({"h": x, "z": x[:, :2]}, 0, 100, epoch)
+
+    trained = evaluate.train_linear(
+        settings(batch_size=100, epochs=100, base_lr=0.5),
+        {"h": 8, "z": 2},
+        4,
+        labels,
+        batches,
+        training.silent,
+    )
+    for name, size in (("h", 8), ("z", 2)):
+        assert trained[name].weight.shape == (4, size)
+        # The optimum on the raw features: standardising changes nothing that can be expressed.
+        best = lbfgs(raw[:, :size].double(), labels, 4)
+        ours = F.cross_entropy(trained[name](x[:, :size]), labels).item()
+        assert best - 1e-6 < ours < best + 0.003
+
+
+def lbfgs(x, labels, classes) -> float:
+    """The least mean cross entropy of a linear classifier."""
+    w = torch.zeros(x.shape[1] + 1, classes, dtype=torch.double, requires_grad=True)
+    x = torch.cat([x, torch.ones(len(x), 1, dtype=torch.double)], 1)
+    x = x / x.std(0).clamp(min=1e-3)  # conditioning only
+    optimizer = torch.optim.LBFGS(
+        [w],
+        max_iter=5000,
+        tolerance_grad=1e-9,
+        tolerance_change=1e-12,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(x @ w, labels)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return closure().item()
+
+
+def test_constant_features_stay_finite():
+    x = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
+    assert evaluate.standardise(x, x).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+
+
+def test_neighbours_vote_as_a_naive_loop():
+    train, labels = clusters(70, 1)
+    test, _ = clusters(30, 2)
+    votes = evaluate.neighbours_vote(train, labels, test, 4, neighbours=7, temperature=0.1)
+    for row, vote in zip(test.double().numpy(), votes.numpy(), strict=True):
+        found = []
+        for other, label in zip(train.double().numpy(), labels.numpy(), strict=True):
+            cosine = row @ other / np.sqrt((row @ row) * (other @ other))
+            found.append((cosine, label))
+        expected = np.zeros(4)
+        for cosine, label in sorted(found, reverse=True)[:7]:
+            expected[label] += np.exp(cosine / 0.1)
+        np.testing.assert_allclose(vote, expected, rtol=1e-3)
+
+
+def test_more_separated_classes_are_classified_better():
+    """The accuracy is that of test images: none is in training, overlap shows."""
+    scores = []
+    for scale in (0.05, 20.0):
+        (train, labels), (test, wanted) = clusters(300, 1, scale), clusters(300, 2, scale)
+        votes = evaluate.neighbours_vote(
+            evaluate.standardise(train, train),
+            labels,
+            evaluate.standardise(test, train),
+            4,
+            neighbours=5,
+            temperature=0.1,
+        )
+        scores.append(evaluate.loop.accuracy(votes, wanted))
+    assert scores[0] > 99 and scores[1] < 50

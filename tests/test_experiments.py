@@ -1,0 +1,120 @@
+"""Every experiment at every scale: its settings can be built, its grid is checked strictly."""
+
+import importlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from simclr.config import ConfigError, build, merge, to_dict
+from simclr.settings import STAGES
+from tests.synthetic import ROOT, SCALES
+from workflow.experiments import ORDER
+from workflow.plan import load_scale
+
+
+def resolved(scale: str, experiment: str) -> dict:
+    """Return {setting name: (stage, resolved settings)}."""
+    values = load_scale(scale)
+    module = importlib.import_module(f"workflow.experiments.{experiment}")
+    found = {}
+    for one in module.settings(values.experiments[experiment] or {}):
+        assert one.name not in found
+        merged = merge(values.base.get(one.stage, {}), one.settings)
+        found[one.name] = one.stage, to_dict(build(STAGES[one.stage][0], merged))
+    return found
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_setting_of_every_scale_builds(scale):
+    assert set(load_scale(scale).experiments) == set(ORDER)
+    for experiment in ORDER:
+        module = importlib.import_module(f"workflow.experiments.{experiment}")
+        values = resolved(scale, experiment)
+        assert len({repr(value) for value in values.values()}) == len(values)  # none twice
+        for one in module.settings(load_scale(scale).experiments[experiment] or {}):
+            assert re.fullmatch(r"[A-Za-z0-9+=._-]+", one.name)
+            assert set(one.labels) == set(module.LABELS) - {"parameters"}
+            assert all(type(value) in (str, int, float) for value in one.labels.values())
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_has_three_seeds_or_more(scale):
+    assert len(set(load_scale(scale).seeds)) >= 3
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_base_run_is_shared_by_the_experiments(scale):
+    base = to_dict(build(STAGES["pretrain"][0], load_scale(scale).base["pretrain"]))
+    for experiment in ("table5", "fig8", "table1", "fig7", "fig9"):
+        assert ("pretrain", base) in resolved(scale, experiment).values(), experiment
+
+
+def test_small_original_differs_from_small_by_its_source_alone():
+    small, original = load_scale("small"), load_scale("small-original")
+    assert original.experiments == small.experiments
+    assert original.base["prepare"]["source"] == "cifar10"
+    assert {**original.base, "prepare": 0} == {**small.base, "prepare": 0}
+
+
+def test_figure_5_has_one_run_per_ordered_pair():
+    fig5 = importlib.import_module("workflow.experiments.fig5")
+    made = {one.name: one for one in fig5.settings({})}
+    assert len(made) == 49
+    assert made["crop"].settings["views"]["operators"] == ["crop", "flip"]
+    assert made["crop+color"].settings["views"]["operators"] == ["crop", "flip", "color"]
+    assert made["color+crop"].settings["views"]["operators"] == ["color", "crop", "flip"]
+    assert all(one.settings["views"]["asymmetric"] for one in made.values())
+    based = fig5.settings({"operators": ["color"], "base_crop": True})
+    assert [one.settings["views"]["base_crop"] for one in based] == [True]
+
+
+def test_table_1_names_strengths_as_the_paper_does():
+    table1 = importlib.import_module("workflow.experiments.table1")
+    made = [one for one in table1.settings({}) if one.stage == "pretrain"]
+    names = [one.labels["augmentation"] for one in made]
+    assert names == ["1/8", "1/4", "1/2", "1", "1+blur", "AutoAugment"]
+    assert made[4].settings["views"] == {
+        "operators": ["crop", "flip", "color", "blur"],
+        "color_strength": 1.0,
+    }
+    supervised = [one for one in table1.settings({}) if one.stage == "supervise"]
+    assert [one.settings for one in supervised] == [one.settings for one in made]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "grid", "words"),
+    [
+        ("fig5", {"operatrs": ["crop"]}, "experiments.fig5.operatrs: unknown.*'operators'"),
+        ("fig5", {"operators": ["crop", "colour"]}, "'colour' is not a choice.*'color'"),
+        ("fig5", {"operators": ["crop", "crop"]}, "experiments.fig5: operators: .*each once"),
+        ("fig5", {"operators": []}, "one value or more"),
+        ("fig6", {"crops": 4}, "experiments.fig6.crops: unknown"),
+        ("fig7", {"depths": [9]}, r"experiments.fig7.depths\[0\]: 9 is not a choice"),
+        ("fig8", {"dim": [32]}, "'dims'"),
+        ("fig8", {"dims": [0]}, "at least 1"),
+        ("fig9", {"batches": 64}, "experiments.fig9.batches: expected a list"),
+        ("fig9", {"epochs": ["10"]}, "expected int"),
+        ("table1", {"strengths": [0.0]}, "greater than 0"),
+        ("table1", {"blur": 1}, "expected bool"),
+        ("table5", {"raw": [-1.0]}, "greater than 0"),
+    ],
+)
+def test_a_grid_is_checked(experiment, grid, words):
+    module = importlib.import_module(f"workflow.experiments.{experiment}")
+    with pytest.raises(ConfigError, match=words) as raised:
+        module.settings(grid)
+    assert "\n" not in str(raised.value)
+
+
+def test_planning_imports_nothing_slow():
+    code = (
+        "import sys, importlib\n"
+        "from workflow.experiments import ORDER\n"
+        "import workflow.plan, workflow.gallery\n"
+        "for name in ORDER: importlib.import_module('workflow.experiments.' + name).settings({})\n"
+        "slow = {'torch', 'numpy', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {slow}' if slow else 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

@@ -1,0 +1,193 @@
+"""Figures, their numbers and the page: right values, the same bytes every time, safe HTML."""
+
+import csv
+import hashlib
+import html.parser
+import importlib
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from tests import synthetic
+from workflow import figures, gallery
+from workflow.experiments import ORDER
+
+KINDS = ("svg", "png", "csv", "summary.csv", "claims.csv", "caption.md")
+
+
+def context(scale: str) -> dict:
+    return {"scale": scale, "title": "made-up numbers <&> for a test", "seeds": 3}
+
+
+def read(path: Path) -> list[dict]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory) -> Path:
+    """All figures of scale tiny, drawn from made-up metrics."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for experiment in ORDER:
+        figures.draw(experiment, synthetic.rows("tiny", experiment), context("tiny"), folder)
+    return folder
+
+
+@pytest.mark.parametrize("experiment", ORDER)
+def test_every_figure_is_drawn_with_its_numbers(drawn, experiment):
+    for kind in KINDS:
+        assert (drawn / f"{experiment}.{kind}").stat().st_size > 0
+    ElementTree.parse(drawn / f"{experiment}.svg")
+    rows = synthetic.rows("tiny", experiment)
+    values = {
+        (row["setting"], int(row["seed"]), row["metric"]): float(row["value"])
+        for row in read(drawn / f"{experiment}.csv")
+    }
+    labels = importlib.import_module(f"workflow.experiments.{experiment}").LABELS
+    expected = {
+        (row["setting"], row["seed"], name): value
+        for row in rows
+        for name, value in row.items()
+        if name not in ("setting", "seed", *labels)
+    }
+    assert values == expected  # exactly: what is written reads back as the same number
+    for row in read(drawn / f"{experiment}.summary.csv"):
+        seeds = [values[row["setting"], seed, row["metric"]] for seed in (0, 1, 2)]
+        assert float(row["mean"]) == pytest.approx(sum(seeds) / 3)
+        assert float(row["low"]) < float(row["mean"]) < float(row["high"])
+        assert row["n"] == "3"
+    caption = (drawn / f"{experiment}.caption.md").read_text()
+    assert "Scale tiny" in caption and "n = 3 seeds" in caption
+
+
+@pytest.mark.parametrize("experiment", ORDER)
+def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment):
+    rows = synthetic.rows("small", experiment, seeds=(0,))
+    figures.draw(experiment, rows, context("small"), tmp_path)
+    assert "n = 1 seed" in (tmp_path / f"{experiment}.caption.md").read_text()
+    assert {row["low"] for row in read(tmp_path / f"{experiment}.summary.csv")} == {""}
+    verdicts = {row["verdict"] for row in read(tmp_path / f"{experiment}.claims.csv")}
+    assert verdicts <= {"inconclusive", "not tested"}
+
+
+@pytest.mark.parametrize("experiment", ORDER)
+def test_the_grid_of_cifar10_is_drawn(tmp_path, experiment):
+    figures.draw(experiment, synthetic.rows("cifar10", experiment), context("cifar10"), tmp_path)
+    assert (tmp_path / f"{experiment}.png").stat().st_size > 10_000
+
+
+def test_every_claim_has_its_row(drawn):
+    for experiment in ORDER:
+        module = importlib.import_module(f"workflow.experiments.{experiment}")
+        rows = read(drawn / f"{experiment}.claims.csv")
+        assert {row["id"] for row in rows} == set(module.CLAIMS)
+        assert all(row["claim"] and row["paper_effect"] and row["verdict"] for row in rows)
+
+
+def test_the_stage_reads_the_metrics_of_its_runs(tmp_path):
+    rows, inputs = [], {}
+    for row in synthetic.rows("tiny", "fig6"):
+        metrics = {k: v for k, v in row.items() if k not in ("setting", "seed")}
+        folder = tmp_path / str(row["seed"])
+        folder.mkdir()
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        rows.append({"setting": row["setting"], "seed": row["seed"]})
+        inputs[f"{row['setting']}.s{row['seed']}"] = folder
+    out = tmp_path / "out"
+    out.mkdir()
+    settings = {"experiment": "fig6", "rows": rows, "context": context("tiny")}
+    figures.run(settings, inputs, out, tmp_path / "checkpoint", lambda done, text: None)
+    direct = tmp_path / "direct"
+    direct.mkdir()
+    figures.draw("fig6", synthetic.rows("tiny", "fig6"), context("tiny"), direct)
+    assert hashes(out) == hashes(direct)
+
+
+def hashes(folder: Path) -> dict:
+    files = sorted(folder.iterdir())
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_other_processes_draw_the_same_bytes(drawn, tmp_path):
+    """In a process with another hash seed, matplotlibrc, date and time zone."""
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 9\nsvg.hashsalt: x\n")
+    code = (
+        "import sys, pathlib, workflow.figures as f\n"
+        "from tests import synthetic\n"
+        "from tests.test_figures import context\n"
+        "for name in sys.argv[2:]:\n"
+        "    rows = synthetic.rows('tiny', name)\n"
+        "    f.draw(name, rows, context('tiny'), pathlib.Path(sys.argv[1]))\n"
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    names = ("fig5", "fig7", "table1", "fig6")
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "123",
+        "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+        "SOURCE_DATE_EPOCH": "86400",
+        "TZ": "Pacific/Auckland",
+    }
+    command = [sys.executable, "-c", code, str(out), *names]
+    subprocess.run(command, cwd=synthetic.ROOT, env=environment, check=True, timeout=120)
+    assert len(hashes(out)) == len(names) * len(KINDS)
+    assert hashes(out).items() <= hashes(drawn).items()
+
+
+class Page(html.parser.HTMLParser):
+    """Collects links, images and identifiers, and checks that tags close in order."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.links, self.images, self.ids, self.open = [], [], set(), []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.ids.add(attributes.get("id"))
+        if tag == "a":
+            self.links.append(attributes["href"])
+        if tag == "img":
+            self.images.append(attributes)
+        if tag not in ("img", "meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_shows_every_figure_and_claim(drawn):
+    title = 'a <script>alert("x")</script> & title'
+    assert gallery.write_index(drawn, "tiny", title) == 2
+    text = (drawn / "index.html").read_text()
+    assert gallery.write_index(drawn, "tiny", title) == 0  # the same again: nothing changes
+    assert (drawn / "index.html").read_text() == text
+    assert "<script" not in text and "&lt;script&gt;" in text
+    page = Page(text)
+    assert {image["src"] for image in page.images} == {f"{name}.svg" for name in ORDER}
+    assert all(image["alt"] for image in page.images)
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        elif not link.startswith("https://arxiv.org/"):
+            assert (drawn / link).is_file(), link
+    merged = read(drawn / "claims.csv")
+    assert [row["id"] for row in merged] == sorted(row["id"] for row in merged)
+    rows = [row for name in ORDER for row in read(drawn / f"{name}.claims.csv")]
+    assert sorted(map(str, rows)) == sorted(map(str, merged))
+    for row in rows:
+        assert row["verdict"] in text and row["id"] in text
+
+
+def test_the_page_of_one_figure(tmp_path):
+    figures.draw("fig6", synthetic.rows("tiny", "fig6"), context("tiny"), tmp_path)
+    gallery.write_index(tmp_path, "tiny", "only one")
+    page = Page((tmp_path / "index.html").read_text())
+    assert [image["src"] for image in page.images] == ["fig6.svg"]

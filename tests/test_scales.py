@@ -1,0 +1,61 @@
+"""Every scale plans; the GPU's scale trains for a few steps here, on the CPU."""
+
+import json
+
+import pytest
+
+from simclr import pretrain
+from simclr.config import build, merge
+from simclr.settings import Prepare, Pretrain
+from workflow import plan as planning
+from workflow.session import summary
+
+SCALES = sorted(path.stem for path in planning.SCALES.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_plans_and_says_what_it_costs(scale):
+    plan = planning.build_plan(scale)
+    assert [i.settings["experiment"] for i in plan.of("figures")] == list(plan.settings.experiments)
+    assert len(plan.settings.seeds) >= 3
+    known = set()
+    for instance in plan.instances.values():  # inputs stand before their users
+        assert {key for _, key in instance.inputs.values()} <= known
+        known.add(instance.key)
+    text = summary(plan, cores=2)
+    assert f"scale {scale}: {len(plan.instances)} results" in text
+    # No training serves two names, and each is planned with seconds to spend.
+    trained = plan.of("pretrain", "supervise")
+    assert len({json.dumps(i.settings, sort_keys=True) for i in trained}) == len(trained)
+    assert all(i.seconds > 0 for i in trained)
+
+
+def test_settings_that_resolve_to_the_same_share_one_run():
+    plan = planning.build_plan("tiny")
+    shared = [i for i in plan.of("pretrain") if len(i.experiments) > 1]
+    assert {"table5", "fig8", "table1", "fig7", "fig9"} in [set(i.experiments) for i in shared]
+
+
+def test_a_setting_of_scale_cifar10_trains_on_any_device(tmp_path):
+    """ResNet-18 with the CIFAR stem, bfloat16, as on the GPU; two steps of 16 images."""
+    scale = planning.load_scale("cifar10")
+    assert scale.device == "cuda" and scale.base["prepare"]["source"] == "cifar10"
+    short = {
+        "device": "cpu",
+        "precision": scale.precision,
+        "batch_size": 16,
+        "epochs": 1,
+        "optimizer": {"warmup_epochs": 0},
+    }
+    settings = build(Pretrain, merge(scale.base["pretrain"], short))
+    assert (settings.encoder.depth, settings.encoder.stem) == (18, "cifar")
+    data, out = tmp_path / "data", tmp_path / "out"
+    for folder in (data, out):
+        folder.mkdir()
+    from simclr import prepare
+
+    size = {"image_size": 32, "train_images": 32, "test_images": 10, "source": "patterns"}
+    prepare.run(build(Prepare, size), {}, data, None, lambda done, text: None)
+    pretrain.run(settings, {"data": data}, out, tmp_path / "checkpoint", lambda done, text: None)
+    loss = json.loads((out / "training.json").read_text())["loss"]
+    assert 0 < loss < 2 * 3.5  # ln(2 * 16 - 1) = 3.43 where nothing is learnt

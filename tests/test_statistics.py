@@ -1,0 +1,211 @@
+"""Intervals against SciPy, verdicts that follow the numbers, and the paper judged by itself."""
+
+import importlib
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+from tests import synthetic
+from workflow import statistics as st
+
+PAPER = synthetic.ROOT / "data" / "paper" / "paper_reported.csv"
+
+
+def by_seed(*values):
+    return pd.Series(dict(enumerate(values)), dtype=float)
+
+
+def test_interval_is_that_of_a_t_test():
+    values = [1.0, 2.5, 4.0, 2.0]
+    expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    mean, low, high, n = st.interval(values)
+    assert (mean, n) == (2.375, 4)
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+
+
+def test_interval_leaves_out_what_is_missing():
+    assert st.interval([1.0, math.nan, 3.0]) == st.interval([1.0, 3.0])
+    mean, low, high, n = st.interval([7.0])
+    assert (mean, n) == (7.0, 1)
+    assert math.isnan(low) and math.isnan(high)
+    assert st.interval([])[3] == 0
+
+
+def test_interval_covers_the_truth_in_95_percent():
+    draws = np.random.default_rng(0).normal(5.0, 2.0, (4000, 3))
+    covered = [low <= 5.0 <= high for _, low, high, _ in map(st.interval, draws)]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.012)
+
+
+@pytest.mark.parametrize(
+    ("values", "direction", "verdict"),
+    [
+        ((3.0, 3.1, 2.9), 1, "reproduced"),
+        ((3.0, 3.1, 2.9), -1, "contradicted"),
+        ((-3.0, -3.1, -2.9), 1, "contradicted"),
+        ((-3.0, -3.1, -2.9), -1, "reproduced"),
+        ((3.0, -1.0, 1.0), 1, "inconclusive"),
+        ((3.0, -1.0, 1.0), -1, "inconclusive"),
+        ((3.0,), 1, "inconclusive"),  # one seed proves nothing
+        ((0.0, 0.0, 0.0), 1, "inconclusive"),  # identical runs
+        ((), 1, "not tested"),
+    ],
+)
+def test_directional_verdicts(values, direction, verdict):
+    claim = st.directional("C01", "a minus b", by_seed(*values), direction)
+    assert (claim.verdict, claim.n) == (verdict, len(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ((1.0, 1.2, 0.9), "reproduced"),
+        ((5.0, 5.2, 4.9), "contradicted"),
+        ((1.0, 5.0, 3.0), "inconclusive"),
+        ((1.0,), "inconclusive"),
+        ((), "not tested"),
+    ],
+)
+def test_equivalence_verdicts(values, verdict):
+    claim = st.equivalence("C05", "range", by_seed(*values), margin=3.0)
+    assert claim.verdict == verdict
+    assert "3 pp" in claim.contrast  # the margin is stated
+
+
+def test_a_choice_made_on_other_seeds_is_not_too_high():
+    noise = np.random.default_rng(1).normal(0.0, 1.0, (2000, 3, 20))
+    naive = np.mean([run.mean(axis=0).max() for run in noise])
+    fair = np.mean([st.held_out_best(pd.DataFrame(run)).mean() for run in noise])
+    assert naive > 0.8  # the largest of 20 means of nothing
+    assert fair == pytest.approx(0.0, abs=0.05)
+    single = pd.DataFrame([[1.0, 4.0, 2.0]])
+    assert st.held_out_best(single).tolist() == [4.0]
+
+
+def test_held_out_best_by_another_metric():
+    values = pd.DataFrame({"a": [1.0, 1.0], "b": [9.0, 9.0]})
+    ranks = pd.DataFrame({"a": [5.0, 5.0], "b": [2.0, 2.0]})
+    assert st.held_out_best(values, ranks).tolist() == [1.0, 1.0]
+
+
+def test_per_seed_selects_and_averages():
+    rows = [(s, k, d, 10.0 * d + s) for s in (0, 1) for k in "ab" for d in (1, 2)]
+    table = pd.DataFrame(rows, columns=["seed", "kind", "dim", "x"])
+    assert st.per_seed(table, "x", kind="a").tolist() == [15.0, 16.0]
+    assert st.per_seed(table, "x", kind=["a", "b"], dim=2).tolist() == [20.0, 21.0]
+    assert st.per_seed(table, "absent").empty
+    assert st.per_seed(table, "x", kind="c").empty
+
+
+# The paper's own numbers, as if they were ours of three seeds: every claim must be reproduced.
+
+
+def paper_table(experiment: str) -> pd.DataFrame:
+    module = importlib.import_module(f"workflow.experiments.{experiment}")
+    paper = pd.read_csv(PAPER, dtype=str, keep_default_na=False)
+    paper = paper[paper["id"] == module.PAPER].assign(
+        value=lambda rows: rows["value"].astype(float)
+    )
+    rows = getattr(synthetic, f"paper_{experiment}")(module, paper)
+    noisy = []
+    for rank, row in enumerate(rows):
+        for seed in range(3):
+            noise = 0.02 * np.random.default_rng([rank, seed]).standard_normal()
+            values = {k: v + noise if isinstance(v, float) else v for k, v in row.items()}
+            noisy.append({"seed": seed, "setting": f"s{rank}", **values})
+    return pd.DataFrame(noisy)
+
+
+PAPER_EFFECTS = {  # (experiment, contrast's beginning): effect as claims.csv states it, in points
+    "table1": [3.6, -1.3, 4.9, 1.3, -0.3, -2.1, 1.4],
+    "fig8": [3.85, 14.25, 10.4, None, None],
+    "table5": [4.7, 4.1, -7.2],
+    "fig9": [7.25, None, None],
+    "fig7": [None, None],
+}
+
+
+@pytest.mark.parametrize("experiment", sorted(PAPER_EFFECTS))
+def test_the_papers_numbers_reproduce_the_papers_claims(experiment):
+    module = importlib.import_module(f"workflow.experiments.{experiment}")
+    claims = module.claims(paper_table(experiment))
+    assert {claim.id for claim in claims} <= set(module.CLAIMS)
+    tested = [claim for claim in claims if claim.verdict != "not tested"]
+    assert len(tested) >= len(module.CLAIMS) - 1
+    for claim in tested:
+        assert claim.verdict == "reproduced", claim
+    for claim, effect in zip(claims, PAPER_EFFECTS[experiment], strict=True):
+        if effect is not None:
+            assert claim.effect == pytest.approx(effect, abs=0.3), claim
+
+
+@pytest.mark.parametrize("experiment", sorted(PAPER_EFFECTS))
+def test_turned_metrics_turn_the_verdicts(experiment):
+    module = importlib.import_module(f"workflow.experiments.{experiment}")
+    table = paper_table(experiment)
+    metrics = [c for c in table if c in ("linear_h", "supervised_top1", "contrastive_accuracy")]
+    table[metrics] = 100.0 - table[metrics]
+    turned = [claim for claim in module.claims(table) if claim.unit == "pp"]
+    equal = [claim for claim in turned if "margin" in claim.contrast]
+    assert all(claim.verdict in ("reproduced", "not tested") for claim in equal)
+    for claim in turned:
+        if claim not in equal and claim.verdict != "not tested":
+            assert claim.verdict != "reproduced", claim
+
+
+def fig5_table(turn: bool = False) -> pd.DataFrame:
+    module = importlib.import_module("workflow.experiments.fig5")
+    paper = pd.read_csv(PAPER, dtype=str, keep_default_na=False)
+    values = {
+        (r.row, r.column): float(r.value) for r in paper[paper["id"] == module.PAPER].itertuples()
+    }
+    rows = []
+    for one in module.settings({}):
+        first, second = one.labels["first"], one.labels["second"]
+        value = values[f"1st={first.title()}", f"2nd={second.title()}"]
+        for seed in range(3):
+            noise = 0.1 * np.random.default_rng([len(rows), seed]).standard_normal()
+            accuracy = (100 - value if turn else value) + noise
+            rows.append(
+                {
+                    "setting": one.name,
+                    "seed": seed,
+                    **one.labels,
+                    "linear_h": accuracy,
+                    "contrastive_accuracy": 100 - value - noise,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def test_figure_5_of_the_paper_reproduces_its_claims():
+    module = importlib.import_module("workflow.experiments.fig5")
+    claims = module.claims(fig5_table())
+    assert [claim.verdict for claim in claims] == ["reproduced"] * 6
+    effects = [claim.effect for claim in claims]
+    expected = [23.2, 9.85, 7.5, 9.8, -1.0, 0.65]
+    assert effects == pytest.approx(expected, abs=0.4)
+    turned = module.claims(fig5_table(turn=True))
+    assert {claim.verdict for claim in turned[1:5]} == {"contradicted"}
+    assert turned[5].verdict == "reproduced"  # the order still hardly matters
+
+
+def test_figure_5_without_crop_or_colour_says_not_tested():
+    module = importlib.import_module("workflow.experiments.fig5")
+    table = fig5_table()
+    few = table[table["first"].isin(["sobel", "noise"]) & table["second"].isin(["sobel", "noise"])]
+    verdicts = {claim.id: claim.verdict for claim in module.claims(few)}
+    assert verdicts["C02"] == verdicts["C03"] == "not tested"
+
+
+def test_figure_6_turns_with_its_metrics():
+    module = importlib.import_module("workflow.experiments.fig6")
+    rows = synthetic.rows("tiny", "fig6")
+    assert module.claims(pd.DataFrame(rows))[0].verdict == "reproduced"
+    plain, distorted = module.METRICS
+    for row in rows:
+        row[plain], row[distorted] = row[distorted], row[plain]
+    assert module.claims(pd.DataFrame(rows))[0].verdict == "contradicted"

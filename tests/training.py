@@ -1,0 +1,56 @@
+"""A small prepared data set and short trainings, for the tests of the stages that train."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from simclr import prepare
+from simclr.config import build, merge
+from simclr.settings import Prepare, Pretrain, Supervise
+
+ENCODER = {"depth": 8, "base_channels": 4, "stem": "cifar"}
+COMMON = {
+    "encoder": ENCODER,
+    "views": {"operators": ["crop", "flip", "color"]},
+    "optimizer": {"kind": "sgd", "base_lr": 0.5, "warmup_epochs": 0.5, "weight_decay": 1e-4},
+    "batch_size": 20,
+    "epochs": 3,
+}
+
+
+def pretrain_settings(**overrides) -> Pretrain:
+    base = {**COMMON, "head": {"out_dim": 8}, "loss": {"temperature": 0.5}}
+    return build(Pretrain, merge(base, overrides))
+
+
+def supervise_settings(**overrides) -> Supervise:
+    return build(Supervise, merge(COMMON, overrides))
+
+
+def prepare_data(folder: Path, **overrides) -> Path:
+    """Pack 90 + 60 patterns of 8x8 pixels: 4 batches of 20, and 10 images over."""
+    settings = {"image_size": 8, "train_images": 90, "test_images": 60, **overrides}
+    folder.mkdir()
+    prepare.run(build(Prepare, settings), {}, folder, folder / "no checkpoint", silent)
+    return folder
+
+
+def run(stage, settings, data: Path, out: Path, **inputs) -> Path:
+    """Run a stage's module into the new folder `out`, without a checkpoint."""
+    out.mkdir(parents=True)
+    checkpoint = out.parent / f"{out.name}.checkpoint"
+    stage.run(settings, {"data": data, **inputs}, out, checkpoint, silent)
+    return out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def silent(done, text):
+    assert 0 <= done <= 1 and isinstance(text, str)
+
+
+def floats(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(images)).float() / 255
