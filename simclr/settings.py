@@ -7,6 +7,7 @@ check here recomputes nothing.) Sections of the paper are named where a default 
 
 from dataclasses import dataclass
 
+from simclr.architecture import BLOCKS
 from simclr.config import setting
 
 OPERATORS = (
@@ -20,7 +21,7 @@ OPERATORS = (
     "rotate",  # by 90, 180 or 270 degrees
     "autoaugment",  # the supervised policy (Table 1)
 )
-DEPTHS = (8, 10, 14, 18, 20, 34, 50, 101, 152)
+DEPTHS = tuple(BLOCKS)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Views:
     color_strength: float = setting(1.0, low=0.0, high=2.0)  # s of paper A; 0.5 on CIFAR-10
     brightness: str = setting("additive", choices=("additive", "multiplicative"))
     blur_probability: float = setting(0.5, low=0.0, high=1.0)
+    blur_radius: int = setting(0, low=0)  # taps beside the centre; 0: the paper's 10 % of the side
     noise_sigma: float = setting(0.2, low=0.0, high=1.0)  # sigma ~ U[0, this], pixels in [0, 1]
     policy: str = setting("cifar10", choices=("cifar10", "imagenet"))  # of `autoaugment`
 

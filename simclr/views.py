@@ -205,10 +205,10 @@ def transform(x: Tensor, drawn: dict[str, Tensor], names: tuple, settings: Views
         elif name == "color":
             _jitter_(x, drawn, settings)
             operators.gray_(x, which(drawn["gray"]))
-        elif name == "blur" and operators.blur_radius(side):
+        elif name == "blur" and (radius := settings.blur_radius or operators.blur_radius(side)):
             chosen = which(drawn["blur"])
             sigma = drawn["blur_sigma"][drawn["blur"]].to(device, non_blocking=True)
-            x[chosen] = operators.blur(x[chosen], sigma, operators.blur_radius(side))
+            x[chosen] = operators.blur(x[chosen], sigma, radius)
         elif name == "cutout":
             x = operators.cutout(x, there("cutout"))
         elif name == "sobel":

@@ -301,6 +301,14 @@ def test_blur_does_nothing_below_twenty_pixels():
         assert torch.equal(out[0], images.float().div(255)) != blurs
 
 
+def test_a_given_kernel_blurs_small_images_too():
+    settings = Views(operators=("blur",), blur_probability=1.0, blur_radius=1)
+    images = noise_images(4, 16)
+    drawn = views.draw(settings, 4, 16, seeded())
+    wanted = operators.blur(images.float().div(255), drawn["blur_sigma"][0], 1)
+    assert torch.equal(views.make(images, drawn, settings)[0], wanted)
+
+
 def test_overshoot_of_a_crop_is_clipped_before_what_is_not_flip_or_color():
     settings = Views(operators=("crop", "cutout"))
     images = noise_images(8, 32)

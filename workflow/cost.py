@@ -5,18 +5,7 @@ shortcut in the first block of every group, no convolution bias. Depths 8, 14 an
 groups, the others four.
 """
 
-BLOCKS = {  # depth -> blocks in each group
-    8: (1, 1, 1),
-    14: (2, 2, 2),
-    20: (3, 3, 3),
-    10: (1, 1, 1, 1),
-    18: (2, 2, 2, 2),
-    34: (3, 4, 6, 3),
-    50: (3, 4, 6, 3),
-    101: (3, 4, 23, 3),
-    152: (3, 8, 36, 3),
-}
-STRIDES = {3: (2, 1, 2), 4: (1, 2, 2, 2)}  # of the groups, where there are three or four
+from simclr.architecture import BLOCKS, STRIDES
 
 
 def convolutions(encoder: dict, image_size: int = 224) -> list[tuple[int, int, int, int]]:
