@@ -1,0 +1,16 @@
+"""The shapes of the ResNets, without torch: what the encoder builds and the plan counts."""
+
+BLOCKS = {  # depth: residual blocks per group
+    8: (1, 1, 1),
+    10: (1, 1, 1, 1),
+    14: (2, 2, 2),
+    18: (2, 2, 2, 2),
+    20: (3, 3, 3),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
+# Strides of the groups. Depths of three groups are ours, for CPUs and small images: halving the
+# side in the first group rather than in the second takes about a quarter off each step.
+STRIDES = {3: (2, 1, 2), 4: (1, 2, 2, 2)}
