@@ -131,7 +131,21 @@ def build_encoder(settings: Encoder, generator: torch.Generator) -> ResNet:
     return encoder
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution with a stride: drops the pixels it skips, then has a stride of 1.
+
+    The same values, but faster on CPUs; and with channels that are no multiple of 8, the gradient
+    of oneDNN's strided one (torch 2.11) writes beyond its memory on processors with AVX2.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        down, right = self.stride
+        return F.conv2d(x[:, :, ::down, ::right], self.weight)
+
+
 def convolution(inputs: int, outputs: int, side: int, stride: int = 1) -> nn.Conv2d:
+    if side == 1 and stride > 1:
+        return Pointwise(inputs, outputs, 1, stride, bias=False)
     return nn.Conv2d(inputs, outputs, side, stride, padding=side // 2, bias=False)
 
 

@@ -25,6 +25,7 @@ from simclr import views, weights
 from simclr.config import ConfigError
 from simclr.optim import build_optimizer, learning_rate
 
+DRAW_IMAGES = 1024  # drawn for in one go, if they are several steps' (part of what a seed means)
 VIEW_FLOATS = {"cpu": 2**22, "cuda": 2**27}  # made in one go: 16 MiB of views, 512 MiB on a GPU
 PREDICT_FLOATS = 2**20  # of images put through a network in one go; its maps are much larger
 LOOK_SECONDS = 1.0
@@ -73,25 +74,38 @@ def batches(
     device, side = images.device, images.shape[-1]
     steps = steps_per_epoch(len(images), batch_size)
     everything = order(seed, epoch, len(images))
-    chunk = per_chunk(images, batch_size, branches)
-    for first in range(start, steps, chunk):
-        several = range(first, min(first + chunk, steps))
+    block, chunk = per_draw(batch_size), per_chunk(images, batch_size, branches)
+    for first in range(start // block * block, steps, chunk):
+        end = min(first + chunk, steps)
         drawn = views.join(
             [
-                views.draw(settings, batch_size, side, generator(seed, "views", epoch, s), branches)
-                for s in several
+                views.draw(
+                    settings,
+                    (min(step + block, steps) - step) * batch_size,
+                    side,
+                    generator(seed, "views", epoch, step),
+                    branches,
+                )
+                for step in range(first, end, block)
             ]
         )
-        chosen = everything[first * batch_size : (several[-1] + 1) * batch_size]
-        chosen = chosen.to(device, non_blocking=True)
+        chosen = everything[first * batch_size : end * batch_size].to(device, non_blocking=True)
         made = views.make(images[chosen], drawn, settings)
-        yield from zip(several, made.split(batch_size, 1), chosen.split(batch_size), strict=True)
+        several = zip(
+            range(first, end), made.split(batch_size, 1), chosen.split(batch_size), strict=True
+        )
+        yield from (one for one in several if one[0] >= start)
+
+
+def per_draw(batch_size: int) -> int:
+    """For how many steps one generator draws: small batches would spend their time in calls."""
+    return max(1, DRAW_IMAGES // batch_size)
 
 
 def per_chunk(images: Tensor, batch_size: int, branches: int) -> int:
-    """How many steps' views are made at once. No bit of a view depends on it."""
-    floats = branches * batch_size * images[0].numel()
-    return max(1, VIEW_FLOATS[images.device.type] // floats)
+    """How many steps' views are made at once, in whole draws. No bit of a view depends on it."""
+    floats, block = branches * batch_size * images[0].numel(), per_draw(batch_size)
+    return max(1, VIEW_FLOATS[images.device.type] // (floats * block)) * block
 
 
 def train(settings, images, modules, objective, names, branches, checkpoint, report) -> list[dict]:

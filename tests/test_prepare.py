@@ -128,7 +128,7 @@ def colours(drawn: np.ndarray) -> np.ndarray:
     return np.c_[counts, drawn.mean((2, 3))].astype(np.float64)
 
 
-def test_class_is_the_pattern_and_a_little_the_colour():
+def test_class_is_the_pattern_and_partly_the_colour():
     train, train_labels = patterns.generate(3000, 16, 0, "train")
     test, test_labels = patterns.generate(2000, 16, 0, "test")
     by_colour = probe(colours(train), train_labels, colours(test), test_labels)
@@ -136,8 +136,8 @@ def test_class_is_the_pattern_and_a_little_the_colour():
     by_pixels = probe(pixels[0], train_labels, pixels[1], test_labels)
     # What a small network can see: statistics of luminance differences at several distances.
     by_texture = probe(texture(train), train_labels, texture(test), test_labels)
-    assert 15 < by_colour < 32 and by_pixels < 30, (by_colour, by_pixels)
-    assert by_texture > 50, by_texture
+    assert 45 < by_colour < 70 and by_pixels < 45, (by_colour, by_pixels)
+    assert by_texture > by_colour + 20, by_texture
 
 
 def texture(drawn: np.ndarray) -> np.ndarray:

@@ -22,6 +22,14 @@ from tests import training
 from tests.training import ENCODER, contents, pretrain_settings, run, silent
 
 
+@pytest.fixture(scope="module", autouse=True)
+def two_steps_a_draw():
+    """Of an epoch's four steps, so that draws and chunks have seams within an epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "DRAW_IMAGES", 40)
+        yield
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     torch.set_num_threads(1)
@@ -58,7 +66,7 @@ def test_outputs_are_complete(trained):
 
 
 def test_the_loop_equals_a_naive_one(data, trained):
-    """Views made step by step, both put through one forward pass, no chunks, no tricks.
+    """Views drawn for two steps and made step by step, one forward pass of both, no tricks.
 
     (Only the memory format is the same: training amplifies any rounding.)
     """
@@ -75,7 +83,9 @@ def test_the_loop_equals_a_naive_one(data, trained):
         epoch, within = divmod(step, 4)
         order = torch.randperm(90, generator=loop.generator(0, "order", epoch))
         batch = images[order[20 * within : 20 * within + 20]]
-        drawn = views.draw(settings.views, 20, 8, loop.generator(0, "views", epoch, within))
+        if within % 2 == 0:
+            two = views.draw(settings.views, 40, 8, loop.generator(0, "views", epoch, within))
+        drawn = {name: v[:, within % 2 * 20 :][:, :20] for name, v in two.items()}
         a, b = views.make(batch, drawn, settings.views)
         z = head(encoder(torch.cat([a, b]).contiguous(memory_format=torch.channels_last)))
         loss, _ = nt_xent(z[:20], z[20:], 0.5)
@@ -95,7 +105,7 @@ def test_the_loop_equals_a_naive_one(data, trained):
 
 
 def test_same_seed_same_bits_whatever_the_chunks(data, trained, tmp_path, monkeypatch):
-    monkeypatch.setitem(loop.VIEW_FLOATS, "cpu", 1)  # one step at a time
+    monkeypatch.setitem(loop.VIEW_FLOATS, "cpu", 1)  # one draw at a time
     assert contents(run(pretrain, pretrain_settings(), data, tmp_path / "a")) == contents(trained)
 
 
@@ -136,7 +146,7 @@ import torch
 torch.set_num_threads(1)
 from simclr import loop, pretrain
 from tests.training import pretrain_settings
-loop.VIEW_FLOATS["cpu"] = 2 * 20 * 3 * 8 * 8  # one step at a time
+loop.DRAW_IMAGES, loop.VIEW_FLOATS["cpu"] = 40, 1  # two steps at a time
 save, saves = loop.save_checkpoint, []
 def save_and_die(*arguments):
     save(*arguments)
@@ -153,7 +163,7 @@ pretrain.run(pretrain_settings(), {"data": data}, out, out.parent / "checkpoint"
 def test_resumed_after_sigkill_equals_uninterrupted(data, trained, tmp_path):
     """Killed in the middle of epoch 2 (of 3), resumed here: weights, curves, rates are the same."""
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, data, tmp_path / "killed", "6"],
+        [sys.executable, "-c", KILLED, data, tmp_path / "killed", "3"],
         env={**os.environ, loop.CHECKPOINT_MINUTES: "0"},
     )
     assert killed.returncode == -signal.SIGKILL
@@ -162,18 +172,18 @@ def test_resumed_after_sigkill_equals_uninterrupted(data, trained, tmp_path):
         about = json.loads(file.metadata()["about"])
     assert (len(about["curves"]), about["next_step"]) == (1, 2)
 
-    steps = []
+    images = []
     draw = views.draw
 
     def counting(*arguments):
-        steps.append(arguments[1])
+        images.append(arguments[1])
         return draw(*arguments)
 
     (tmp_path / "out").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(views, "draw", counting)
         pretrain.run(pretrain_settings(), {"data": data}, tmp_path / "out", checkpoint, silent)
-    assert len(steps) == 12 - 6  # it did not start again
+    assert images == [40] * 3  # six of twelve steps: it did not start again
     assert contents(tmp_path / "out") == contents(trained)
 
 

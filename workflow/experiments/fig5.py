@@ -118,6 +118,10 @@ def claims(table) -> list:
         for b in rows
         if a < b and {f"{a}+{b}", f"{b}+{a}"} <= set(pairs)
     ]
+    alone = {  # one operator of the best pair, by itself
+        name: cells[best].mean(axis=1) - cells[name] if name in cells else cells.mean(axis=1)[:0]
+        for name in ("crop", "color")
+    }
     crop_row = (
         rows["crop"] - st.held_out_best(other_rows) if "crop" in rows else rows.mean(axis=1)[:0]
     )
@@ -127,6 +131,8 @@ def claims(table) -> list:
             "best pair minus best single operator",
             st.held_out_best(cells[pairs]) - st.held_out_best(cells[single]),
         ),
+        st.directional("C01", "crop with colour minus crop alone", alone["crop"]),
+        st.directional("C01", "crop with colour minus colour alone", alone["color"]),
         st.directional(
             "C02", "crop with colour minus the best other pair", against(best, other_pairs)
         ),

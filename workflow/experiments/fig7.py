@@ -30,6 +30,7 @@ KINDS = (  # regime, epochs, line, marker
 class Grid:
     depths: tuple[int, ...] = setting((18, 34, 50, 101, 152), choices=DEPTHS)
     widths: tuple[int, ...] = setting((1, 2, 4), choices=(1, 2, 4))
+    cross: bool = setting(True)  # every depth at every width; else others at the least alone
     long_epochs: int = setting(0, low=0)  # also train that long; 0: don't
     check = check_lists
 
@@ -40,6 +41,8 @@ def settings(grid: dict) -> list[Setting]:
     made = []
     for depth in grid.depths:
         for width in grid.widths:
+            if not grid.cross and depth > min(grid.depths) and width > min(grid.widths):
+                continue
             encoder = {"encoder": {"depth": depth, "width": width}}
             labels = {"depth": depth, "width": width}
             name = f"d{depth}-w{width}"
@@ -136,24 +139,29 @@ def claims(table) -> list:
         ("width", "widest", "narrowest"),
     ):
         low, high = table[axis].min(), table[axis].max()
-        accuracy = {
-            v: st.per_seed(table, "linear_h", regime="SimCLR", **{axis: v}) for v in (low, high)
-        }
-        gap = {
-            v: st.per_seed(table, "supervised_top1", regime="supervised", **{axis: v}) - accuracy[v]
-            for v in (low, high)
-        }
-        if low < high:
-            made += [
-                st.directional(
-                    "C12",
-                    f"SimCLR: {larger} ({high}) minus {smaller} ({low}) encoder",
-                    accuracy[high] - accuracy[low],
-                ),
-                st.directional(
-                    "C13",
-                    f"gap to supervised: {smaller} ({low}) minus {larger} ({high}) encoder",
-                    gap[low] - gap[high],
-                ),
-            ]
+        if low == high:
+            continue
+        simclr = _gain(table, "SimCLR", "linear_h", axis)
+        supervised = _gain(table, "supervised", "supervised_top1", axis)
+        made += [
+            st.directional(
+                "C12",
+                f"SimCLR: {larger} ({high}) minus {smaller} ({low}) encoder",
+                simclr.groupby("seed").mean(),
+            ),
+            st.directional(
+                "C13",
+                f"gap to supervised: {smaller} ({low}) minus {larger} ({high}) encoder",
+                (simclr - supervised).dropna().groupby("seed").mean(),
+            ),
+        ]
     return made
+
+
+def _gain(table, regime: str, metric: str, axis: str):
+    """The largest minus the smallest along `axis`, by seed and value of the other axis."""
+    rows = table[table["regime"] == regime]
+    other = "width" if axis == "depth" else "depth"
+    ends = (table[axis].max(), table[axis].min())
+    high, low = (rows[rows[axis] == end].set_index(["seed", other])[metric] for end in ends)
+    return (high - low).dropna()
