@@ -28,10 +28,10 @@ PERIODS = (1.7, 3.4)  # of the pattern, across the image's side
 ANGLE = (-1 / 64, 1 / 64)  # of the pattern, in turns
 STROKE = (0.8, 1.2)  # factor on the width of what is drawn
 MEAN = (0.4, 0.6)  # luminance halfway between the two colours
-CONTRAST = (0.4, 0.6)  # luminance difference of the two colours
-HUES = 0.27  # of the circle, what a class's colours are drawn from; classes begin 0.1 apart
+CONTRAST = (0.34, 0.52)  # luminance difference of the two colours
+HUES = 0.31  # of the circle, what a class's colours are drawn from; classes begin 0.1 apart
 CHROMA = (0.3, 0.55)  # length of a colour's chroma vector: how far it is from gray
-SHADING = (0.05, 0.2)  # amplitude, relative, of each of three waves of brightness
+SHADING = (0.07, 0.26)  # amplitude, relative, of each of three waves of brightness
 SPECKS = (0.0, 0.06)  # share of pixels that have a colour of their own, as dust and glints do
 NOISE = (0.0, 0.06)  # half-width of the uniform noise of a pixel
 

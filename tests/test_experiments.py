@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from simclr.config import ConfigError, build, merge, to_dict
@@ -68,6 +69,24 @@ def test_figure_5_has_one_run_per_ordered_pair():
     assert all(one.settings["views"]["asymmetric"] for one in made.values())
     based = fig5.settings({"operators": ["color"], "base_crop": True})
     assert [one.settings["views"]["base_crop"] for one in based] == [True]
+
+
+def test_figure_7_without_the_cross_varies_one_thing_at_a_time():
+    fig7 = importlib.import_module("workflow.experiments.fig7")
+    made = fig7.settings({"depths": [8, 14], "widths": [1, 2], "cross": False})
+    simclr = [one.name for one in made if one.stage == "pretrain"]
+    assert simclr == ["simclr-d8-w1", "simclr-d8-w2", "simclr-d14-w1"]
+    rows = [
+        {"setting": one.name, "seed": seed, **one.labels, METRIC[one.labels["regime"]]: accuracy}
+        for one, accuracy in zip(made, [50.0, 70.0, 58.0, 69.0, 53.0, 71.0], strict=True)
+        for seed in (0, 1, 2)
+    ]
+    effects = [(claim.id, claim.effect) for claim in fig7.claims(pd.DataFrame(rows))]
+    # deeper, both at width 1: SimCLR + 3, supervised + 1; wider: + 8 and - 1
+    assert effects == [("C12", 3.0), ("C13", 2.0), ("C12", 8.0), ("C13", 9.0)]
+
+
+METRIC = {"SimCLR": "linear_h", "supervised": "supervised_top1"}
 
 
 def test_table_1_names_strengths_as_the_paper_does():
