@@ -14,6 +14,7 @@ per second, from images in memory to float32 batches.
 """
 
 import argparse
+import datetime
 import json
 import os
 import platform
@@ -162,6 +163,7 @@ def main():
 
     names = ("torch", "torchvision", "kornia", "pillow")
     result = {
+        "date": datetime.date.today().isoformat(),
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "versions": {name: version(name) for name in names},

@@ -202,6 +202,7 @@ def test_10_one_figure_runs_only_what_it_needs(finished, tmp_path):
         "figures fig6",
     ]
     assert set(project.published()) > {"fig6.svg", "fig6.png", "fig6.csv", "index.html"}
+    assert b'src="contact_sheet.png"' in project.published()["index.html"]
     assert not (project.path / "dvc.lock").exists()  # a part is never recorded as the whole
     project.snakemake("table5", cores=1)
     assert sum(one.startswith("pretrain") for one in project.executed()) == 4

@@ -40,9 +40,9 @@ def write_index(folder: Path, scale: str, title: str) -> int:
     claims = [row for name in names for row in _rows(folder / f"{name}.claims.csv")]
     claims.sort(key=lambda row: row["id"])  # stable: contrasts keep their order
     changed = write_atomic(folder / "claims.csv", _csv(claims)) if claims else False
-    parts = [_head(scale, title), _summary(claims), _contents(names)]
+    parts = [_head(scale, title), _summary(claims), _contents(folder, names)]
     parts += [_figure(folder, name) for name in names]
-    parts += [_claims(claims), "</main>\n</body>\n</html>\n"]
+    parts += [_claims(claims), _data(folder), "</main>\n</body>\n</html>\n"]
     return changed + write_atomic(folder / "index.html", "\n".join(parts))
 
 
@@ -97,9 +97,10 @@ def _summary(claims: list[dict]) -> str:
     return f'<ul class="counts" aria-label="verdicts">{"".join(items)}</ul>'
 
 
-def _contents(names: list[str]) -> str:
+def _contents(folder: Path, names: list[str]) -> str:
     links = [f'<a href="#{name}">{html.escape(_title(name)[0])}</a>' for name in names]
     links.append('<a href="#claims">Claims</a>')
+    links += ['<a href="#data">Data</a>'] * (folder / "data_card.md").is_file()
     return f'<nav aria-label="figures">{" ".join(links)}</nav>'
 
 
@@ -131,6 +132,20 @@ def _figure(folder: Path, name: str) -> str:
 <p class="files"><a href="{name}.svg">SVG</a> <a href="{name}.png">PNG</a>
 <a href="{name}.csv">all metrics and seeds (CSV)</a>
 <a href="{name}.summary.csv">means and intervals (CSV)</a></p>
+</section>"""
+
+
+def _data(folder: Path) -> str:
+    """The first images of each class, and the data card, where they are published."""
+    card = folder / "data_card.md"
+    if not card.is_file():
+        return ""
+    counts = html.escape(card.read_text().splitlines()[2])
+    return f"""<section id="data">
+<h2>The data</h2>
+<p>{counts} <a href="data_card.md">Data card</a></p>
+<figure><img src="contact_sheet.png" alt="The first training images, a row a class" loading="lazy">
+</figure>
 </section>"""
 
 

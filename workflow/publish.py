@@ -19,6 +19,7 @@ from workflow.plan import ALL_STAGES, LISTS, UNUSED, Plan, settle, write_plan
 
 PUBLISHED = Path("data/published")
 METRICS = "metrics.json"
+DATA_CARD = ("data_card.md", "contact_sheet.png")
 
 
 def publish(plan: Plan, experiments: list[str] | None = None) -> None:
@@ -34,6 +35,11 @@ def publish(plan: Plan, experiments: list[str] | None = None) -> None:
         source = instance.path(plan.store)
         for name in results.verify(source)["outputs"]:
             changed += results.copy_atomic(source / name, folder / name)
+    for instance in plan.of("prepare"):  # imported metrics come without it: then the card stays
+        source = instance.path(plan.store)
+        if results.is_finished(source):
+            results.verify(source)
+            changed += sum(results.copy_atomic(source / name, folder / name) for name in DATA_CARD)
     if experiments is None:
         changed += _remove_others(plan, folder)
     write_index(folder, plan.scale, plan.settings.title)
@@ -45,7 +51,7 @@ def publish(plan: Plan, experiments: list[str] | None = None) -> None:
 
 def _remove_others(plan: Plan, folder: Path) -> int:
     """Delete what belongs to experiments that the scale no longer has; returns how many files."""
-    keep = {"index.html", "claims.csv"}
+    keep = {"index.html", "claims.csv", *DATA_CARD}
     for instance in plan.of("figures"):
         keep |= set(results.read_provenance(instance.path(plan.store))["outputs"])
     others = [path for path in folder.iterdir() if path.name not in keep and path.is_file()]

@@ -1,0 +1,48 @@
+"""No number in the README or docs/benchmarks.md is typed in: each stands in a file of results."""
+
+import json
+
+import pytest
+
+from benchmarks import report
+from tests.synthetic import ROOT
+from workflow import readme
+
+SCALES = ("tiny", "small")
+
+
+def test_the_readme_shows_the_published_claims():
+    text = (ROOT / "README.md").read_text()
+    assert [found["scale"] for found in readme.SECTION.finditer(text)] == list(SCALES)
+    assert readme.filled(text) == text, "run `python -m workflow.readme`"
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_changed_claim_changes_the_readme(scale, monkeypatch, tmp_path):
+    source = ROOT / "paper_figures" / scale / "claims.csv"
+    target = tmp_path / "paper_figures" / scale / "claims.csv"
+    target.parent.mkdir(parents=True)
+    target.write_text(source.read_text().replace("reproduced", "contradicted"))
+    before = readme.table(scale)
+    monkeypatch.setattr(readme.keys, "ROOT", tmp_path)
+    assert readme.table(scale) != before
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_published_metrics_and_figures_belong_together(scale):
+    """Each CSV of the published figures has the values of the published metrics, no others."""
+    lines = (ROOT / "data" / "published" / f"{scale}.jsonl").read_text().splitlines()
+    metrics = [json.loads(line)["metrics"] for line in lines]
+    published = {(name, repr(float(value))) for one in metrics for name, value in one.items()}
+    shown = set()
+    for path in (ROOT / "paper_figures" / scale).glob("*.csv"):
+        if path.name.count(".") == 1 and path.name != "claims.csv":
+            for row in path.read_text().splitlines()[1:]:
+                *_, name, value = row.split(",")
+                shown.add((name, repr(float(value))))
+    assert shown == published
+
+
+def test_the_page_of_benchmarks_shows_their_results():
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert report.page() == page, "run `python -m benchmarks.report`"
