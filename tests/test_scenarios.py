@@ -229,6 +229,10 @@ def test_12_another_scale_and_back(project, driver):
     journal = project.path / "results" / "second" / "journal.jsonl"
     executed = len(journal.read_text().splitlines())
     assert executed == 1 + 1 + 2 * 2 + 2
+    recorded = (project.path / "dvc.lock").read_bytes()
+    # Without a change of params.yaml, whose scale is DVC's: nothing is recorded for another one.
+    assert "Not recorded" in project.snakemake("--config", "scale=mini").stdout
+    assert (project.path / "dvc.lock").read_bytes() == recorded
     project.write("params.yaml", "scale: mini\n")
     assert run(project, driver) == []
     assert project.published() == before

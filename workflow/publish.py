@@ -16,6 +16,7 @@ from pathlib import Path
 from simclr import results
 from simclr.config import ConfigError
 from workflow.plan import ALL_STAGES, LISTS, UNUSED, Plan, settle, write_plan
+from workflow.session import default_scale
 
 PUBLISHED = Path("data/published")
 METRICS = "metrics.json"
@@ -234,6 +235,9 @@ def record(plan: Plan) -> None:
     has been verified; a damaged one raises ResultError and nothing is recorded.
     """
     if "DVC_STAGE" in os.environ or not Path(".dvc").is_dir():
+        return
+    if plan.scale != default_scale():
+        print(f"Not recorded for DVC, whose scale is that of params.yaml: {default_scale()}.")
         return
     write_plan(plan)
     note = plan.store / "recorded"
