@@ -39,7 +39,7 @@ COMMON = {
 }
 THIN = {"depth": 8, "base_channels": 8, "stem": "cifar"}
 CASES = {
-    "tiny, 16x16": {"encoder": THIN, "head": {"out_dim": 32}, "batch_size": 32},
+    "tiny, 16x16": {"encoder": THIN, "head": {"out_dim": 32}, "batch_size": 128},
     "small, 16x16": {"encoder": THIN, "head": {"out_dim": 32}, "batch_size": 64},
     "32x32": {
         "encoder": {"depth": 18, "base_channels": 16, "stem": "cifar"},
@@ -48,7 +48,7 @@ CASES = {
     },
 }
 SIDES = {"tiny, 16x16": 16, "small, 16x16": 16, "32x32": 32}
-STEPS = {"tiny, 16x16": 62, "small, 16x16": 32, "32x32": 4}  # of an epoch
+STEPS = {"tiny, 16x16": 15, "small, 16x16": 32, "32x32": 4}  # of an epoch
 REPETITIONS = 9
 
 

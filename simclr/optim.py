@@ -10,49 +10,74 @@ from simclr.settings import Optimizer
 TRUST = 0.001  # LARS's trust coefficient in the authors' code
 
 
-class LARS(torch.optim.Optimizer):
+class LARS:
     """Layer-wise adaptive rate scaling, with the arithmetic of the authors' code:
 
         g += weight_decay * w;  r = TRUST * |w| / |g|  (1 where either is 0)
         v = momentum * v + lr * r * g;  w -= v
 
-    Groups with adapt=False (biases, batch normalisation) have r = 1.
+    groups: dicts of params, weight_decay and adapt. Those with adapt=False (biases, batch
+    normalisation) have r = 1. The weights of a group become views of one piece of memory, so that
+    a step takes few calls: on a small network one per weight would cost more than the arithmetic.
+    Whatever moves weights elsewhere must come before. `state` has their momenta, as torch's
+    optimizers have; they may be written, but not replaced.
     """
 
     def __init__(self, groups, momentum: float):
-        defaults = {"lr": 0.0, "momentum": momentum, "weight_decay": 0.0, "adapt": True}
-        super().__init__(groups, defaults)
+        self.param_groups = [{"lr": 0.0, **group} for group in groups]
+        self.momentum, self.state = momentum, {}
+        for group in self.param_groups:
+            weights = group["params"]
+            group["weights"] = torch.cat([_line(w.detach(), w) for w in weights])
+            group["momenta"] = torch.zeros_like(group["weights"])
+            start = 0
+            for weight in weights:
+                place = weight.size(), weight.stride(), start
+                weight.data = group["weights"].as_strided(*place)
+                self.state[weight] = {"momentum_buffer": group["momenta"].as_strided(*place)}
+                start += weight.numel()
+
+    def zero_grad(self):
+        """Forget the gradients."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.grad = None
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self):
+        """Move all weights; every one needs a gradient."""
         for group in self.param_groups:
-            weights = [w for w in group["params"] if w.grad is not None]
-            if not weights:
-                continue
-            gradients = [w.grad for w in weights]
-            momenta = [self._momentum(w) for w in weights]
+            weights, momenta = group["weights"], group["momenta"]
+            gradients = torch.cat([_line(w.grad, w) for w in group["params"]])
             if group["weight_decay"]:
-                gradients = torch._foreach_add(gradients, weights, alpha=group["weight_decay"])
+                gradients.add_(weights, alpha=group["weight_decay"])
+            momenta.mul_(self.momentum)
             if group["adapt"]:
-                sizes = torch.stack(torch._foreach_norm(weights))
-                slopes = torch.stack(torch._foreach_norm(gradients))
+                counts = [w.numel() for w in group["params"]]
+                sizes = torch.stack(torch._foreach_norm(weights.split(counts)))
+                slopes = torch.stack(torch._foreach_norm(gradients.split(counts)))
                 some = (sizes > 0) & (slopes > 0)
                 ratios = torch.where(some, TRUST * sizes / slopes, 1.0) * group["lr"]
-                gradients = torch._foreach_mul(gradients, list(ratios.unbind()))
+                momenta.addcmul_(gradients, _spread(ratios, counts))
             else:
-                gradients = torch._foreach_mul(gradients, group["lr"])
-            torch._foreach_mul_(momenta, group["momentum"])
-            torch._foreach_add_(momenta, gradients)
-            torch._foreach_sub_(weights, momenta)
-
-    def _momentum(self, weight):
-        state = self.state[weight]
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(weight)
-        return state["momentum_buffer"]
+                momenta.add_(gradients, alpha=group["lr"])
+            weights.sub_(momenta)
 
 
-def build_optimizer(settings: Optimizer, modules) -> torch.optim.Optimizer:
+def _line(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """View values of a weight, or of its gradient, as a line in the weight's order in memory."""
+    if values.stride() != weight.stride():
+        # Gradients have their weight's layout, but for what torch leaves open.
+        values = torch.empty_like(weight).copy_(values)
+    return values.as_strided((values.numel(),), (1,))
+
+
+def _spread(ratios: torch.Tensor, counts: list[int]) -> torch.Tensor:
+    """Repeat the first ratio counts[0] times, and so on."""
+    return torch.cat([r.expand(n) for r, n in zip(ratios.unbind(), counts, strict=True)])
+
+
+def build_optimizer(settings: Optimizer, modules) -> LARS | torch.optim.SGD:
     """Return LARS, or SGD with Nesterov momentum, for the parameters of `modules`.
 
     Biases and the parameters of batch normalisation (all vectors) are neither decayed nor adapted.

@@ -109,47 +109,39 @@ class Optimizer:
     warmup_epochs: float = setting(10.0, low=0.0)
 
 
-def _check_warmup(settings):
-    warmup, epochs = settings.optimizer.warmup_epochs, settings.epochs
-    if warmup >= epochs:
-        return f"optimizer.warmup_epochs: {warmup:g} leave nothing of {epochs} epochs."
-    return None
-
-
 @dataclass(frozen=True)
-class Pretrain:
-    """Stage `pretrain`: contrastive training of f and g."""
+class Training:
+    """What both stages that train have in common."""
 
     views: Views = setting(Views)
     encoder: Encoder = setting(Encoder)
-    head: Head = setting(Head)
-    loss: Loss = setting(Loss)
     optimizer: Optimizer = setting(Optimizer)
-    batch_size: int = setting(4096, low=2)  # images; twice as many views a step
+    batch_size: int = setting(4096, low=2)  # images; twice as many views a step of `pretrain`
     epochs: int = setting(100, low=1)
     seed: int = setting(0, low=0)
     device: str = setting("cpu", choices=("cpu", "cuda"))
     precision: str = setting("float32", choices=("float32", "bfloat16"))
 
     def check(self):
-        return _check_warmup(self)
+        warmup = self.optimizer.warmup_epochs
+        if warmup >= self.epochs:
+            return f"optimizer.warmup_epochs: {warmup:g} leave nothing of {self.epochs} epochs."
+        return None
 
 
 @dataclass(frozen=True)
-class Supervise:
+class Pretrain(Training):
+    """Stage `pretrain`: contrastive training of f and g."""
+
+    head: Head = setting(Head)
+    loss: Loss = setting(Loss)
+
+
+@dataclass(frozen=True)
+class Supervise(Training):
     """Stage `supervise`: the same encoder trained with labels (Table 1, Fig. 7)."""
 
-    views: Views = setting(Views)
-    encoder: Encoder = setting(Encoder)
-    optimizer: Optimizer = setting(Optimizer)
-    batch_size: int = setting(4096, low=2)
     epochs: int = setting(90, low=1)
-    seed: int = setting(0, low=0)
-    device: str = setting("cpu", choices=("cpu", "cuda"))
-    precision: str = setting("float32", choices=("float32", "bfloat16"))
-
-    def check(self):
-        return _check_warmup(self)
 
 
 @dataclass(frozen=True)

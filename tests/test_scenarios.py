@@ -3,6 +3,7 @@
 What counts is what was really executed: every executed stage leaves a line in the journal.
 """
 
+import fcntl
 import os
 import signal
 import time
@@ -16,15 +17,27 @@ EVALUATION = "simclr/evaluate.py"
 EDIT = "\n\ndef _edited():\n    return 1\n"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    """The minute scale, computed once by snakemake, recorded, committed, pushed to a remote."""
-    folder = tmp_path_factory.mktemp("scenarios")
-    project = Project.create(folder / "finished")
-    project.dvc("remote", "add", "--default", "local", str(folder / "remote"))
-    project.snakemake()
-    project.commit()
-    project.dvc("push")
+    """The minute scale, computed once by snakemake, recorded, committed, pushed to a remote.
+
+    For all of pytest's workers: the first to come makes it, others wait. Tests only read it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of the worker lies in the one of the session
+    folder = folder / "scenarios"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        project = Project(folder / "finished")
+        if not (folder / "made").exists():
+            project = Project.create(project.path)
+            project.dvc("remote", "add", "--default", "local", str(folder / "remote"))
+            project.snakemake()
+            project.commit()
+            project.dvc("push")
+            (folder / "made").touch()
     return project
 
 
