@@ -16,6 +16,7 @@ import yaml
 
 from simclr import keys, results, runner
 from simclr.config import ConfigError, nearest
+from workflow import gpu
 
 _LOCKS = []  # open files: closing one would release it
 
@@ -125,7 +126,8 @@ def read_planned(scale: str | None, wanted: list[str]) -> tuple[str, list[dict]]
 def run_instances(scale: str, instances: list[dict]) -> int:
     """Compute `instances` one after the other in this process; returns the exit status."""
     store = Path("results") / scale
-    with _progress_bar() as bar:
+    on_gpu = any(one["settings"].get("device") == "cuda" for one in instances)
+    with gpu.slot() if on_gpu else contextlib.nullcontext(), _progress_bar() as bar:
         for instance in instances:
             started = time.perf_counter()
             bar.start(f"{instance['stage']} {instance['name']}")
