@@ -9,8 +9,8 @@ ResNet-18 of 16 channels:
   summaries, LARS, learning rate;
 * networks: forward and backward pass of encoder, head and NT-Xent on the same ready-made views.
 
-They take turns, an epoch each, so that a busy machine slows both alike. The ratio of their medians
-is the share of the arithmetic; one thread, as the runner has it.
+They take turns, an epoch each, so that a busy machine slows both alike. The share of the arithmetic
+is the median of the ratios of two turns; one thread, as the runner has it.
 """
 
 import argparse
@@ -49,7 +49,7 @@ CASES = {
 }
 SIDES = {"tiny, 16x16": 16, "small, 16x16": 16, "32x32": 32}
 STEPS = {"tiny, 16x16": 15, "small, 16x16": 32, "32x32": 4}  # of an epoch
-REPETITIONS = 9
+REPETITIONS = 15
 
 
 def contestants(settings, side: int, steps: int) -> dict:
@@ -117,7 +117,8 @@ def main():
         functions = contestants(settings, SIDES[name], STEPS[name])
         rates = measure(functions, STEPS[name], arguments.repetitions)
         median = {one: statistics.median(found) for one, found in rates.items()}
-        share = median["pretrain"] / median["networks"]
+        turns = zip(rates["pretrain"], rates["networks"], strict=True)
+        share = statistics.median(whole / alone for whole, alone in turns)
         cases[name] = {"steps_per_second": rates, "median": median, "share": share}
         print(
             f"{name:12}  {median['pretrain']:7.1f} steps/s of pre-training, "
