@@ -51,8 +51,8 @@ def _pretrain(found: dict) -> str:
         "## The share of the networks in pre-training: `python -m benchmarks.pretrain`",
         "",
         "Steps per second of the whole of pre-training (order, views, networks, loss, summaries, "
-        "LARS), and of the forward and backward pass of the networks alone on views made before; the "
-        "share is the median of the ratios of two turns. "
+        "LARS), and of the forward and backward pass of the networks alone on views made before; "
+        "the share is the median of the ratios of two turns. "
         f"One thread of {found['processor']}; torch {found['torch']}; n = {found['repetitions']}, "
         f"{found['date']}.",
         "",
