@@ -135,9 +135,10 @@ class Plan:
 
         Starting Python and importing torch takes seconds, as long as a laptop's run: one process
         per setting pays it once. (A run on a GPU takes long enough to stand alone.) Names are
-        valid for Snakemake rules.
+        valid for Snakemake rules. In the order of experiments; within one, the longest first, so
+        that at the end no core waits long for another.
         """
-        made = {}
+        made, order = {}, {}
         for instance in instances:
             name = instance.name
             if instance.settings.get("device") == "cuda":
@@ -148,7 +149,13 @@ class Plan:
                 name = f"{instance.stage}_{name.rsplit('.s', 1)[0]}"
             name = "".join(c if c.isalnum() else "_" for c in name)
             made.setdefault(name, []).append(instance)
-        return made
+            order.setdefault(tuple(instance.experiments[:1]), len(order))
+
+        def rank(group):
+            members = group[1]
+            return order[tuple(members[0].experiments[:1])], -sum(one.seconds for one in members)
+
+        return dict(sorted(made.items(), key=rank))
 
 
 def load_scale(name: str, folder: Path = SCALES) -> Scale:
