@@ -36,6 +36,20 @@ def test_settings_that_resolve_to_the_same_share_one_run():
     assert {"table5", "fig8", "table1", "fig7", "fig9"} in [set(i.experiments) for i in shared]
 
 
+@pytest.mark.parametrize("scale", SCALES)
+def test_processes_start_with_the_data_then_by_experiment_the_longest_first(scale):
+    plan = planning.build_plan(scale)
+    backwards = list(plan.instances.values())[::-1]  # the order must not come from the input
+    groups = list(plan.groups(backwards).values())
+    assert sorted(i.key for group in groups for i in group) == sorted(plan.instances)
+    assert [i.stage for i in groups[0]] == ["prepare"]
+    experiments = [group[0].experiments[0] for group in groups[1:]]
+    for name in plan.settings.experiments:
+        seconds = [sum(i.seconds for i in g) for g in groups[1:] if g[0].experiments[0] == name]
+        assert seconds == sorted(seconds, reverse=True)
+    assert experiments == sorted(experiments, key=list(plan.settings.experiments).index)
+
+
 def test_a_setting_of_scale_cifar10_trains_on_any_device(tmp_path):
     """ResNet-18 with the CIFAR stem, bfloat16, as on the GPU; two steps of 16 images."""
     scale = planning.load_scale("cifar10")

@@ -138,7 +138,7 @@ class Plan:
         valid for Snakemake rules. In the order of experiments; within one, the longest first, so
         that at the end no core waits long for another.
         """
-        made, order = {}, {}
+        made = {}
         for instance in instances:
             name = instance.name
             if instance.settings.get("device") == "cuda":
@@ -149,13 +149,12 @@ class Plan:
                 name = f"{instance.stage}_{name.rsplit('.s', 1)[0]}"
             name = "".join(c if c.isalnum() else "_" for c in name)
             made.setdefault(name, []).append(instance)
-            order.setdefault(tuple(instance.experiments[:1]), len(order))
 
-        def rank(group):
-            members = group[1]
-            return order[tuple(members[0].experiments[:1])], -sum(one.seconds for one in members)
+        def rank(name):
+            first = made[name][0].experiments[:1]  # none: the data, which all need
+            return [ORDER.index(one) for one in first], -sum(one.seconds for one in made[name])
 
-        return dict(sorted(made.items(), key=rank))
+        return {name: made[name] for name in sorted(made, key=rank)}
 
 
 def load_scale(name: str, folder: Path = SCALES) -> Scale:
