@@ -131,8 +131,9 @@ def _run(args):
         from workflow.plan import check_data, write_plan
 
         plan = _build(args)
-        check_data(plan)
-        write_plan(plan)
+        if os.environ.get("RANK", "0") == "0":  # of several ranks under torchrun the first
+            check_data(plan)
+            write_plan(plan)
         plan_scale, chosen = plan.scale, plan.missing()
         if args.stage:
             _check_stage(args.stage)

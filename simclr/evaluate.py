@@ -2,12 +2,14 @@
 
 A linear classifier trained on h, and on z = g(h) where there is a head, and the vote of the
 nearest neighbours. The encoder is in inference mode (running statistics); its file is not touched.
-Writes metrics.json: linear_h, knn_h (and linear_z, knn_z) in percent, and what training recorded.
+Writes metrics.json: linear_h, knn_h (and linear_z, knn_z) in percent, and what training recorded;
+of a second protocol linear_h_<protocol> and so on.
 
-Two protocols. `augmented` is the paper's: every epoch the encoder sees a new crop of every image,
-flipped or not. `features` computes the features of the plain images once, and standardises them
-(mean 0, deviation 1 over the training images): a linear map, which any linear classifier can
-contain, but without which the few steps that a small data set affords do not train it.
+Protocol `augmented` is the paper's: every epoch the encoder sees a new crop of every image, flipped
+or not. `features` computes the features of the plain images once, and standardises them (mean 0,
+deviation 1 over the training images): a linear map, which any linear classifier can contain, but
+without which the few steps that a small data set affords do not train it. Whatever protocols are
+asked for, the features of the plain images are extracted once.
 """
 
 import json
@@ -53,21 +55,24 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
             x, labels, test_features[name], classes, settings.neighbours, settings.knn_temperature
         )
         metrics[f"knn_{name}"] = loop.accuracy(votes, test_labels)
-    if settings.protocol == "features":
-        test_features = {name: standardise(x, features[name]) for name, x in test_features.items()}
-        features = {name: standardise(x, x) for name, x in features.items()}
-
-        def batches(epoch):
-            return stored_batches(features, settings.seed, settings.batch_size, epoch)
-    else:
-
-        def batches(epoch):
-            return augmented_batches(networks, images, settings.seed, settings.batch_size, epoch)
-
     sizes = {name: x.shape[1] for name, x in features.items()}
-    classifiers = train_linear(settings, sizes, classes, labels, batches, report)
-    for name, classifier in classifiers.items():
-        metrics[f"linear_{name}"] = loop.accuracy(classifier(test_features[name]), test_labels)
+    standard = {name: standardise(x, x) for name, x in features.items()}
+    standard_test = {name: standardise(x, features[name]) for name, x in test_features.items()}
+    how = settings.seed, settings.batch_size
+    sources = {  # protocol -> (batches of an epoch, test features)
+        "features": (lambda epoch: stored_batches(standard, *how, epoch), standard_test),
+        "augmented": (
+            lambda epoch: augmented_batches(networks, images, *how, epoch),
+            test_features,
+        ),
+    }
+    for protocol in settings.protocols:
+        batches, tested = sources[protocol]
+        suffix = "" if protocol == settings.protocols[0] else f"_{protocol}"
+        classifiers = train_linear(settings, sizes, classes, labels, batches, report)
+        for name, classifier in classifiers.items():
+            accuracy = loop.accuracy(classifier(tested[name]), test_labels)
+            metrics[f"linear_{name}{suffix}"] = accuracy
     loop.write_json(out / "metrics.json", metrics)
 
 

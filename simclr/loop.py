@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from simclr import views, weights
+from simclr import packed, ranks, views, weights
 from simclr.config import ConfigError
+from simclr.encoder import build_encoder
 from simclr.optim import build_optimizer, learning_rate
 
 DRAW_IMAGES = 1024  # drawn for in one go, if they are several steps' (part of what a seed means)
@@ -42,12 +43,29 @@ def find_device(name: str) -> torch.device:
     """Return the device "cpu" or "cuda". Raises ConfigError where it is not there."""
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: 'cuda', but no GPU is available here; use 'cpu'.")
+    if name == "cuda":
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device(name)
 
 
 def to_device(array: np.ndarray, device: torch.device) -> Tensor:
     """Copy a (memory-mapped) array to the device."""
     return torch.from_numpy(np.array(array)).to(device)
+
+
+def begin(settings, folder: Path):
+    """Return (data, device, generator of weights, encoder), as every training starts.
+
+    folder: a prepared data set. Raises ConfigError where the settings do not fit it, or the device
+    is not there.
+    """
+    data = packed.load(folder)
+    steps_per_epoch(len(data.train_images), settings.batch_size)
+    device = find_device(settings.device)
+    initial = generator(settings.seed, "weights")
+    encoder = place(build_encoder(settings.encoder, initial), device)
+    encoder.recompute = settings.recompute
+    return data, device, initial, encoder
 
 
 def steps_per_epoch(images: int, batch_size: int) -> int:
@@ -63,13 +81,21 @@ def order(seed: int, epoch: int, count: int) -> Tensor:
 
 
 def batches(
-    images: Tensor, settings, seed: int, batch_size: int, epoch: int, branches: int, start=0
+    images: Tensor,
+    settings,
+    seed: int,
+    batch_size: int,
+    epoch: int,
+    branches: int,
+    start: int = 0,
+    part: slice | None = None,
 ):
     """Yield (step, views [branches, B, 3, S, S], indices [B] of their images) for one epoch.
 
     images: uint8 [N, 3, S, S], on the device where views are made; settings: how they are made.
     Every epoch has another order of the images; those that fill no batch are left out. Begins with
-    step `start`. Views of several steps are made at once; see `per_chunk`.
+    step `start`. Views of several steps are made at once; see `per_chunk`. With a slice `part` of
+    the batch, only those of its images; no bit of a view depends on that.
     """
     device, side = images.device, images.shape[-1]
     steps = steps_per_epoch(len(images), batch_size)
@@ -89,11 +115,14 @@ def batches(
                 for step in range(first, end, block)
             ]
         )
-        chosen = everything[first * batch_size : end * batch_size].to(device, non_blocking=True)
+        chosen, count = everything[first * batch_size : end * batch_size], batch_size
+        if part is not None and part.stop - part.start < batch_size:
+            count = part.stop - part.start
+            mine = torch.arange(len(chosen)).view(-1, batch_size)[:, part].flatten()
+            chosen, drawn = chosen[mine], {name: value[:, mine] for name, value in drawn.items()}
+        chosen = chosen.to(device, non_blocking=True)
         made = views.make(images[chosen], drawn, settings)
-        several = zip(
-            range(first, end), made.split(batch_size, 1), chosen.split(batch_size), strict=True
-        )
+        several = zip(range(first, end), made.split(count, 1), chosen.split(count), strict=True)
         yield from (one for one in several if one[0] >= start)
 
 
@@ -113,7 +142,8 @@ def train(settings, images, modules, objective, names, branches, checkpoint, rep
 
     settings: Pretrain or Supervise; images: uint8 [N, 3, S, S] on the device; modules: name ->
     nn.Module, on the device, applied one after another to views [branches * B, 3, S, S];
-    objective(output, indices [B]) -> (loss, other summaries), scalars which `names` names;
+    objective(output, indices [B]) -> (loss, other summaries), scalars which `names` names, of
+    several ranks their part of the whole batch's;
     checkpoint: file to resume from and to save to; report(done, text). Raises ConfigError where
     the loss is no longer a number.
     """
@@ -121,6 +151,7 @@ def train(settings, images, modules, objective, names, branches, checkpoint, rep
     count, batch_size, epochs = len(images), settings.batch_size, settings.epochs
     steps = steps_per_epoch(count, batch_size)
     optimizer = build_optimizer(settings.optimizer, modules.values())
+    trained = [w for group in optimizer.param_groups for w in group["params"]]
     # One row a step of the current epoch, on the device: read seldom, as reading waits for it.
     record = torch.zeros(steps, len(names), device=images.device)
     curves, start, next_step = [], 0, 0
@@ -134,10 +165,17 @@ def train(settings, images, modules, objective, names, branches, checkpoint, rep
     for module in modules.values():
         module.train()
 
+    def network(y):
+        for module in modules.values():
+            y = module(y)
+        return y
+
+    if settings.compile:
+        network = torch.compile(network)
+
     for epoch in range(start, epochs):
-        for step, x, index in batches(
-            images, settings.views, settings.seed, batch_size, epoch, branches, next_step
-        ):
+        how = settings.views, settings.seed, batch_size, epoch, branches, next_step
+        for step, x, index in batches(images, *how, part=ranks.share(batch_size)):
             rate = learning_rate(
                 settings.optimizer, batch_size, count, epochs, epoch * steps + step
             )
@@ -146,13 +184,13 @@ def train(settings, images, modules, objective, names, branches, checkpoint, rep
             # One forward pass of all views: batch statistics are over every branch (paper 2.2).
             y = x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
-                for module in modules.values():
-                    y = module(y)
+                y = network(y)
             loss, *summaries = objective(y.float(), index)
             optimizer.zero_grad()
             loss.backward()
-            optimizer.step()
             record[step] = torch.stack([loss.detach(), *summaries])
+            ranks.sum_over([w.grad for w in trained] + [record[step]])
+            optimizer.step()
 
             now = time.monotonic()
             if now - looked > LOOK_SECONDS:
@@ -211,7 +249,12 @@ def parts(modules, optimizer) -> dict[str, Tensor]:
 
 
 def save_checkpoint(path: Path, modules, optimizer, record, curves, next_step: int) -> None:
-    """Save the state of a training, to go on with step `next_step` of the epoch after `curves`."""
+    """Save the state of a training, to go on with step `next_step` of the epoch after `curves`.
+
+    Of several ranks the first does it: all have the same state.
+    """
+    if ranks.rank():
+        return
     position = {"curves": curves, "next_step": next_step}
     weights.write(path, {**parts(modules, optimizer), "record": record}, position)
 

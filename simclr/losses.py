@@ -3,39 +3,72 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from simclr import ranks
+
+LOGITS = 2**24  # at most held at once (64 MiB); beyond, rows are computed in parts, twice
 
 
 def nt_xent(
     a: Tensor, b: Tensor, temperature: float, normalize: bool = True
-) -> tuple[Tensor, Tensor]:
-    """Return (loss, logits) of projections a and b [N, d] of two views of N images.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (loss, contrastive accuracy, contrastive entropy) of two views of N images.
 
-    loss: the mean over all 2N views of -log of the softmax share of its positive among the 2N - 1
-    others (the authors' code returns twice that). logits: similarities of a with b over the
-    temperature, [N, N], detached, for `contrastive_accuracy` and `contrastive_entropy`.
-    With `normalize` similarity is the cosine, else the dot product (Table 5).
+    a, b: projections [N, d]. loss: the mean over all 2N views of -log of the softmax share of its
+    positive among the 2N - 1 others (the authors' code returns twice that); with `normalize`
+    similarity is the cosine, else the dot product (Table 5). Accuracy: percent of views a whose
+    own b is the most similar of the N candidates; entropy: mean over a of that of the softmax over
+    those, in nats (Table 5; both without gradient).
+
+    On several ranks a and b are this rank's part of the batch, candidates are those of all ranks,
+    and the results are this rank's part: their sums over ranks are those of the whole batch.
+    Memory grows with N * d, not N^2: above LOGITS similarities, parts of their rows are computed,
+    and once more for their gradient.
     """
-    n = len(a)
     with torch.autocast(a.device.type, enabled=False):  # bfloat16 is too coarse for s / temperature
-        z = torch.cat([a, b])
-        if z.dtype in (torch.bfloat16, torch.float16):
-            z = z.float()
+        if a.dtype in (torch.bfloat16, torch.float16):
+            a, b = a.float(), b.float()
         if normalize:
-            z = F.normalize(z, dim=1)
-        logits = (z @ z.T).div_(temperature)  # [2N, 2N]
-        logits.fill_diagonal_(-torch.inf)  # a view is no candidate of its own
-        positive = torch.arange(2 * n, device=z.device).roll(n)  # the other view of the same image
-        loss = F.cross_entropy(logits, positive)
-    return loss, logits.detach()[:n, n:]
+            a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
+        n = int(ranks.total(torch.tensor(len(a)))) if ranks.size() > 1 else len(a)
+        everything = torch.cat([ranks.gather(a, n), ranks.gather(b, n)])  # [2n, d]
+        own = torch.arange(n, device=a.device)[ranks.share(n)]  # rows that are this rank's
+        own = torch.cat([own, own + n])
+        rows = max(1, LOGITS // (2 * n))
+        parts = []
+        views = torch.cat([a, b])
+        for start in range(0, len(own), rows):
+            end, of_a = start + rows, max(0, len(a) - start)
+            z = views[start:end]
+            arguments = z, everything, own[start:end], of_a, temperature
+            if len(own) <= rows:
+                parts.append(_rows(*arguments))
+            else:
+                parts.append(checkpoint(_rows, *arguments, use_reentrant=False))
+        loss, hits, entropy = (torch.stack(values).sum() for values in zip(*parts, strict=True))
+    return loss / (2 * n), 100 * hits / n, entropy / n
 
 
-def contrastive_accuracy(logits: Tensor) -> Tensor:
-    """Percent of views a whose own b is the most similar of the N candidates (Table 5)."""
-    own = torch.arange(len(logits), device=logits.device)
-    return 100 * (logits.argmax(1) == own).float().mean()
+def _rows(z: Tensor, everything: Tensor, place: Tensor, of_a: int, temperature: float):
+    """Sums over rows z [m, d], number `place` of `everything` [2n, d]: loss, hits, entropy.
+
+    The first `of_a` rows are views a; those of b count in the loss alone.
+    """
+    n = len(everything) // 2
+    logits = (z @ everything.T).div_(temperature)  # [m, 2n]
+    logits.scatter_(1, place[:, None], -torch.inf)  # a view is no candidate of its own
+    loss = F.cross_entropy(logits, (place + n) % (2 * n), reduction="sum")
+    return loss, *summaries(logits.detach()[:of_a, n:], place[:of_a])
 
 
-def contrastive_entropy(logits: Tensor) -> Tensor:
-    """Mean entropy in nats of the softmax over the N candidates (Table 5)."""
+@torch.no_grad()
+def summaries(logits: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+    """Return sums over rows of logits [m, N], whose positive is in column own [m].
+
+    Of hits (the largest is the positive; ties go to the first), and of the entropies of the
+    softmax, in nats; both as the authors' summaries have them.
+    """
     share = logits.softmax(1)
-    return -(share * (share + 1e-8).log()).sum(1).mean()
+    hits = (logits.argmax(1) == own).sum(dtype=logits.dtype)
+    return hits, -(share * (share + 1e-8).log()).sum()

@@ -6,28 +6,22 @@ no head), curves.csv (a line an epoch) and training.json (means over the last ep
 
 from pathlib import Path
 
-from simclr import loop, packed, weights
-from simclr.encoder import build_encoder
+from simclr import loop, weights
 from simclr.head import build_head
-from simclr.losses import contrastive_accuracy, contrastive_entropy, nt_xent
+from simclr.losses import nt_xent
 
 NAMES = ("loss", "contrastive_accuracy", "contrastive_entropy")
 
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Train on the images of inputs["data"]; settings: settings.Pretrain. Raises ConfigError."""
-    data = packed.load(inputs["data"])
-    loop.steps_per_epoch(len(data.train_images), settings.batch_size)
-    device = loop.find_device(settings.device)
-    initial = loop.generator(settings.seed, "weights")
-    encoder = loop.place(build_encoder(settings.encoder, initial), device)
+    data, device, initial, encoder = loop.begin(settings, inputs["data"])
     head = loop.place(build_head(settings.head, encoder.feature_dim, initial), device)
+    how = settings.loss.temperature, settings.loss.normalize
 
     def objective(z, index):
         """NT-Xent of the projections z [2B, d] of two views of B images, and its summaries."""
-        a, b = z.chunk(2)
-        loss, logits = nt_xent(a, b, settings.loss.temperature, settings.loss.normalize)
-        return loss, contrastive_accuracy(logits), contrastive_entropy(logits)
+        return nt_xent(*z.chunk(2), *how)
 
     images = loop.to_device(data.train_images, device)
     modules = {"encoder": encoder, "head": head}

@@ -26,15 +26,20 @@ from simclr import keys, results
 from simclr.config import ConfigError, build
 from simclr.settings import STAGES
 
+TRAINING = ("pretrain", "supervise")  # what several ranks can share
+
 
 def compute(instance: dict, store: Path, report=lambda done, text: None) -> bool:
     """Compute `instance` into `store` (results/<scale>) unless it is there. Returns whether it ran.
 
+    Of several ranks (see `together`) the first does what others must not do twice; they only train.
     Raises ConfigError for a user's mistake, ResultError for a damaged input.
     """
+    if int(os.environ.get("RANK", "0")):
+        return _join(instance, store)
     final = results.folder(store, instance["stage"], instance["key"])
     with _exclusive(store, instance):
-        if results.is_finished(final):
+        if _agreed(results.is_finished(final)):
             return False
         inputs = {
             role: results.folder(store, stage, key)
@@ -45,7 +50,7 @@ def compute(instance: dict, store: Path, report=lambda done, text: None) -> bool
         _check_versions(instance)
         run, settings = _stage(instance)
         _check_code(instance)
-        _make_deterministic()
+        make_deterministic()
         out = store / "tmp" / instance["key"]  # of a crashed attempt, maybe: we hold the lock
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
@@ -65,6 +70,45 @@ def compute(instance: dict, store: Path, report=lambda done, text: None) -> bool
         checkpoint.unlink(missing_ok=True)
         _journal(store, instance, started, seconds)
         return True
+
+
+def together(instances: list[dict]):
+    """The context in which to compute `instances`: with other ranks where torchrun started some."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return contextlib.nullcontext()
+    from simclr import ranks
+
+    devices = {instance["settings"].get("device", "cpu") for instance in instances}
+    return ranks.joined("cuda" if "cuda" in devices else "cpu")
+
+
+def _agreed(finished: bool) -> bool:
+    """What the first rank knows, on all ranks."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return finished
+    from simclr import ranks
+
+    return ranks.told(finished)
+
+
+def _join(instance: dict, store: Path) -> bool:
+    """Train with the first rank, and leave nothing; wait where only the first has work."""
+    if not _agreed(False) and instance["stage"] in TRAINING:
+        inputs = {
+            role: results.folder(store, stage, key)
+            for role, (stage, key) in instance["inputs"].items()
+        }
+        run, settings = _stage(instance)
+        make_deterministic()
+        out = store / "tmp" / f"{instance['key']}.{os.environ['RANK']}"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        checkpoint = store / "checkpoints" / f"{instance['key']}.safetensors"
+        try:
+            run(settings, inputs, out, checkpoint, lambda done, text: None)
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+    return False  # the first rank says what was computed
 
 
 @contextlib.contextmanager
@@ -116,7 +160,7 @@ def keyed_settings(settings: dict) -> dict:
     return {name: value for name, value in settings.items() if name != "file"}
 
 
-def _make_deterministic() -> None:
+def make_deterministic() -> None:
     """One thread on the CPU, deterministic kernels. No effect on stages without torch."""
     torch = sys.modules.get("torch")
     if torch is not None:
@@ -136,6 +180,7 @@ def _write_provenance(instance: dict, out: Path, started, seconds: float) -> Non
         "versions": {name: _installed(name) for name in versions},
         "python": platform.python_version(),
         "hardware": hardware(instance["settings"].get("device", "cpu")),
+        "ranks": int(os.environ.get("WORLD_SIZE", "1")),  # others round otherwise
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "outputs": {name: results.sha256(out / name) for name in names},

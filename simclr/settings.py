@@ -121,6 +121,8 @@ class Training:
     seed: int = setting(0, low=0)
     device: str = setting("cpu", choices=("cpu", "cuda"))
     precision: str = setting("float32", choices=("float32", "bfloat16"))
+    recompute: bool = setting(False)  # blocks' insides, for their gradient: less memory, more time
+    compile: bool = setting(False)  # torch.compile; a minute at the start
 
     def check(self):
         warmup = self.optimizer.warmup_epochs
@@ -148,7 +150,7 @@ class Supervise(Training):
 class Evaluate:
     """Stage `evaluate`: a linear classifier on the frozen encoder, on h and on z, and kNN."""
 
-    protocol: str = setting("features", choices=("features", "augmented"))
+    protocols: tuple[str, ...] = setting(("features",), choices=("features", "augmented"))
     # features: h of the plain images, extracted once; augmented: crop and flip (paper B.5, B.6)
     batch_size: int = setting(512, low=2)
     epochs: int = setting(100, low=1)
@@ -159,6 +161,11 @@ class Evaluate:
     knn_temperature: float = setting(0.1, above=0.0)
     device: str = setting("cpu", choices=("cpu", "cuda"))
     seed: int = setting(0, low=0)
+
+    def check(self):
+        if not self.protocols or len(set(self.protocols)) < len(self.protocols):
+            return "protocols: name one or more, each once."
+        return None
 
 
 @dataclass(frozen=True)

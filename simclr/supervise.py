@@ -11,19 +11,14 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch import nn
 
-from simclr import loop, packed, weights
-from simclr.encoder import build_encoder
+from simclr import loop, weights
 
 NAMES = ("loss", "train_top1")
 
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Train on the images of inputs["data"]; settings: settings.Supervise. Raises ConfigError."""
-    data = packed.load(inputs["data"])
-    loop.steps_per_epoch(len(data.train_images), settings.batch_size)
-    device = loop.find_device(settings.device)
-    initial = loop.generator(settings.seed, "weights")
-    encoder = loop.place(build_encoder(settings.encoder, initial), device)
+    data, device, initial, encoder = loop.begin(settings, inputs["data"])
     classifier = nn.Linear(encoder.feature_dim, len(data.classes))
     nn.init.normal_(classifier.weight, 0, 0.01, generator=initial)
     nn.init.zeros_(classifier.bias)
@@ -31,10 +26,14 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     labels = loop.to_device(data.train_labels, device)
 
     def objective(scores, index):
-        """Cross entropy of scores [B, classes] of one view of B images, and their accuracy."""
+        """Cross entropy of scores [B, classes] of one view of B images, and their accuracy.
+
+        Both are this rank's part of the batch's mean.
+        """
         wanted = labels[index]
-        hits = (scores.detach().argmax(1) == wanted).float()
-        return F.cross_entropy(scores, wanted), 100 * hits.mean()
+        hits = (scores.detach().argmax(1) == wanted).sum()
+        loss = F.cross_entropy(scores, wanted, reduction="sum")
+        return loss / settings.batch_size, 100 * hits / settings.batch_size
 
     images = loop.to_device(data.train_images, device)
     modules = {"encoder": encoder, "classifier": classifier}

@@ -59,7 +59,7 @@ def test_seconds_grow_with_the_work():
     supervise = cost.seconds("supervise", settings, {}, **known)
     assert pretrain == pytest.approx(2 * supervise)  # two views
     assert pretrain == pytest.approx(6 * cost.macs(settings["encoder"], 16) * 10_000 / 1e10)
-    features = {"protocol": "features", "epochs": 100}
-    augmented = {"protocol": "augmented", "epochs": 100}
+    features = {"protocols": ["features"], "epochs": 100}
+    augmented = {"protocols": ["augmented"], "epochs": 100}
     plain = cost.seconds("evaluate", features, settings, **known)
     assert cost.seconds("evaluate", augmented, settings, **known) > 10 * (plain - 1)

@@ -278,3 +278,20 @@ def test_max_pool_pads_as_tensorflow_does(side):
     wanted = torch.stack([padded[:, :, i : i + 3].amax(2) for i in range(0, side, 2)], 2)
     wanted = torch.stack([wanted[:, :, :, j : j + 3].amax(3) for j in range(0, side, 2)], 3)
     assert torch.equal(max_pool_same(x), wanted)
+
+
+@pytest.mark.parametrize("depth", [8, 50])
+def test_computing_blocks_again_changes_no_bit_and_moves_the_statistics_once(depth):
+    settings, found = Encoder(depth=depth, base_channels=8, stem="cifar"), []
+    x = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    for recompute in (False, True):
+        encoder = build_encoder(settings, torch.Generator().manual_seed(0))
+        encoder.recompute = recompute
+        forwards = []
+        encoder.layer1[0].conv1.register_forward_hook(lambda *_, seen=forwards: seen.append(1))
+        encoder(x).square().sum().backward()
+        assert len(forwards) == 1 + recompute
+        gradients = {name: p.grad for name, p in encoder.named_parameters()}
+        found.append((encoder.state_dict(), gradients))
+    for one, other in zip(*found, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)

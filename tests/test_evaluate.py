@@ -35,18 +35,40 @@ def metrics(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
+def evaluated(data, encoder, out, *protocols):
+    return run(evaluate, settings(protocols=protocols), data, out, encoder=encoder)
+
+
 @pytest.mark.parametrize("protocol", ["features", "augmented"])
 def test_the_encoder_is_frozen_and_metrics_are_complete(data, encoder, tmp_path, protocol):
     before = contents(encoder)
-    out = run(evaluate, settings(protocol=protocol), data, tmp_path / "out", encoder=encoder)
+    out = evaluated(data, encoder, tmp_path / "out", protocol)
     assert contents(encoder) == before
     found = metrics(out)
     recorded = json.loads((encoder / "training.json").read_text())
     assert set(found) == {"linear_h", "linear_z", "knn_h", "knn_z", *recorded}
     assert all(found[name] == recorded[name] for name in recorded)
     assert all(0 <= found[name] <= 100 for name in ("linear_h", "linear_z", "knn_h", "knn_z"))
-    again = run(evaluate, settings(protocol=protocol), data, tmp_path / "again", encoder=encoder)
-    assert contents(again) == contents(out)
+    assert contents(evaluated(data, encoder, tmp_path / "again", protocol)) == contents(out)
+
+
+def test_two_protocols_are_each_as_alone_from_features_extracted_once(
+    data, encoder, tmp_path, monkeypatch
+):
+    alone = {
+        name: metrics(evaluated(data, encoder, tmp_path / name, name))
+        for name in ("augmented", "features")
+    }
+    extracted, real = [], evaluate.features_of
+    monkeypatch.setattr(
+        evaluate, "features_of", lambda n, images: extracted.append(len(images)) or real(n, images)
+    )
+    both = metrics(evaluated(data, encoder, tmp_path / "both", "augmented", "features"))
+    images = packed.load(data)
+    assert extracted == [len(images.train_images), len(images.test_images)]
+    for name in ("linear_h", "linear_z"):
+        assert both.pop(f"{name}_features") == alone["features"][name]
+    assert both == alone["augmented"]
 
 
 def test_training_never_changes_the_running_statistics(data, encoder):

@@ -20,7 +20,7 @@ def resolved(scale: str, experiment: str) -> dict:
     values = load_scale(scale)
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     found = {}
-    for one in module.settings(values.experiments[experiment] or {}):
+    for one in module.settings(values.grid(experiment)[0]):
         assert one.name not in found
         merged = merge(values.base.get(one.stage, {}), one.settings)
         found[one.name] = one.stage, to_dict(build(STAGES[one.stage][0], merged))
@@ -34,7 +34,7 @@ def test_every_setting_of_every_scale_builds(scale):
         module = importlib.import_module(f"workflow.experiments.{experiment}")
         values = resolved(scale, experiment)
         assert len({repr(value) for value in values.values()}) == len(values)  # none twice
-        for one in module.settings(load_scale(scale).experiments[experiment] or {}):
+        for one in module.settings(load_scale(scale).grid(experiment)[0]):
             assert re.fullmatch(r"[A-Za-z0-9+=._-]+", one.name)
             assert set(one.labels) == set(module.LABELS) - {"parameters"}
             assert all(type(value) in (str, int, float) for value in one.labels.values())
@@ -42,7 +42,8 @@ def test_every_setting_of_every_scale_builds(scale):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_has_three_seeds_or_more(scale):
-    assert len(set(load_scale(scale).seeds)) >= 3
+    for experiment in ORDER:
+        assert len(set(load_scale(scale).grid(experiment)[1])) >= 3
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -88,7 +88,7 @@ def test_the_loop_equals_a_naive_one(data, trained):
         drawn = {name: v[:, within % 2 * 20 :][:, :20] for name, v in two.items()}
         a, b = views.make(batch, drawn, settings.views)
         z = head(encoder(torch.cat([a, b]).contiguous(memory_format=torch.channels_last)))
-        loss, _ = nt_xent(z[:20], z[20:], 0.5)
+        loss, *_ = nt_xent(z[:20], z[20:], 0.5)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(settings.optimizer, 20, 90, 3, step)
         optimizer.zero_grad()

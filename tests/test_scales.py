@@ -36,6 +36,15 @@ def test_settings_that_resolve_to_the_same_share_one_run():
     assert {"table5", "fig8", "table1", "fig7", "fig9"} in [set(i.experiments) for i in shared]
 
 
+def test_an_experiment_may_have_seeds_of_its_own(tmp_path):
+    text = (planning.SCALES / "tiny.yaml").read_text().replace("[32, 128]", "[32], seeds: [7, 2]")
+    (tmp_path / "one.yaml").write_text(text)
+    plan = planning.build_plan("one", tmp_path)
+    assert {row["seed"] for row in plan.figure("fig8").settings["rows"]} == {7, 2}
+    assert plan.figure("fig8").settings["context"]["seeds"] == 2  # what the caption says
+    assert {row["seed"] for row in plan.figure("fig9").settings["rows"]} == {0, 1, 2, 3, 4}
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_processes_start_with_the_data_then_by_experiment_the_longest_first(scale):
     plan = planning.build_plan(scale)

@@ -81,9 +81,10 @@ def seconds(
         return 3 * 2 * per_image * images * settings["epochs"]
     if stage == "supervise":
         return 3 * per_image * images * settings["epochs"]
-    if settings["protocol"] == "augmented":
-        return 1.0 + per_image * images * settings["epochs"]
-    return 1.0 + 1.5 * per_image * images  # training and test images once
+    times = 1.5  # training and test images once
+    if "augmented" in settings["protocols"]:
+        times += settings["epochs"]
+    return 1.0 + times * per_image * images
 
 
 def _halved(side: int) -> int:

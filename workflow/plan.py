@@ -36,21 +36,37 @@ LISTS = {
 
 
 @dataclass(frozen=True)
+class Seeds:
+    """`seeds` of one experiment, where it has others than the scale's."""
+
+    seeds: tuple[int, ...] = setting(low=0)
+
+    def check(self):
+        return _bad_seeds(self.seeds)
+
+
+def _bad_seeds(seeds) -> str | None:
+    if not seeds or len(set(seeds)) < len(seeds):
+        return "seeds: give one or more, each once."
+    return None
+
+
+@dataclass(frozen=True)
 class Scale:
     """The content of workflow/scales/<name>.yaml."""
 
     title: str = setting()
     seeds: tuple[int, ...] = setting(low=0)
     base: dict = setting()  # stage -> settings laid over the defaults of simclr/settings.py
-    experiments: dict = setting()  # experiment -> its grid
+    experiments: dict = setting()  # experiment -> its grid, and `seeds` if not those above
     device: str = setting("cpu", choices=("cpu", "cuda"))
     precision: str = setting("float32", choices=("float32", "bfloat16"))
     gmacs_per_second: float = setting(20.0, above=0.0)  # measured; only for estimates of time
     startup_seconds: float = setting(4.0, low=0.0)  # of a process: Python, torch
 
     def check(self):
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            return "seeds: give one or more, each once."
+        if problem := _bad_seeds(self.seeds):
+            return problem
         for stage in self.base:
             if stage not in STAGES:
                 return f"base.{stage}: unknown stage.{nearest(stage, STAGES)}"
@@ -58,6 +74,14 @@ class Scale:
             if name not in ORDER:
                 return f"experiments.{name}: unknown experiment.{nearest(name, ORDER)}"
         return None
+
+    def grid(self, experiment: str, where: str = "") -> tuple[dict, tuple[int, ...]]:
+        """Return (grid, seeds) of an experiment. Raises ConfigError for unusable seeds."""
+        grid = self.experiments[experiment] or {}
+        if not isinstance(grid, dict) or "seeds" not in grid:
+            return grid, self.seeds
+        own = {"seeds": grid["seeds"]}
+        return {k: v for k, v in grid.items() if k not in own}, build(Seeds, own, where).seeds
 
 
 @dataclass
@@ -192,12 +216,13 @@ def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
     scale = plan.settings
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     where = f"scale {plan.scale}: experiments.{experiment}"
+    grid, seeds = scale.grid(experiment, where)
     rows, inputs, seen = [], {}, set()
-    for one in module.settings(scale.experiments[experiment] or {}):
+    for one in module.settings(grid):
         if one.name in seen:
             raise ConfigError(f"{where}: two settings are named {one.name}.")
         seen.add(one.name)
-        for seed in scale.seeds:
+        for seed in seeds:
             run_name = f"{experiment}.{one.name}.s{seed}"
             values = merge(scale.base.get(one.stage, {}), one.settings)
             values = merge(values, {"seed": seed})
@@ -217,7 +242,7 @@ def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
                 labels["parameters"] = cost.parameters(run.settings["encoder"])
             rows.append(labels)
             inputs[f"{one.name}.s{seed}"] = shown
-    context = {"scale": plan.scale, "title": scale.title, "seeds": len(scale.seeds)}
+    context = {"scale": plan.scale, "title": scale.title, "seeds": len(seeds)}
     settings = {
         "experiment": experiment,
         "rows": rows,

@@ -126,8 +126,10 @@ def read_planned(scale: str | None, wanted: list[str]) -> tuple[str, list[dict]]
 def run_instances(scale: str, instances: list[dict]) -> int:
     """Compute `instances` one after the other in this process; returns the exit status."""
     store = Path("results") / scale
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1  # else torchrun gave every rank its card
     on_gpu = any(one["settings"].get("device") == "cuda" for one in instances)
-    with gpu.slot() if on_gpu else contextlib.nullcontext(), _progress_bar() as bar:
+    take = gpu.slot() if on_gpu and alone else contextlib.nullcontext()
+    with take, runner.together(instances), _progress_bar() as bar:
         for instance in instances:
             started = time.perf_counter()
             bar.start(f"{instance['stage']} {instance['name']}")
@@ -164,7 +166,7 @@ class _progress_bar:
             self.bar.close()
 
     def start(self, name: str) -> None:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and os.environ.get("RANK", "0") == "0":
             from tqdm import tqdm
 
             self.bar = tqdm(total=100, desc=name, leave=False, unit="%", bar_format="{l_bar}{bar}|")

@@ -1,0 +1,115 @@
+"""What every rank does in tests/test_ranks.py: `torchrun ... -m tests.ranks_worker TASK FOLDER`."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from simclr import loop, losses, pretrain, ranks
+from simclr.encoder import BatchNorm, build_encoder
+from simclr.head import build_head
+from simclr.losses import nt_xent
+from simclr.settings import Encoder, Head
+from tests.training import pretrain_settings, silent
+
+torch.set_num_threads(1)
+COUNT = 7  # images, which no number of ranks divides
+
+
+def arithmetic(folder: Path) -> None:
+    """Loss, batch norm and a whole network on the shares of one batch, in float64."""
+    one = torch.Generator().manual_seed(0)
+    found = {}
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=one, dtype=torch.float64)
+
+    own = ranks.share(COUNT)
+    for normalize in (True, False):
+        for rows in (2**24, 2 * COUNT * 2):  # in one go, and two rows at a time
+            losses.LOGITS = rows
+            a, b = (draw(COUNT, 5)[own].requires_grad_() for _ in "ab")
+            results = nt_xent(a, b, 0.5, normalize)
+            results[0].backward()
+            sums = torch.stack([value.detach().double() for value in results])
+            ranks.sum_over([sums])
+            name = f"loss.{normalize}.{rows}"
+            found[f"{name}.sums"] = sums
+            found |= {f"{name}.{which}": whole(z.grad) for which, z in (("a", a), ("b", b))}
+
+    norm = BatchNorm(3).double()
+    with torch.no_grad():
+        norm.weight.copy_(draw(3))
+        norm.bias.copy_(draw(3))
+    x = (5 + draw(COUNT, 3, 2, 2))[own].requires_grad_()
+    weights = draw(COUNT, 3, 2, 2)[own]
+    (norm(x) * weights).sum().backward()
+    ranks.sum_over([p.grad for p in norm.parameters()])
+    found["norm.x"] = whole(x.grad)
+    for key, value in norm.state_dict().items():
+        found[f"norm.{key}"] = value
+    for key, value in norm.named_parameters():
+        found[f"norm.{key}.grad"] = value.grad
+
+    for recompute in (False, True):
+        encoder = build_encoder(Encoder(depth=8, base_channels=4, stem="cifar"), one).double()
+        head = build_head(Head(out_dim=8), encoder.feature_dim, one).double()
+        with torch.no_grad():  # last scales start at zero, which would hide the branches
+            for module in encoder.modules():
+                if isinstance(module, BatchNorm):
+                    module.weight.fill_(0.7)
+        encoder.recompute = recompute
+        images = draw(2, COUNT, 3, 8, 8)[:, own]
+        loss, *_ = nt_xent(*head(encoder(images.flatten(0, 1))).chunk(2), 0.5)
+        loss.backward()
+        named = [*encoder.named_parameters(), *head.named_parameters()]
+        ranks.sum_over([p.grad for _, p in named])
+        found |= {f"network.{recompute}.{key}": p.grad for key, p in named}
+        for key, value in encoder.state_dict().items():
+            if "running" in key:
+                found[f"network.{recompute}.{key}"] = value
+    if ranks.rank() == 0:
+        found = {key: value.detach().contiguous().clone() for key, value in found.items()}
+        save_file(found, folder / "found.safetensors")
+
+
+def whole(part):
+    """Rows of all ranks."""
+    return ranks.gather(part, COUNT)
+
+
+def train(folder: Path, until: int | None = None) -> None:
+    """A short training; with `until` the last rank dies before that step's gradients are summed."""
+    steps, summed = 0, ranks.sum_over
+
+    def dying(tensors):
+        nonlocal steps
+        steps += 1
+        if steps == until and ranks.rank() == ranks.size() - 1:
+            os._exit(7)
+        summed(tensors)
+
+    loop.ranks.sum_over = dying
+    loop.DRAW_IMAGES, loop.VIEW_FLOATS["cpu"] = 19, 1  # step by step: a checkpoint after each
+    out = folder / f"out.{ranks.rank()}"
+    out.mkdir()
+    # 19 images a step: shares differ
+    settings = pretrain_settings(batch_size=19, optimizer={"base_lr": 0.1})
+    pretrain.run(settings, {"data": folder.parent / "data"}, out, folder / "checkpoint", silent)
+
+
+def own_gradient_only(x):
+    """What a gather without gradients would do: the right values, and no gradient of others."""
+    values = x.detach().clone()
+    ranks.sum_over([values])
+    return values + (x - x.detach())
+
+
+if __name__ == "__main__":
+    task, folder, *rest = sys.argv[1:]
+    with ranks.joined("cpu"):
+        if task == "dropped":
+            ranks.all_reduce, task = own_gradient_only, "arithmetic"
+        {"arithmetic": arithmetic, "train": train}[task](Path(folder), *map(int, rest))

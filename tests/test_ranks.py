@@ -1,0 +1,125 @@
+"""Two and four processes compute what one does on the whole batch; and what if one of them dies."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.project import Project
+from tests.training import prepare_data
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(count: int, *arguments, check=True, **environment):
+    """Run tests/ranks_worker.py in `count` processes under torchrun, or alone."""
+    start = [sys.executable, "-m"]
+    if count > 1:
+        start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "-m"]
+    done = subprocess.run(
+        [*start, "tests.ranks_worker", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**environ(), **environment},
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def environ():
+    import os
+
+    return {**os.environ, "SIMCLR_CHECKPOINT_MINUTES": "0"}
+
+
+def arithmetic(folder: Path, count: int, task="arithmetic") -> dict[str, torch.Tensor]:
+    folder.mkdir()
+    run(count, task, folder)
+    return load_file(folder / "found.safetensors")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    return arithmetic(tmp_path_factory.mktemp("ranks") / "alone", 1)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_loss_gradients_and_statistics_are_those_of_one_process(alone, tmp_path, count):
+    found = arithmetic(tmp_path / "found", count)
+    assert found.keys() == alone.keys()
+    for name, wanted in alone.items():
+        assert wanted.dtype == torch.float64
+        error = (found[name] - wanted).abs().max().item()
+        assert error <= 1e-10 * max(1.0, wanted.abs().max().item()), (name, error)
+
+
+def test_a_gather_without_gradients_would_be_seen(alone, tmp_path):
+    found = arithmetic(tmp_path / "found", 2, "dropped")
+    for name in ("loss.True.16777216.a", "norm.x", "network.False.conv1.weight"):
+        size = alone[name].abs().max().item()
+        assert (found[name] - alone[name]).abs().max().item() > 0.01 * size, name
+    torch.testing.assert_close(found["loss.True.16777216.sums"], alone["loss.True.16777216.sums"])
+
+
+def losses(folder: Path) -> list[float]:
+    with open(folder / "out.0" / "curves.csv", newline="") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A training by one process; its folder's parent has the data."""
+    folder = tmp_path_factory.mktemp("training")
+    prepare_data(folder / "data")
+    (folder / "alone").mkdir()
+    run(1, "train", folder / "alone")
+    return folder
+
+
+def test_two_ranks_train_as_one_does(trained):
+    (trained / "two").mkdir()
+    run(2, "train", trained / "two")
+    assert losses(trained / "two") == pytest.approx(losses(trained / "alone"), rel=1e-3)
+    assert list((trained / "two" / "out.1").iterdir()) != []  # every rank has the whole result
+
+
+def test_a_rank_that_dies_stops_the_others_and_any_number_goes_on(trained):
+    folder = trained / "dies"
+    folder.mkdir()
+    started = time.monotonic()
+    done = run(2, "train", folder, 7, check=False, SIMCLR_RANK_SECONDS="20")
+    assert done.returncode != 0 and time.monotonic() - started < 60
+    assert "another rank stopped, or did not answer for 20 s" in done.stderr
+    assert (folder / "checkpoint").exists()
+    for rank in (0, 1):
+        (folder / f"out.{rank}").rmdir()  # nothing was written there
+    run(1, "train", folder)
+    assert losses(folder) == pytest.approx(losses(trained / "alone"), rel=1e-3)
+
+
+def test_simclr_run_under_torchrun_makes_each_result_once(tmp_path):
+    project = Project.create(tmp_path / "two")
+    alone = project.clone(tmp_path / "one")
+    wanted = ("run", "mini", "--only", "table5.l2-0.5.s0")
+    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    project._run([sys.executable, "-m", *torchrun, "-m", "simclr", *wanted], check=True)
+    alone.simclr(*wanted)
+    stages = ["prepare data", "pretrain table5.l2-0.5.s0", "evaluate table5.l2-0.5.s0"]
+    assert project.executed() == alone.executed() == stages
+    assert not list((project.store / "tmp").iterdir())
+    found = []
+    for one, ranks in ((project, 2), (alone, 1)):
+        (folder,) = (one.store / "pretrain").iterdir()
+        assert json.loads((folder / "provenance.json").read_text())["ranks"] == ranks
+        found.append((folder.name, json.loads((folder / "training.json").read_text())["loss"]))
+    assert found[0][0] == found[1][0]
+    assert abs(found[0][1] - found[1][1]) < 1e-3  # float32, rounded otherwise
+    project.simclr("verify", "mini")
