@@ -89,10 +89,24 @@ def torchvision(images):
 
 def kornia(images):
     """The same by Kornia's batch augmentations."""
+    transform = kornia_transform()
+
+    def make_all():
+        made = 0
+        for batch in images.split(BATCH):
+            pixels = batch.float() / 255
+            made += sum(transform(pixels).shape[0] for _ in range(2))
+        return made
+
+    return make_all
+
+
+def kornia_transform():
+    """Its batch augmentations, drawn for every image, pixels [N, 3, S, S] -> views."""
     import kornia.augmentation as K
 
     s = SETTINGS.color_strength
-    transform = torch.nn.Sequential(
+    return torch.nn.Sequential(
         K.RandomResizedCrop(
             (SIDE, SIDE),
             scale=(SETTINGS.min_area, 1.0),
@@ -104,15 +118,6 @@ def kornia(images):
         K.ColorJitter(0.8 * s, 0.8 * s, 0.8 * s, 0.2 * s, p=0.8, same_on_batch=False),
         K.RandomGrayscale(p=0.2, same_on_batch=False),
     )
-
-    def make_all():
-        made = 0
-        for batch in images.split(BATCH):
-            pixels = batch.float() / 255
-            made += sum(transform(pixels).shape[0] for _ in range(2))
-        return made
-
-    return make_all
 
 
 def load_images(folder):

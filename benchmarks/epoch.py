@@ -1,0 +1,174 @@
+"""An epoch of pre-training, everything included, against the pipelines that people use today.
+
+    python -m benchmarks.epoch [--device cuda] [--depth 18 --batch 512] [--images N] [--json FILE]
+
+* ours: stage `pretrain` as it is: images on the device, views made there in batch;
+* torchvision: its PIL transforms in a DataLoader on all cores, images then copied to the device;
+* kornia: its batch augmentations on the device.
+
+All train the same networks with the same loss, optimiser and precision: only where views come from
+differs. They take turns, an epoch each, crop, flip and colour distortion at 32x32 pixels.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from benchmarks import measure, views
+from simclr import loop, patterns
+from simclr.config import build
+from simclr.encoder import build_encoder
+from simclr.head import build_head
+from simclr.losses import nt_xent
+from simclr.optim import build_optimizer, learning_rate
+from simclr.settings import Pretrain
+
+SIDE = 32
+NOWHERE = Path("no checkpoint of the benchmark")
+
+
+def networks_of(settings, device) -> dict:
+    """New networks, in training mode."""
+    initial = loop.generator(0, "weights")
+    encoder = loop.place(build_encoder(settings.encoder, initial), device)
+    head = loop.place(build_head(settings.head, encoder.feature_dim, initial), device)
+    return {"encoder": encoder.train(), "head": head.train()}
+
+
+def ours(settings, images, device):
+    """An epoch as stage `pretrain` has it."""
+    modules, names = networks_of(settings, device), ("loss", "accuracy", "entropy")
+    on_device = images.to(device)
+
+    def objective(z, index):
+        return nt_xent(*z.chunk(2), settings.loss.temperature)
+
+    return lambda: loop.train(
+        settings, on_device, modules, objective, names, 2, NOWHERE, lambda *_: None
+    )
+
+
+def rival(settings, batches, device, count: int):
+    """An epoch over `batches()`, which yields views [2, B, 3, S, S] on the device."""
+    modules = networks_of(settings, device)
+    network = torch.nn.Sequential(*modules.values())
+    optimizer = build_optimizer(settings.optimizer, modules.values())
+    reduced = settings.precision == "bfloat16"
+
+    def epoch():
+        for step, pair in enumerate(batches()):
+            rate = learning_rate(settings.optimizer, settings.batch_size, count, 1, step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            x = pair.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+                z = network(x)
+            loss, *_ = nt_xent(*z.float().chunk(2), settings.loss.temperature)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return epoch
+
+
+def torchvision(settings, images, device):
+    """Its PIL transforms in a DataLoader with a process for each core."""
+    loader = DataLoader(
+        views.TwoViews(images),
+        batch_size=settings.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=len(os.sched_getaffinity(0)),
+        persistent_workers=True,
+        pin_memory=device.type == "cuda",
+    )
+
+    def batches():
+        for pairs in loader:
+            yield pairs.to(device, non_blocking=True).transpose(0, 1)
+
+    return rival(settings, batches, device, len(images))
+
+
+def kornia(settings, images, device):
+    """Its batch augmentations on the device, where the images lie."""
+    transform, on_device = views.kornia_transform(), images.to(device)
+
+    def batches():
+        for index in torch.randperm(len(images)).to(device).split(settings.batch_size):
+            if len(index) == settings.batch_size:
+                pixels = on_device[index].float() / 255
+                yield torch.stack([transform(pixels) for _ in range(2)])
+
+    return rival(settings, batches, device, len(images))
+
+
+def settings_of(arguments) -> dict:
+    """Settings of stage `pretrain` for the options of the command line."""
+    return {
+        "views": {"operators": ["crop", "flip", "color"]},
+        "encoder": {
+            "depth": arguments.depth,
+            "base_channels": arguments.channels,
+            "stem": "cifar",
+        },
+        "loss": {"temperature": 0.5},
+        "optimizer": {"base_lr": 1.0, "warmup_epochs": 0.0},
+        "batch_size": arguments.batch,
+        "epochs": 1,
+        "device": arguments.device,
+        "precision": "bfloat16" if arguments.device == "cuda" else "float32",
+        "compile": arguments.compile,
+    }
+
+
+def main():
+    """Measure, print a table, and write the numbers as JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--depth", type=int, default=18)
+    parser.add_argument("--channels", type=int, default=64, help="of the stem; the paper's: 64")
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--images", type=int, default=50_000, help="in an epoch")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--compile", action="store_true", help="ours by torch.compile")
+    parser.add_argument("--rivals", nargs="*", default=["torchvision", "kornia"])
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    device = loop.find_device(arguments.device)
+    settings = build(Pretrain, settings_of(arguments))
+    images = torch.from_numpy(patterns.generate(arguments.images, SIDE, 0, "train")[0].copy())
+    found = measure.about(
+        arguments.device, arguments.repetitions, "torchvision", "kornia", "pillow"
+    )
+    print(measure.header(found))
+    print(f"ResNet-{arguments.depth}, {arguments.channels} channels, batches of {arguments.batch}")
+    contestants = {"ours": deterministic(ours(settings, images, device), True)}
+    for name in arguments.rivals:
+        made = {"torchvision": torchvision, "kornia": kornia}[name](settings, images, device)
+        contestants[name] = deterministic(made, False)  # Kornia has kernels that are not
+    seconds = measure.take_turns(contestants, arguments.repetitions)
+    counted = arguments.images // arguments.batch * arguments.batch
+    print("\n".join(measure.table("images/s", counted, seconds, "ours")))
+    case = {"images": counted, "batch": arguments.batch, "depth": arguments.depth}
+    measure.save(arguments.json, found, {**case, "seconds_per_epoch": seconds})
+
+
+def deterministic(run, really: bool):
+    """The function, run with deterministic kernels or not."""
+
+    def wrapped():
+        torch.use_deterministic_algorithms(really)
+        torch.utils.deterministic.fill_uninitialized_memory = False
+        run()
+
+    return wrapped
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Linear evaluation of a frozen encoder, both protocols, against the usual way.
+
+    python -m benchmarks.evaluate [--device cuda] [--depth 18 --images N --epochs N] [--json FILE]
+
+* floor: the encoder's forward pass over the training images, once, on ready pixels;
+* features: features of the plain images once, then classifiers on h and on z;
+* augmented: the paper's protocol, new crops and flips every epoch, made on the device;
+* torchvision: the same protocol with PIL transforms in a DataLoader on all cores, h alone.
+
+All train the same number of epochs; they take turns.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks import measure
+from simclr import evaluate, loop, patterns
+from simclr.encoder import build_encoder
+from simclr.head import build_head
+from simclr.settings import Encoder, Evaluate, Head
+
+SIDE = 32
+
+
+class Views(Dataset):
+    """One crop, maybe flipped, of each image by torchvision over PIL, and the image's number."""
+
+    def __init__(self, images):
+        import torchvision.transforms as T
+        from PIL import Image
+
+        bicubic = T.InterpolationMode.BICUBIC
+        crop = T.RandomResizedCrop(SIDE, interpolation=bicubic)
+        self.transform = T.Compose([crop, T.RandomHorizontalFlip(), T.ToTensor()])
+        self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.transform(self.images[index]), index
+
+
+def contestants(settings, encoder: Encoder, count: int, device) -> dict:
+    """Functions that extract features and train the classifiers of `count` images."""
+    pixels, labels = patterns.generate(count, SIDE, 0, "train")
+    pixels = torch.from_numpy(pixels.copy())
+    labels = torch.from_numpy(labels.copy()).long().to(device)
+    images, batch = pixels.to(device), settings.batch_size
+    h = loop.place(build_encoder(encoder, loop.generator(0, "weights")), device).eval()
+    z = loop.place(build_head(Head(), h.feature_dim, loop.generator(0, "head")), device).eval()
+    networks = {"h": h, "z": z}
+
+    def train(sizes, batches):
+        classes = int(labels.max()) + 1
+        evaluate.train_linear(settings, sizes, classes, labels, batches, lambda *_: None)
+
+    def floor():
+        loop.predict(lambda x: evaluate.project({"h": h}, x), images)
+
+    def features():
+        found = evaluate.features_of(networks, images)
+        train(
+            {name: x.shape[1] for name, x in found.items()},
+            lambda epoch: evaluate.stored_batches(found, 0, batch, epoch),
+        )
+
+    def augmented():
+        train(
+            {"h": h.feature_dim, "z": 128},
+            lambda epoch: evaluate.augmented_batches(networks, images, 0, batch, epoch),
+        )
+
+    loader = DataLoader(
+        Views(pixels),
+        batch_size=batch,
+        shuffle=True,
+        drop_last=True,
+        num_workers=len(os.sched_getaffinity(0)),
+        persistent_workers=True,
+        pin_memory=device.type == "cuda",
+    )
+
+    def usual(epoch):
+        for x, index in loader:
+            x = x.to(device, memory_format=torch.channels_last, non_blocking=True)
+            yield index.to(device), evaluate.project({"h": h}, x)
+
+    def torchvision():
+        train({"h": h.feature_dim}, usual)
+
+    return {f.__name__: f for f in (floor, features, augmented, torchvision)}
+
+
+def main():
+    """Measure, print a table, and write the numbers as JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--depth", type=int, default=18)
+    parser.add_argument("--channels", type=int, default=64, help="of the stem; the paper's: 64")
+    parser.add_argument("--images", type=int, default=50_000)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    device = loop.find_device(arguments.device)
+    settings = Evaluate(
+        batch_size=min(512, arguments.images), epochs=arguments.epochs, device=arguments.device
+    )
+    encoder = Encoder(depth=arguments.depth, base_channels=arguments.channels, stem="cifar")
+    found = measure.about(arguments.device, arguments.repetitions, "torchvision", "pillow")
+    print(measure.header(found))
+    print(f"ResNet-{arguments.depth}, {arguments.channels} channels, {arguments.epochs} epochs")
+    functions = contestants(settings, encoder, arguments.images, device)
+    seconds = measure.take_turns(functions, arguments.repetitions)
+    lines = measure.table("images/s", arguments.images * arguments.epochs, seconds, "torchvision")
+    print("\n".join(lines))
+    measure.save(
+        arguments.json,
+        found,
+        {"images": arguments.images, "epochs": arguments.epochs, "seconds": seconds},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""What the benchmarks share: taking turns, a table with the ratio to a named rival, JSON."""
+
+import datetime
+import json
+import os
+import statistics
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from simclr.runner import hardware
+
+
+def take_turns(contestants: dict, repetitions: int) -> dict[str, list[float]]:
+    """Seconds of each function, [repetitions], in turns, so that a busy machine slows all alike.
+
+    The first turn only warms up.
+    """
+    seconds = {name: [] for name in contestants}
+    for repetition in range(-1, repetitions):
+        for name, run in contestants.items():
+            wait()
+            start = time.perf_counter()
+            run()
+            wait()
+            if repetition >= 0:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def wait() -> None:
+    """Wait until a GPU, if there is one, has done what it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def ratio(first: list[float], second: list[float]) -> float:
+    """The median of first / second of the same turn."""
+    return statistics.median(a / b for a, b in zip(first, second, strict=True))
+
+
+def table(unit: str, count: float, seconds: dict[str, list[float]], against: str) -> list[str]:
+    """Lines: rate (count per second), spread, and how many times as fast as `against` is."""
+    lines = [f"{'':34}{unit:>13}{'least':>11}{'most':>11}{'ratio to ' + against:>22}"]
+    for name, found in seconds.items():
+        rates = [count / one for one in found]
+        line = f"{name:34}{statistics.median(rates):13,.1f}{min(rates):11,.1f}{max(rates):11,.1f}"
+        lines.append(line + f"{ratio(seconds[against], found):21.2f}x")
+    return lines
+
+
+def about(device: str, repetitions: int, *packages: str) -> dict:
+    """Where and when: hardware, cores, versions, n, date."""
+    versions = {}
+    for name in ("torch", *packages):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "date": datetime.date.today().isoformat(),
+        "hardware": hardware(device),
+        "cores": len(os.sched_getaffinity(0)),
+        "versions": versions,
+        "n": repetitions,
+    }
+
+
+def header(found: dict) -> str:
+    """One line of `about`."""
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    return f"{found['hardware']}, {found['cores']} cores; {versions}; n = {found['n']}"
+
+
+def save(path: Path | None, found: dict, cases: dict) -> None:
+    """Write the numbers as JSON, where a path is given, with the command that made them."""
+    if path is not None:
+        command = "python -m " + " ".join(["benchmarks." + Path(sys.argv[0]).stem, *sys.argv[1:]])
+        text = json.dumps({**found, "command": command, "cases": cases}, indent=1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")

@@ -1,0 +1,154 @@
+"""How long a training step of the networks takes, variant by variant, against the floor.
+
+    python -m benchmarks.step [--device cuda] [--depth 18 --batch 512] [--json FILE]
+
+Forward and backward pass of encoder, head and NT-Xent on two ready views of a batch of 32x32
+images. The floor is the time that the convolutions' multiplications alone would take at the rate
+of one large matrix product in the same precision, measured in the same run. Variants take turns:
+memory format, precision, compiled, recomputed. With --memory: peak memory by batch size instead.
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+
+import torch
+
+from benchmarks import measure
+from simclr import loop
+from simclr.encoder import build_encoder
+from simclr.head import build_head
+from simclr.losses import nt_xent
+from simclr.settings import Encoder, Head
+from workflow.cost import macs
+
+SIDE = 32
+MATRIX = {"cpu": 1024, "cuda": 8192}  # side of the matrices of the floor
+PLAIN = {"precision": "float32", "channels_last": True, "compile": False, "recompute": False}
+
+
+def variants(device: str, compiled: bool) -> dict[str, dict]:
+    """Name -> what differs from the first, which is what stage `pretrain` does by default."""
+    if device == "cuda":
+        usual = {**PLAIN, "precision": "bfloat16"}
+        found = {
+            "bfloat16, channels last": usual,
+            "float32, channels last": PLAIN,
+            "bfloat16, channels first": {**usual, "channels_last": False},
+            "bfloat16, recomputed": {**usual, "recompute": True},
+        }
+    else:
+        usual = PLAIN
+        found = {
+            "float32, channels last": usual,
+            "float32, channels first": {**usual, "channels_last": False},
+            "float32, recomputed": {**usual, "recompute": True},
+        }
+    if compiled:
+        found[f"{usual['precision']}, compiled"] = {**usual, "compile": True}
+    return found
+
+
+def step_of(settings: Encoder, batch: int, device: torch.device, how: dict):
+    """Return a function that makes one step, forward and backward."""
+    layout = torch.channels_last if how["channels_last"] else torch.contiguous_format
+    encoder = build_encoder(settings, loop.generator(0, "weights"))
+    head = build_head(Head(out_dim=128), encoder.feature_dim, loop.generator(0, "head"))
+    networks = torch.nn.Sequential(encoder, head).to(device, memory_format=layout).train()
+    encoder.recompute = how["recompute"]
+    views = torch.rand(2 * batch, 3, SIDE, SIDE, generator=loop.generator(0, "views"))
+    views = views.to(device).contiguous(memory_format=layout)
+    reduced = how["precision"] == "bfloat16"
+    forward = torch.compile(networks) if how["compile"] else networks
+
+    def step():
+        with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+            z = forward(views)
+        loss, *_ = nt_xent(*z.float().chunk(2), 0.5)
+        networks.zero_grad()
+        loss.backward()
+
+    return step
+
+
+def floor_of(device: torch.device, precision: str):
+    """Return (function that multiplies two matrices, its multiply-adds)."""
+    side = MATRIX[device.type]
+    dtype = getattr(torch, precision)
+    a, b = (torch.ones(side, side, device=device, dtype=dtype) for _ in "ab")
+    return (lambda: a @ b), side**3
+
+
+def memory_by_batch(settings: Encoder, sizes: list[int], device: torch.device) -> dict:
+    """Peak MiB of a step of two views of `sizes` images, kept and recomputed; None: no room."""
+    found = {}
+    for batch in sizes:
+        for recompute in (False, True):
+            how = {**PLAIN, "precision": "bfloat16", "recompute": recompute}
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+            try:
+                step_of(settings, batch, device, how)()
+                peak = torch.cuda.max_memory_allocated() / 2**20
+            except torch.OutOfMemoryError:
+                peak = None
+            name = f"{batch} images, {'recomputed' if recompute else 'kept'}"
+            found[name] = peak
+            print(f"{name:28}" + (f"{peak:10,.0f} MiB" if peak else "  no room"), flush=True)
+    return found
+
+
+def main():
+    """Measure, print a table, and write the numbers as JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--depth", type=int, default=18)
+    parser.add_argument("--channels", type=int, default=64, help="of the stem; the paper's: 64")
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--repetitions", type=int, default=7)
+    parser.add_argument("--compiled", action="store_true", help="also torch.compile (needs g++)")
+    parser.add_argument("--memory", type=int, nargs="+", metavar="N", help="peak memory (GPU)")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    device = loop.find_device(arguments.device)
+    settings = Encoder(depth=arguments.depth, base_channels=arguments.channels, stem="cifar")
+    found = measure.about(arguments.device, arguments.repetitions)
+    print(measure.header(found))
+    print(f"ResNet-{arguments.depth}, {arguments.channels} channels")
+    if arguments.memory:
+        measure.save(arguments.json, found, memory_by_batch(settings, arguments.memory, device))
+        return
+
+    named = variants(arguments.device, arguments.compiled)
+    contestants, floors = {}, {}
+    for name, how in named.items():
+        contestants[name] = step_of(settings, arguments.batch, device, how)
+        multiply, floors[how["precision"]] = floor_of(device, how["precision"])
+        contestants[f"matrix product, {how['precision']}"] = multiply
+    seconds = measure.take_turns(contestants, arguments.repetitions)
+    # Forward, and twice that backward, of two views an image.
+    work = 6 * arguments.batch * macs(vars(settings), SIDE)
+    cases = {}
+    for name, how in named.items():
+        product = seconds[f"matrix product, {how['precision']}"]
+        shares = [
+            (work / taken) / (floors[how["precision"]] / floor)
+            for taken, floor in zip(seconds[name], product, strict=True)
+        ]
+        share = statistics.median(shares)
+        cases[name] = {"seconds": seconds[name], "product": product, "share_of_peak": share}
+    usual = next(iter(named))
+    print(
+        "\n".join(measure.table("images/s", arguments.batch, {n: seconds[n] for n in named}, usual))
+    )
+    for name, case in cases.items():
+        tera = 2e-12 * floors[named[name]["precision"]] / statistics.median(case["product"])
+        print(
+            f"{name:34}{case['share_of_peak']:8.0%} of the {tera:.2f} TFLOP/s of a matrix product"
+        )
+    measure.save(arguments.json, found, {"batch": arguments.batch, **cases})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Before measuring: are results on this device what they must be?
+
+    python -m benchmarks.verify [--device cuda] [--small] [--json FILE]
+
+* views: the same seed gives the same views on the CPU and on the device, within 1e-4 of [0, 1];
+* loss: a float32 run on the CPU and on the device starts with losses that agree within 1e-3;
+* twice: the same run in two processes writes the same bits;
+* killed: the same run, killed by SIGKILL and started again, writes the same bits.
+
+Prints a line each; exit status 1 where one fails.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks import measure
+from simclr import loop, patterns, prepare, pretrain, runner, views
+from simclr.config import build, merge
+from simclr.results import sha256
+from simclr.settings import OPERATORS, Prepare, Pretrain, Views
+from workflow.plan import load_scale
+
+VIEWS, LOSS = 1e-4, 1e-3  # largest differences allowed
+
+
+def settings_of(device: str, small: bool, **changes) -> dict:
+    """Settings of a short run: scale cifar10's, or tiny's."""
+    base = load_scale("tiny" if small else "cifar10").base["pretrain"]
+    short = {"epochs": 8, "optimizer": {"warmup_epochs": 1}, "batch_size": 128}
+    precision = "float32" if device == "cpu" else "bfloat16"
+    return merge(base, {**short, "device": device, "precision": precision, **changes})
+
+
+def train(values: dict, data: Path, out: Path) -> None:
+    """One run of stage `pretrain`, as the runner starts it."""
+    out.mkdir(parents=True, exist_ok=True)
+    runner.make_deterministic()
+    pretrain.run(
+        build(Pretrain, values), {"data": data}, out, out / "checkpoint", lambda done, text: None
+    )
+
+
+def train_elsewhere(values: dict, data: Path, out: Path, kill_after: float = 0.0) -> str:
+    """The same in a process of its own, maybe killed after some seconds. Returns the bits' hash."""
+    command = [sys.executable, "-m", "benchmarks.verify", "--train", json.dumps(values)]
+    environment = {**os.environ, "SIMCLR_CHECKPOINT_MINUTES": "0"}
+    process = subprocess.Popen([*command, str(data), str(out)], env=environment)
+    if kill_after:
+        until = time.monotonic() + kill_after
+        while process.poll() is None and not (out / "checkpoint").exists():
+            time.sleep(0.01)
+        time.sleep(max(0.0, min(1.0, until - time.monotonic())))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return ""
+    if process.wait():
+        raise RuntimeError("training failed")
+    return sha256(out / "encoder.safetensors")
+
+
+def difference_of_views(device: torch.device) -> float:
+    """Largest difference between views made on the CPU and on the device, over all operators."""
+    images = torch.from_numpy(patterns.generate(256, 32, 0, "train")[0].copy())
+    largest = 0.0
+    for operator in OPERATORS:
+        settings = Views(operators=(operator,))
+        drawn = views.draw(settings, len(images), 32, loop.generator(0, "views"))
+        here = views.make(images, drawn, settings)
+        there = views.make(images.to(device), drawn, settings).cpu()
+        largest = max(largest, (here - there).abs().max().item())
+    return largest
+
+
+def first_loss(device: str, small: bool, data: Path, out: Path) -> float:
+    """Mean loss of the only epoch of a float32 run on 256 images."""
+    values = settings_of(device, small, epochs=1, precision="float32")
+    train(merge(values, {"optimizer": {"warmup_epochs": 0, "base_lr": 1e-4}}), data, out)
+    return json.loads((out / "training.json").read_text())["loss"]
+
+
+def main() -> int:
+    """Run the four checks."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--small", action="store_true", help="scale tiny's networks")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument("--train", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.train:
+        values, data, out = arguments.train
+        train(json.loads(values), Path(data), Path(out))
+        return 0
+    found = measure.about(arguments.device, 1)
+    print(measure.header(found))
+    with tempfile.TemporaryDirectory() as folder:
+        checks = check_all(Path(folder), arguments.device, arguments.small)
+    for name, (passed, text) in checks.items():
+        print(f"{name:8} {'ok' if passed else 'FAILED'}: {text}")
+    measure.save(
+        arguments.json, found, {k: {"passed": p, "text": t} for k, (p, t) in checks.items()}
+    )
+    return 0 if all(passed for passed, _ in checks.values()) else 1
+
+
+def check_all(folder: Path, device: str, small: bool) -> dict[str, tuple[bool, str]]:
+    """Name -> (passed, what was seen)."""
+    sets = {}
+    for name, count in (("few", 256), ("many", 1024 if small else 5000)):
+        sets[name] = folder / name
+        sets[name].mkdir()
+        values = {"train_images": count, "test_images": 10, "image_size": 16 if small else 32}
+        prepare.run(build(Prepare, values), {}, sets[name], None, lambda done, text: None)
+    apart = difference_of_views(torch.device(device))
+    losses = [
+        first_loss(one, small, sets["few"], folder / f"loss {one}") for one in {"cpu", device}
+    ]
+    gap = max(losses) - min(losses)
+    values = settings_of(device, small)
+    bits = [train_elsewhere(values, sets["many"], folder / name) for name in ("a", "b")]
+    train_elsewhere(values, sets["many"], folder / "killed", kill_after=60)
+    left = (folder / "killed" / "checkpoint").exists()
+    resumed = train_elsewhere(values, sets["many"], folder / "killed")
+    return {
+        "views": (apart <= VIEWS, f"largest difference between CPU and {device} {apart:.1e}"),
+        "loss": (gap <= LOSS, f"difference between CPU and {device} {gap:.1e}"),
+        "twice": (bits[0] == bits[1], f"{bits[0][:12]}, {bits[1][:12]}"),
+        "killed": (left and resumed == bits[0], f"{resumed[:12]}, checkpoint found: {left}"),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
