@@ -11,7 +11,7 @@ LOGITS = 2**24  # at most held at once (64 MiB); beyond, rows are computed in pa
 
 
 def nt_xent(
-    a: Tensor, b: Tensor, temperature: float, normalize: bool = True
+    a: Tensor, b: Tensor, temperature: float, normalize: bool = True, count: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return (loss, contrastive accuracy, contrastive entropy) of two views of N images.
 
@@ -21,8 +21,9 @@ def nt_xent(
     own b is the most similar of the N candidates; entropy: mean over a of that of the softmax over
     those, in nats (Table 5; both without gradient).
 
-    On several ranks a and b are this rank's part of the batch, candidates are those of all ranks,
-    and the results are this rank's part: their sums over ranks are those of the whole batch.
+    On several ranks a and b are this rank's part of a batch of `count` images, candidates are those
+    of all ranks, and the results are this rank's part: their sums over ranks are those of the
+    whole batch.
     Memory grows with N * d, not N^2: above LOGITS similarities, parts of their rows are computed,
     and once more for their gradient.
     """
@@ -31,7 +32,7 @@ def nt_xent(
             a, b = a.float(), b.float()
         if normalize:
             a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
-        n = int(ranks.total(torch.tensor(len(a)))) if ranks.size() > 1 else len(a)
+        n = len(a) if count is None else count
         everything = torch.cat([ranks.gather(a, n), ranks.gather(b, n)])  # [2n, d]
         own = torch.arange(n, device=a.device)[ranks.share(n)]  # rows that are this rank's
         own = torch.cat([own, own + n])

@@ -21,7 +21,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
 
     def objective(z, index):
         """NT-Xent of the projections z [2B, d] of two views of B images, and its summaries."""
-        return nt_xent(*z.chunk(2), *how)
+        return nt_xent(*z.chunk(2), *how, settings.batch_size)
 
     images = loop.to_device(data.train_images, device)
     modules = {"encoder": encoder, "head": head}

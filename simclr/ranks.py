@@ -1,8 +1,8 @@
 """Several processes that train one network together: `torchrun --nproc-per-node N -m simclr run`.
 
 Every rank holds all weights and a share of each batch. What couples the images of a batch is
-computed over all ranks, with gradients: the negatives of the loss (`gather`) and the statistics of
-batch normalisation (`total`). So N ranks compute what one would on the whole batch, up to rounding.
+computed over all ranks, with gradients (`gather`): the negatives of the loss and the statistics of
+batch normalisation. So N ranks compute what one would on the whole batch, up to rounding.
 One process alone is rank 0 of 1, and communicates nothing.
 """
 
@@ -19,6 +19,10 @@ from torch.distributed.nn.functional import all_reduce
 from simclr.config import ConfigError
 
 PATIENCE = "SIMCLR_RANK_SECONDS"  # environment: how long a rank waits for the others; else 600 s
+IDLE = datetime.timedelta(
+    days=30
+)  # how long ranks wait while the first evaluates, or stands in line
+_idle = []  # the group of processes for `told`
 
 
 def size() -> int:
@@ -43,9 +47,12 @@ def joined(device: str):
     backend = "nccl" if device == "cuda" else "gloo"
     seconds = float(os.environ.get(PATIENCE, "600"))
     try:
+        if device == "cuda":  # what NCCL sends from
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group(backend, timeout=datetime.timedelta(seconds=seconds))
+        _idle.append(dist.new_group(backend="gloo", timeout=IDLE))
         yield
-        dist.barrier()
+        told(True)
     except (dist.DistError, RuntimeError) as error:
         if not _is_connection(error):
             raise
@@ -55,6 +62,7 @@ def joined(device: str):
             f"{seconds:g} s ({reason}); the same command goes on from the last checkpoint."
         ) from None
     finally:
+        _idle.clear()
         if dist.is_initialized():
             dist.destroy_process_group()
 
@@ -67,10 +75,10 @@ def _is_connection(error: Exception) -> bool:
 
 
 def told(value: bool) -> bool:
-    """The first rank's value, on every rank."""
-    values = [value]
-    dist.broadcast_object_list(values)
-    return values[0]
+    """The first rank's value, on every rank; it may have work of hours before it tells."""
+    values = torch.tensor([value])
+    dist.broadcast(values, 0, group=_idle[0])
+    return bool(values)
 
 
 def share(count: int) -> slice:
@@ -78,11 +86,6 @@ def share(count: int) -> slice:
     part, rest = divmod(count, size())
     start = rank() * part + min(rank(), rest)
     return slice(start, start + part + (rank() < rest))
-
-
-def total(x: Tensor) -> Tensor:
-    """The sum of x over all ranks, with gradients."""
-    return x if size() == 1 else all_reduce(x)
 
 
 def gather(x: Tensor, count: int) -> Tensor:

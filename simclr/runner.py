@@ -17,6 +17,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
 import shutil
 import sys
 import time
@@ -183,6 +184,8 @@ def _write_provenance(instance: dict, out: Path, started, seconds: float) -> Non
         "ranks": int(os.environ.get("WORLD_SIZE", "1")),  # others round otherwise
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
+        "process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        // 1024,  # its most so far
         "outputs": {name: results.sha256(out / name) for name in names},
     }
     (out / results.PROVENANCE).write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")

@@ -31,7 +31,7 @@ def arithmetic(folder: Path) -> None:
         for rows in (2**24, 2 * COUNT * 2):  # in one go, and two rows at a time
             losses.LOGITS = rows
             a, b = (draw(COUNT, 5)[own].requires_grad_() for _ in "ab")
-            results = nt_xent(a, b, 0.5, normalize)
+            results = nt_xent(a, b, 0.5, normalize, COUNT)
             results[0].backward()
             sums = torch.stack([value.detach().double() for value in results])
             ranks.sum_over([sums])
@@ -62,7 +62,7 @@ def arithmetic(folder: Path) -> None:
                     module.weight.fill_(0.7)
         encoder.recompute = recompute
         images = draw(2, COUNT, 3, 8, 8)[:, own]
-        loss, *_ = nt_xent(*head(encoder(images.flatten(0, 1))).chunk(2), 0.5)
+        loss, *_ = nt_xent(*head(encoder(images.flatten(0, 1))).chunk(2), 0.5, count=COUNT)
         loss.backward()
         named = [*encoder.named_parameters(), *head.named_parameters()]
         ranks.sum_over([p.grad for _, p in named])
