@@ -19,9 +19,7 @@ from torch.distributed.nn.functional import all_reduce
 from simclr.config import ConfigError
 
 PATIENCE = "SIMCLR_RANK_SECONDS"  # environment: how long a rank waits for the others; else 600 s
-IDLE = datetime.timedelta(
-    days=30
-)  # how long ranks wait while the first evaluates, or stands in line
+IDLE = datetime.timedelta(days=30)  # how long ranks wait while the first one alone has work
 _idle = []  # the group of processes for `told`
 
 

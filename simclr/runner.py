@@ -42,19 +42,14 @@ def compute(instance: dict, store: Path, report=lambda done, text: None) -> bool
     with _exclusive(store, instance):
         if _agreed(results.is_finished(final)):
             return False
-        inputs = {
-            role: results.folder(store, stage, key)
-            for role, (stage, key) in instance["inputs"].items()
-        }
+        inputs = _inputs(instance, store)
         for path in inputs.values():
             results.verify(path)
         _check_versions(instance)
         run, settings = _stage(instance)
         _check_code(instance)
         make_deterministic()
-        out = store / "tmp" / instance["key"]  # of a crashed attempt, maybe: we hold the lock
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
+        out = _empty(store / "tmp" / instance["key"])
         final.parent.mkdir(exist_ok=True)
         checkpoint = store / "checkpoints" / f"{instance['key']}.safetensors"
         checkpoint.parent.mkdir(exist_ok=True)
@@ -95,21 +90,30 @@ def _agreed(finished: bool) -> bool:
 def _join(instance: dict, store: Path) -> bool:
     """Train with the first rank, and leave nothing; wait where only the first has work."""
     if not _agreed(False) and instance["stage"] in TRAINING:
-        inputs = {
-            role: results.folder(store, stage, key)
-            for role, (stage, key) in instance["inputs"].items()
-        }
+        inputs = _inputs(instance, store)
         run, settings = _stage(instance)
         make_deterministic()
-        out = store / "tmp" / f"{instance['key']}.{os.environ['RANK']}"
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
+        out = _empty(store / "tmp" / f"{instance['key']}.{os.environ['RANK']}")
         checkpoint = store / "checkpoints" / f"{instance['key']}.safetensors"
         try:
             run(settings, inputs, out, checkpoint, lambda done, text: None)
         finally:
             shutil.rmtree(out, ignore_errors=True)
     return False  # the first rank says what was computed
+
+
+def _inputs(instance: dict, store: Path) -> dict[str, Path]:
+    """Role -> folder of each result that the instance reads."""
+    return {
+        role: results.folder(store, stage, key) for role, (stage, key) in instance["inputs"].items()
+    }
+
+
+def _empty(folder: Path) -> Path:
+    """The folder, new; what a crashed attempt left there goes: nobody else is at work there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 @contextlib.contextmanager
@@ -184,8 +188,7 @@ def _write_provenance(instance: dict, out: Path, started, seconds: float) -> Non
         "ranks": int(os.environ.get("WORLD_SIZE", "1")),  # others round otherwise
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
-        "process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        // 1024,  # its most so far
+        "process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,  # most so far
         "outputs": {name: results.sha256(out / name) for name in names},
     }
     (out / results.PROVENANCE).write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
