@@ -1,7 +1,6 @@
-"""What every rank does in tests/test_ranks.py: `torchrun ... -m tests.ranks_worker TASK FOLDER`."""
+"""What every rank does in tests/test_ranks.py."""
 
 import os
-import sys
 from pathlib import Path
 
 import torch
@@ -107,9 +106,12 @@ def own_gradient_only(x):
     return values + (x - x.detach())
 
 
-if __name__ == "__main__":
-    task, folder, *rest = sys.argv[1:]
+def work(environment: dict, log: Path, task: str, folder: Path, *more) -> None:
+    """Do `task` as the rank that `environment` names; what it says of errors goes to `log`."""
+    os.environ.update(environment)
+    with open(log, "w") as file:
+        os.dup2(file.fileno(), 2)
     with ranks.joined("cpu"):
         if task == "dropped":
             ranks.all_reduce, task = own_gradient_only, "arithmetic"
-        {"arithmetic": arithmetic, "train": train}[task](Path(folder), *map(int, rest))
+        {"arithmetic": arithmetic, "train": train}[task](folder, *more)

@@ -2,8 +2,8 @@
 
 import csv
 import json
+import multiprocessing
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,33 +12,34 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests import ranks_worker
 from tests.project import Project
 from tests.training import prepare_data
 
-ROOT = Path(__file__).resolve().parent.parent
+# Forked from one process that has torch imported and nothing computed: each starts in no time.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tests.ranks_worker"])
 
 
-def run(count: int, *arguments, check=True, **environment):
-    """Run tests/ranks_worker.py in `count` processes under torchrun, or alone."""
-    start = [sys.executable, "-m"]
-    if count > 1:
-        start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "-m"]
-    done = subprocess.run(
-        [*start, "tests.ranks_worker", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**environ(), **environment},
-    )
-    assert not check or done.returncode == 0, done.stderr
-    return done
+def start(count: int, task: str, folder: Path, *more, **environment) -> list:
+    """Start ranks_worker.work in `count` processes, which log to folder/log.<rank>."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
+    started = []
+    for rank in range(count):
+        values = {**address, "RANK": str(rank), "SIMCLR_CHECKPOINT_MINUTES": "0", **environment}
+        arguments = (values, folder / f"log.{rank}", task, folder, *more)
+        started.append(CONTEXT.Process(target=ranks_worker.work, args=arguments, daemon=True))
+        started[-1].start()
+    return started
 
 
-def environ():
-    import os
-
-    return {**os.environ, "SIMCLR_CHECKPOINT_MINUTES": "0"}
+def run(count: int, task: str, folder: Path) -> None:
+    for rank, process in enumerate(start(count, task, folder)):
+        process.join(120)
+        assert process.exitcode == 0, (folder / f"log.{rank}").read_text()
 
 
 def arithmetic(folder: Path, count: int, task="arithmetic") -> dict[str, torch.Tensor]:
@@ -96,24 +97,13 @@ def test_a_rank_that_dies_stops_the_others_and_any_number_goes_on(trained):
     folder = trained / "dies"
     folder.mkdir()
     # Without torchrun, which would kill the others before they can say anything.
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    every = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.ranks_worker", "train", folder, "7"],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**environ(), **every, "RANK": str(rank), "SIMCLR_RANK_SECONDS": "20"},
-        )
-        for rank in (0, 1)
-    ]
-    assert ranks[1].wait(60) == 7
+    ranks = start(2, "train", folder, 7, SIMCLR_RANK_SECONDS="20")
+    ranks[1].join(60)
     died = time.monotonic()
-    message = ranks[0].communicate(timeout=60)[1]
-    assert ranks[0].returncode != 0 and time.monotonic() - died < 30
+    assert ranks[1].exitcode == 7
+    ranks[0].join(60)
+    assert ranks[0].exitcode not in (None, 0) and time.monotonic() - died < 30
+    message = (folder / "log.0").read_text()
     assert "rank 0: another rank stopped, or did not answer for 20 s" in message
     assert (folder / "checkpoint").exists()
     for rank in (0, 1):

@@ -7,6 +7,7 @@ import pytest
 from simclr import pretrain
 from simclr.config import build, merge
 from simclr.settings import Prepare, Pretrain
+from tests.project import MINI
 from workflow import plan as planning
 from workflow.session import summary
 
@@ -57,6 +58,18 @@ def test_processes_start_with_the_data_then_by_experiment_the_longest_first(scal
         seconds = [sum(i.seconds for i in g) for g in groups[1:] if g[0].experiments[0] == name]
         assert seconds == sorted(seconds, reverse=True)
     assert experiments == sorted(experiments, key=list(plan.settings.experiments).index)
+
+
+def test_short_settings_of_an_experiment_share_a_process(tmp_path):
+    (tmp_path / "mini.yaml").write_text(MINI)
+    plan = planning.build_plan("mini", tmp_path)
+    trained = [g for g in plan.groups(plan.instances.values()).values() if g[0].stage == "pretrain"]
+    assert [{i.experiments[0] for i in group} for group in trained] == [{"table5"}, {"fig8"}]
+    for scale in SCALES:
+        plan = planning.build_plan(scale)
+        for group in plan.groups(plan.instances.values()).values():
+            settings = {i.name.rsplit(".s", 1)[0] for i in group}
+            assert len(settings) == 1 or sum(i.seconds for i in group) <= planning.SHORT
 
 
 def test_a_setting_of_scale_cifar10_trains_on_any_device(tmp_path):

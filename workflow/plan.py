@@ -25,6 +25,7 @@ from workflow.experiments import ORDER
 SCALES = Path(__file__).parent / "scales"
 PAPER = [keys.ROOT / "data" / "paper" / name for name in ("paper_reported.csv", "claims.csv")]
 UNUSED = "unused"  # results/<scale>/unused/<stage>/<key>: of other plans
+SHORT = 30.0  # seconds on one core: settings that take less share a process
 ALL_STAGES = (*STAGES, "figures")
 # The lists of keys that DVC's stages depend on; one DVC stage may cover several of ours.
 LISTS = {
@@ -158,12 +159,13 @@ class Plan:
         """Instances that one process computes: training and evaluation of a setting, all seeds.
 
         Starting Python and importing torch takes seconds, as long as a laptop's run: one process
-        per setting pays it once. (A run on a GPU takes long enough to stand alone.) Names are
-        valid for Snakemake rules. In the order of experiments; within one, the longest first, so
-        that at the end no core waits long for another.
+        per setting pays it once, and settings of an experiment that take seconds share one. (A run
+        on a GPU takes long enough to stand alone.) Names are valid for Snakemake rules. In the
+        order of experiments; within one, the longest first, so that at the end no core waits long
+        for another.
         """
-        made = {}
-        for instance in instances:
+        wanted, made = {instance.key for instance in instances}, {}
+        for instance in filter(lambda one: one.key in wanted, self.instances.values()):
             name = instance.name
             if instance.settings.get("device") == "cuda":
                 name = f"{instance.stage}_{name}"
@@ -173,12 +175,36 @@ class Plan:
                 name = f"{instance.stage}_{name.rsplit('.s', 1)[0]}"
             name = "".join(c if c.isalnum() else "_" for c in name)
             made.setdefault(name, []).append(instance)
+        made = _packed(made)
 
         def rank(name):
             first = made[name][0].experiments[:1]  # none: the data, which all need
-            return [ORDER.index(one) for one in first], -sum(one.seconds for one in made[name])
+            return [ORDER.index(one) for one in first], -_work(made[name])
 
         return {name: made[name] for name in sorted(made, key=rank)}
+
+
+def _packed(groups: dict[str, list[Instance]]) -> dict[str, list[Instance]]:
+    """Join neighbouring groups that train for the same experiment for a short time in all.
+
+    Groups stand in the plan's order, inputs first, and none that trains reads what other kinds of
+    groups make: two joined ones never wait for each other.
+    """
+    joined, last = {}, {}  # last: experiment -> the group that takes more
+    for name, members in groups.items():
+        if name.startswith("train_"):
+            experiment = members[0].experiments[0]
+            into = last.get(experiment)
+            if into and _work(joined[into]) + _work(members) <= SHORT:
+                joined[into] += members
+                continue
+            last[experiment] = name
+        joined[name] = members
+    return joined
+
+
+def _work(instances) -> float:
+    return sum(instance.seconds for instance in instances)
 
 
 def load_scale(name: str, folder: Path = SCALES) -> Scale:
