@@ -10,6 +10,7 @@
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/report.smk"
 
 
 # No output, so it always runs: it takes a moment, and re-publishes what was drawn before when a
@@ -17,6 +18,7 @@ include: "workflow/rules/common.smk"
 rule all:
     input:
         unfinished(PLAN.of("figures")),
+        REPORTED,
     log:
         f"{PLAN.store}/logs/publish.log",
     localrule: True

@@ -27,7 +27,7 @@ from simclr import loop, patterns, prepare, pretrain, runner, views
 from simclr.config import build, merge
 from simclr.results import sha256
 from simclr.settings import OPERATORS, Prepare, Pretrain, Views
-from workflow.plan import load_scale
+from workflow.scale import load_scale
 
 VIEWS, LOSS = 1e-4, 1e-3  # largest differences allowed
 

@@ -96,6 +96,15 @@ def _parser() -> argparse.ArgumentParser:
         "Print the SHA-256 of an image folder or archive, for `sha256` in a scale.",
         (("path",), {"type": lambda text: Path(text).resolve()}),
     )
+    add(
+        "features",
+        _features,
+        "Extract the features of a folder of images with an encoder that was trained here.",
+        (("name",), {"help": "the training, e.g. fig8.nonlinear-32.s0"}),
+        (("folder",), {"type": lambda text: Path(text).resolve(), "help": "of images"}),
+        (("--out",), {"type": lambda text: Path(text).resolve(), "help": "features.npz"}),
+        (("--size",), {"type": int, "help": "side in pixels; default: that it was trained on"}),
+    )
     return parser
 
 
@@ -223,3 +232,26 @@ def _fingerprint(args):
     from simclr.folder import fingerprint
 
     print(fingerprint(args.path))
+
+
+def _features(args):
+    import numpy as np
+    from tqdm import tqdm
+
+    from simclr import results, use
+
+    path = use.find(args.name, args.scale)
+    files = use.image_files(args.folder)
+    side = args.size
+    if side is None:
+        plan = _build(args)
+        _, key = results.read_provenance(path)["inputs"]["data"]
+        side = plan.instances[key].settings["image_size"]
+    out = args.out or args.folder / "features.npz"
+    with tqdm(total=len(files), unit="image", disable=None) as bar:
+        found = use.features(use.load_encoder(path), files, side, bar.update)
+    names = [str(file.relative_to(args.folder)) for file in files]
+    temporary = out.with_name(out.name + ".part.npz")
+    np.savez_compressed(temporary, features=found, files=np.array(names))
+    os.replace(temporary, out)
+    print(f"{out}: features {list(found.shape)} of {len(files)} images at {side} pixels.")

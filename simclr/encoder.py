@@ -29,6 +29,7 @@ class BatchNorm(nn.Module):
 
     momentum, eps = 0.1, 1e-5  # torch's momentum is one minus the decay
     moving = True  # off while a block is computed again for its gradient
+    groups = 1  # parts of the batch, one after another, with statistics of their own (see loop)
 
     def __init__(self, channels: int, scale_only: bool = False):
         super().__init__()
@@ -42,6 +43,8 @@ class BatchNorm(nn.Module):
             return F.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, False, 0, self.eps
             )
+        if self.groups > 1:
+            return self._in_groups(x)
         if ranks.size() > 1:
             return self._over_all_ranks(x)
         # F.batch_norm moves a copy by n / (n - 1) times the biased variance; take that back.
@@ -52,6 +55,18 @@ class BatchNorm(nn.Module):
             n = x.numel() / x.shape[1]
             self.running_var.mul_((1 - self.momentum) / n).add_(moved, alpha=(n - 1) / n)
         return out
+
+    def _in_groups(self, x: Tensor) -> Tensor:
+        """As devices do that do not share statistics; running ones move by the groups' mean."""
+        each = x.unflatten(0, (self.groups, -1))
+        if self.moving:
+            with torch.no_grad():
+                values = each.float() if x.dtype in (torch.bfloat16, torch.float16) else each
+                variance, mean = torch.var_mean(values, [1, *range(3, x.ndim + 1)], correction=0)
+                self.running_mean.lerp_(mean.mean(0), self.momentum)
+                self.running_var.lerp_(variance.mean(0), self.momentum)
+        parameters = self.weight, self.bias, True, 0.0, self.eps
+        return torch.cat([F.batch_norm(one, None, None, *parameters) for one in each])
 
     def _over_all_ranks(self, x: Tensor) -> Tensor:
         """The same with the mean and variance of the whole batch: one message of 2 C + 1 numbers.

@@ -2,8 +2,9 @@
 
 A linear classifier trained on h, and on z = g(h) where there is a head, and the vote of the
 nearest neighbours. The encoder is in inference mode (running statistics); its file is not touched.
-Writes metrics.json: linear_h, knn_h (and linear_z, knn_z) in percent, and what training recorded;
-of a second protocol linear_h_<protocol> and so on.
+Writes metrics.json: linear_h, linear_top5_h, knn_h (and the same of z) in percent, and what
+training recorded; of a second protocol linear_h_<protocol> and so on. And curves.csv, a copy of the
+training's, so that all that figures show can be shared without encoders.
 
 Protocol `augmented` is the paper's: every epoch the encoder sees a new crop of every image, flipped
 or not. `features` computes the features of the plain images once, and standardises them (mean 0,
@@ -13,6 +14,7 @@ asked for, the features of the plain images are extracted once.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -71,15 +73,17 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
         suffix = "" if protocol == settings.protocols[0] else f"_{protocol}"
         classifiers = train_linear(settings, sizes, classes, labels, batches, report)
         for name, classifier in classifiers.items():
-            accuracy = loop.accuracy(classifier(tested[name]), test_labels)
-            metrics[f"linear_{name}{suffix}"] = accuracy
+            scores = classifier(tested[name])
+            metrics[f"linear_{name}{suffix}"] = loop.accuracy(scores, test_labels)
+            metrics[f"linear_top5_{name}{suffix}"] = loop.accuracy(scores, test_labels, 5)
     loop.write_json(out / "metrics.json", metrics)
+    shutil.copyfile(inputs["encoder"] / "curves.csv", out / "curves.csv")
 
 
-def load_networks(folder: Path, data: Path, device: torch.device) -> dict[str, nn.Module]:
+def load_networks(folder: Path, data: Path | None, device: torch.device) -> dict[str, nn.Module]:
     """Return the frozen networks in a training's folder: "h" the encoder, and "z" a head if any.
 
-    data: folder of the prepared data set that it must have been trained on.
+    data: folder of the prepared data set that it must have been trained on; None: any.
     """
     encoder = weights.load_network(folder / "encoder.safetensors", data, Encoder, build_encoder)
     networks = {"h": loop.place(encoder, device)}

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("simclr", "workflow")
 # Declarations of settings: what they do to a result stands in the resolved settings of its key.
 NOT_CODE = ("simclr", "simclr.config", "simclr.settings", "workflow")
-DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}  # import name -> name in the lock file
+# Import name -> name in the lock file, where they differ.
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn"}
 
 
 def result_key(stage: str, settings: dict, inputs: dict[str, str], modules: tuple[str, ...]) -> str:

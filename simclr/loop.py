@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from simclr import packed, ranks, views, weights
 from simclr.config import ConfigError
-from simclr.encoder import build_encoder
+from simclr.encoder import BatchNorm, build_encoder
 from simclr.optim import build_optimizer, learning_rate
 
 DRAW_IMAGES = 1024  # drawn for in one go, if they are several steps' (part of what a seed means)
@@ -111,6 +111,7 @@ def batches(
                     side,
                     generator(seed, "views", epoch, step),
                     branches,
+                    batch_size,
                 )
                 for step in range(first, end, block)
             ]
@@ -137,13 +138,15 @@ def per_chunk(images: Tensor, batch_size: int, branches: int) -> int:
     return max(1, VIEW_FLOATS[images.device.type] // (floats * block)) * block
 
 
-def train(settings, images, modules, objective, names, branches, checkpoint, report) -> list[dict]:
+def train(
+    settings, images, modules, objective, names, branches, checkpoint, report, network=None
+) -> list[dict]:
     """Train `modules` and return the curves: a dict per epoch, of epoch, the `names`, and lr.
 
-    settings: Pretrain or Supervise; images: uint8 [N, 3, S, S] on the device; modules: name ->
-    nn.Module, on the device, applied one after another to views [branches * B, 3, S, S];
-    objective(output, indices [B]) -> (loss, other summaries), scalars which `names` names, of
-    several ranks their part of the whole batch's;
+    settings: a Training; images: uint8 [N, 3, S, S] on the device; modules: name -> nn.Module, on
+    the device; network: maps views [branches * B, 3, S, S] to the output, a tensor or several, by
+    default the modules one after another; objective(output, indices [B]) -> (loss, other
+    summaries), scalars which `names` names, of several ranks their part of the whole batch's;
     checkpoint: file to resume from and to save to; report(done, text). Raises ConfigError where
     the loss is no longer a number.
     """
@@ -162,14 +165,10 @@ def train(settings, images, modules, objective, names, branches, checkpoint, rep
     interval = checkpoint_seconds()
     chunk = per_chunk(images, batch_size, branches)
     looked = saved = time.monotonic()
+    set_norm_groups(modules.values(), settings.norm_groups)
     for module in modules.values():
         module.train()
-
-    def network(y):
-        for module in modules.values():
-            y = module(y)
-        return y
-
+    network = network or nn.Sequential(*modules.values())
     if settings.compile:
         network = torch.compile(network)
 
@@ -182,10 +181,10 @@ def train(settings, images, modules, objective, names, branches, checkpoint, rep
             for group in optimizer.param_groups:
                 group["lr"] = rate
             # One forward pass of all views: batch statistics are over every branch (paper 2.2).
-            y = x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            y = by_group(x, settings.norm_groups).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
                 y = network(y)
-            loss, *summaries = objective(y.float(), index)
+            loss, *summaries = objective(by_branch(y, branches, settings.norm_groups), index)
             optimizer.zero_grad()
             loss.backward()
             record[step] = torch.stack([loss.detach(), *summaries])
@@ -210,6 +209,33 @@ def train(settings, images, modules, objective, names, branches, checkpoint, rep
             save_checkpoint(checkpoint, modules, optimizer, record, curves, 0)
             saved = time.monotonic()
     return curves
+
+
+def set_norm_groups(modules, groups: int) -> None:
+    """Let batch norm know its own part of a batch alone. Raises ConfigError with several ranks."""
+    if groups > 1 and ranks.size() > 1:
+        raise ConfigError("norm_groups: must be 1 with several ranks; start one process.")
+    for module in modules:
+        for norm in module.modules():
+            if isinstance(norm, BatchNorm):
+                norm.groups = groups
+
+
+def by_group(x: Tensor, groups: int) -> Tensor:
+    """Views [branches, B, ...] in one line; with groups, all views of a group's images together."""
+    if groups == 1:
+        return x.flatten(0, 1)
+    return x.unflatten(1, (groups, -1)).transpose(0, 1).flatten(0, 2)
+
+
+def by_branch(output, branches: int, groups: int):
+    """Float32 output of views that stand as `by_group` has them, in the order of branches."""
+    if isinstance(output, tuple):
+        return tuple(by_branch(one, branches, groups) for one in output)
+    output = output.float() if output.dtype == torch.bfloat16 else output
+    if groups == 1:
+        return output
+    return output.unflatten(0, (groups, branches, -1)).transpose(0, 1).flatten(0, 2)
 
 
 def checkpoint_seconds() -> float:
@@ -279,9 +305,10 @@ def predict(function, images: Tensor) -> dict[str, Tensor]:
     return {name: torch.cat([each[name] for each in made]) for name in made[0]}
 
 
-def accuracy(scores: Tensor, labels: Tensor) -> float:
-    """Percent of rows of scores [N, classes] whose largest is that of the label [N]."""
-    return 100 * (scores.argmax(1) == labels).sum().item() / len(labels)
+def accuracy(scores: Tensor, labels: Tensor, among: int = 1) -> float:
+    """Percent of rows of scores [N, classes] where the label [N] is `among` so many largest."""
+    best = scores.topk(min(among, scores.shape[1]), 1).indices if among > 1 else scores.argmax(1)
+    return 100 * (best.view(len(labels), -1) == labels[:, None]).sum().item() / len(labels)
 
 
 def place(module: nn.Module, device: torch.device) -> nn.Module:

@@ -161,6 +161,22 @@ def blur(x: Tensor, sigma: Tensor, radius: int) -> Tensor:
     return out
 
 
+def motion_blur(x: Tensor, direction: int) -> Tensor:
+    """The mean along a line of about a tenth of the side, three pixels at least (paper B.2).
+
+    direction: 0 along rows, 1 and 3 along the diagonals, 2 along columns. Borders are repeated.
+    """
+    side = x.shape[3]
+    radius = max(1, side // 20)
+    down, right = ((0, 1), (1, 1), (1, 0), (1, -1))[direction]
+    padded = F.pad(x, (radius,) * 4, mode="replicate")
+    total = torch.zeros_like(x)
+    for step in range(-radius, radius + 1):
+        top, left = radius + step * down, radius + step * right
+        total += padded[..., top : top + side, left : left + side]
+    return total / (2 * radius + 1)
+
+
 def cutout(x: Tensor, corners: Tensor) -> Tensor:
     """Fill a square of half the side with the image's mean over pixels and channels (Fig. 4g).
 

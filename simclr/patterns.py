@@ -14,6 +14,9 @@ What makes them a test bed for the paper (section 3):
 * Hues tell part of the class, and survive their distortion in part, but no Sobel filter; and much
   of what such a filter leaves is specks.
 
+That is the family `textures`. An image of the family `figures`, to which features are transferred,
+shows one figure, with the same kind of colours, shading and specks; the class is its kind.
+
 What they lack: the pattern is a matter of edges, so Sobel filtering harms less than in photographs;
 and hues are so good a clue to the class that features which keep them have an advantage.
 
@@ -33,10 +36,14 @@ HUES = 0.31  # of the circle, what a class's colours are drawn from; classes beg
 CHROMA = (0.3, 0.55)  # length of a colour's chroma vector: how far it is from gray
 SHADING = (0.07, 0.26)  # amplitude, relative, of each of three waves of brightness
 SPECKS = (0.0, 0.06)  # share of pixels that have a colour of their own, as dust and glints do
+RADIUS = (0.3, 0.46)  # of a figure, in sides of the image
+OFFSET = (-0.12, 0.12)  # of a figure's centre, in sides of the image
 NOISE = (0.0, 0.06)  # half-width of the uniform noise of a pixel
 
 
-def generate(count: int, image_size: int, seed: int, split: str) -> tuple[np.ndarray, np.ndarray]:
+def generate(
+    count: int, image_size: int, seed: int, split: str, family: str = "textures"
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw a split: images uint8 [count, 3, image_size, image_size] and labels int64 [count].
 
     split is "train" or "test": different streams of the same distribution. Labels cycle through
@@ -44,11 +51,12 @@ def generate(count: int, image_size: int, seed: int, split: str) -> tuple[np.nda
     """
     stream = {"train": 0, "test": 1}[split]
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, stream])))
-    labels = np.arange(count, dtype=np.int64) % len(CLASSES)
+    labels = np.arange(count, dtype=np.int64) % len(CLASSES[family])
     ink = np.empty((count, image_size, image_size), np.float32)
-    for label, pattern in enumerate(PATTERNS):
+    make = _ink if family == "textures" else _figure
+    for label, pattern in enumerate(FAMILIES[family]):
         members = labels == label
-        ink[members] = _ink(pattern, int(members.sum()), image_size, rng)
+        ink[members] = make(pattern, int(members.sum()), image_size, rng)
     return _paint(ink, labels, rng), labels
 
 
@@ -62,6 +70,17 @@ def _ink(pattern, count: int, side: int, rng) -> np.ndarray:
     v = (east * y - south * x) / period + _uniform(rng, (0, 1), count)
     depth = pattern(u, v, _uniform(rng, STROKE, count), rng)  # periods inside the ink's border
     return np.clip(depth * period + 0.5, 0, 1)  # the border crosses a pixel: part of it is ink
+
+
+def _figure(pattern, count: int, side: int, rng) -> np.ndarray:
+    """The same for one figure somewhere in the image."""
+    radius = side * _uniform(rng, RADIUS, count)  # pixels
+    east, south = _direction(_uniform(rng, ANGLE, count))
+    x, y = _pixels(side)
+    x, y = (line + side * _uniform(rng, OFFSET, count) for line in (x, y))
+    u, v = (east * x + south * y) / radius, (east * y - south * x) / radius
+    depth = pattern(u, v, _uniform(rng, STROKE, count), rng)  # radii inside the ink's border
+    return np.clip(depth * radius + 0.5, 0, 1)
 
 
 def _paint(ink: np.ndarray, labels: np.ndarray, rng) -> np.ndarray:
@@ -86,7 +105,7 @@ def _paint(ink: np.ndarray, labels: np.ndarray, rng) -> np.ndarray:
 
 def _colour(luminance, labels, rng) -> np.ndarray:
     """A colour of each luminance, its hue and saturation random: float32 [count, 3, 1, 1]."""
-    first = labels.astype(np.float32)[:, None, None] / np.float32(len(CLASSES))
+    first = labels.astype(np.float32)[:, None, None] / np.float32(10)  # classes of each family
     hue = first + _uniform(rng, (0, HUES), len(luminance))  # in turns
     blue, red = _direction(hue)  # chroma axes of ITU-R BT.601
     chroma = _uniform(rng, CHROMA, len(luminance))
@@ -143,8 +162,55 @@ def crosses(u, v, stroke, rng):
     return np.maximum(np.minimum(thin - a, 0.38 - b), np.minimum(0.38 - a, thin - b))
 
 
+# Figures map coordinates in radii from their centre to the distance from their border, in radii.
+
+
+def disc(u, v, stroke, rng):
+    return 0.9 * stroke - _length(u, v)
+
+
+def ring(u, v, stroke, rng):
+    return 0.24 * stroke - abs(_length(u, v) - 0.7)
+
+
+def square(u, v, stroke, rng):
+    return 0.8 * stroke - np.maximum(abs(u), abs(v))
+
+
+def frame(u, v, stroke, rng):
+    return 0.22 * stroke - abs(np.maximum(abs(u), abs(v)) - 0.7)
+
+
+def diamond(u, v, stroke, rng):
+    return 0.75 * stroke - (abs(u) + abs(v)) * 0.7
+
+
+def plus(u, v, stroke, rng):
+    a, b = abs(u), abs(v)
+    thin = 0.26 * stroke
+    return np.maximum(np.minimum(thin - a, 0.95 - b), np.minimum(0.95 - a, thin - b))
+
+
+def saltire(u, v, stroke, rng):
+    return plus((u + v) * 0.7, (u - v) * 0.7, stroke, rng)
+
+
+def triangle(u, v, stroke, rng):
+    return np.minimum(0.7 * stroke - v, (v + 0.95 - 1.8 * abs(u)) * 0.5)
+
+
+def bowl(u, v, stroke, rng):
+    return np.minimum(0.95 * stroke - _length(u, v), v + 0.15)
+
+
+def bars(u, v, stroke, rng):
+    return np.minimum(0.2 * stroke - abs(abs(v) - 0.5), 0.9 - abs(u))
+
+
 PATTERNS = (stripes, rows, checks, dots, rings, waves, ripples, grid, bricks, crosses)
-CLASSES = tuple(pattern.__name__ for pattern in PATTERNS)
+FIGURES = (disc, ring, square, frame, diamond, plus, saltire, triangle, bowl, bars)
+FAMILIES = {"textures": PATTERNS, "figures": FIGURES}
+CLASSES = {name: tuple(one.__name__ for one in family) for name, family in FAMILIES.items()}
 
 
 def _uniform(rng, limits, count: int) -> np.ndarray:

@@ -26,7 +26,7 @@ def check(settings) -> None:
         cifar10.check(settings)
     else:
         for split in images.STREAMS:
-            if getattr(settings, f"{split}_images") < len(patterns.CLASSES):
+            if getattr(settings, f"{split}_images") < len(patterns.CLASSES[settings.family]):
                 raise DataError(f"{split}_images: patterns need one of each class, so 10 or more.")
 
 
@@ -53,7 +53,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
 
 def _patterns(settings, report) -> images.Source:
     drawn = {
-        split: patterns.generate(count, settings.image_size, settings.seed, split)
+        split: patterns.generate(count, settings.image_size, settings.seed, split, settings.family)
         for split, count in (("train", settings.train_images), ("test", settings.test_images))
     }
 
@@ -62,7 +62,7 @@ def _patterns(settings, report) -> images.Source:
             array[:] = drawn[split][0]
 
     labels = {split: labels for split, (_, labels) in drawn.items()}
-    return images.Source(patterns.CLASSES, labels, fill)
+    return images.Source(patterns.CLASSES[settings.family], labels, fill)
 
 
 SOURCES = {"patterns": _patterns, "cifar10": cifar10.source, "folder": folder.source}

@@ -1,14 +1,19 @@
 """Stage `pretrain`: contrastive training of the encoder f and the projection head g (paper 2).
 
 Writes encoder.safetensors (torchvision's names, no classifier), head.safetensors (unless there is
-no head), curves.csv (a line an epoch) and training.json (means over the last epoch's steps).
+no head), curves.csv (a line an epoch) and training.json (means over the last epoch's steps). With
+`online`, a linear classifier learns on h meanwhile, without gradient to h (paper B.6): `loss` then
+has its cross entropy in it, and training.json its accuracy on the test images, online_h.
 """
 
 from pathlib import Path
 
-from simclr import loop, weights
+import torch.nn.functional as F
+
+from simclr import classifier, loop, weights
 from simclr.head import build_head
 from simclr.losses import nt_xent
+from simclr.other_losses import one_sided
 
 NAMES = ("loss", "contrastive_accuracy", "contrastive_entropy")
 
@@ -17,18 +22,44 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Train on the images of inputs["data"]; settings: settings.Pretrain. Raises ConfigError."""
     data, device, initial, encoder = loop.begin(settings, inputs["data"])
     head = loop.place(build_head(settings.head, encoder.feature_dim, initial), device)
-    how = settings.loss.temperature, settings.loss.normalize
+    modules, names = {"encoder": encoder, "head": head}, NAMES
+    network = None
+    count, how = settings.batch_size, settings.loss
 
-    def objective(z, index):
-        """NT-Xent of the projections z [2B, d] of two views of B images, and its summaries."""
-        return nt_xent(*z.chunk(2), *how, settings.batch_size)
+    def contrast(z):
+        """Loss of the projections z [2B, d] of two views of B images, and its summaries."""
+        if (how.kind, how.negatives) == ("nt_xent", "both_views"):
+            return nt_xent(*z.chunk(2), how.temperature, how.normalize, count)
+        return one_sided(*z.chunk(2), how, count)
+
+    def objective(output, index):
+        """The same; with a classifier its cross entropy as well."""
+        if not settings.online:
+            return contrast(output)
+        z, scores = output
+        loss, *summaries = contrast(z)
+        wanted = labels[index].repeat(2)
+        extra = F.cross_entropy(scores, wanted, reduction="sum") / (2 * count)
+        return loss + extra, *summaries, extra.detach()
+
+    if settings.online:
+        labels = loop.to_device(data.train_labels, device)
+        linear = classifier.build(encoder.feature_dim, data.classes, initial).to(device)
+        modules, names = {**modules, "classifier": linear}, (*NAMES, "online_loss")
+
+        def network(views):
+            h = encoder(views)
+            return head(h), linear(h.detach())
 
     images = loop.to_device(data.train_images, device)
-    modules = {"encoder": encoder, "head": head}
-    curves = loop.train(settings, images, modules, objective, NAMES, 2, checkpoint, report)
+    how_to = checkpoint, report, network
+    curves = loop.train(settings, images, modules, objective, names, 2, *how_to)
 
-    for name, one, how in (("encoder", encoder, settings.encoder), ("head", head, settings.head)):
+    for name, one, kept in (("encoder", encoder, settings.encoder), ("head", head, settings.head)):
         if name == "encoder" or settings.head.kind != "none":
-            weights.save_network(out / f"{name}.safetensors", one, how, inputs["data"])
+            weights.save_network(out / f"{name}.safetensors", one, kept, inputs["data"])
     loop.write_curves(out / "curves.csv", curves)
-    loop.write_json(out / "training.json", {name: curves[-1][name] for name in NAMES})
+    summary = {name: curves[-1][name] for name in names}
+    if settings.online:
+        summary["online_h"] = classifier.test(encoder, linear, data, device)["top1"]
+    loop.write_json(out / "training.json", summary)

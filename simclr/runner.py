@@ -27,7 +27,7 @@ from simclr import keys, results
 from simclr.config import ConfigError, build
 from simclr.settings import STAGES
 
-TRAINING = ("pretrain", "supervise")  # what several ranks can share
+TRAINING = ("pretrain", "supervise", "finetune")  # what several ranks can share
 
 
 def compute(instance: dict, store: Path, report=lambda done, text: None) -> bool:

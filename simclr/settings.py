@@ -20,8 +20,10 @@ OPERATORS = (
     "noise",  # additive Gaussian
     "rotate",  # by 90, 180 or 270 degrees
     "autoaugment",  # the supervised policy (Table 1)
+    "broad",  # Sobel, equalize, solarize, motion blur, each sometimes (paper B.2)
 )
 DEPTHS = tuple(BLOCKS)
+TASKS = ("gray", "rotation", "noise", "sobel")  # transformations that are to be told
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Prepare:
     """Stage `prepare`: a data set, packed. Images are square, uint8, RGB."""
 
     source: str = setting("patterns", choices=("patterns", "cifar10", "folder"))
+    family: str = setting("textures", choices=("textures", "figures"))  # of `patterns`
     file: str = setting("")  # `folder`: archive or directory, relative to data/raw; not in the key
     sha256: str = setting("")  # `folder`: content hash, as `simclr fingerprint` prints it
     image_size: int = setting(32, low=8, high=1024)  # side in pixels after resizing
@@ -56,7 +59,9 @@ class Views:
     brightness: str = setting("additive", choices=("additive", "multiplicative"))
     blur_probability: float = setting(0.5, low=0.0, high=1.0)
     blur_radius: int = setting(0, low=0)  # taps beside the centre; 0: the paper's 10 % of the side
+    blur_sigma: str = setting("image", choices=("image", "batch"))  # drawn for each; code: batch
     noise_sigma: float = setting(0.2, low=0.0, high=1.0)  # sigma ~ U[0, this], pixels in [0, 1]
+    gate: float = setting(1.0, above=0.0, high=1.0)  # probability of `noise`, and of `sobel`
     policy: str = setting("cifar10", choices=("cifar10", "imagenet"))  # of `autoaugment`
 
     def check(self):
@@ -91,10 +96,23 @@ class Head:
 
 @dataclass(frozen=True)
 class Loss:
-    """NT-Xent (paper eq. 1)."""
+    """NT-Xent (paper eq. 1), or another loss of Table 2."""
 
+    kind: str = setting("nt_xent", choices=("nt_xent", "nt_logistic", "margin"))
     temperature: float = setting(0.1, above=0.0)
     normalize: bool = setting(True)  # l2-normalise z (Table 5)
+    negatives: str = setting("both_views", choices=("both_views", "other_view"))
+    margin: float = setting(0.4, low=0.0)  # m of `margin`
+    semi_hard: bool = setting(False)  # of the others: the closest negative beyond the positive
+
+    def check(self):
+        if self.kind == "nt_xent" and self.semi_hard:
+            return "semi_hard: for nt_logistic and margin alone."
+        if (self.kind, self.negatives) != ("nt_xent", "both_views") and not self.normalize:
+            return "normalize: false is for nt_xent with negatives of both_views alone."
+        if self.kind != "nt_xent" and self.negatives == "both_views":
+            return f"negatives: must be other_view with kind {self.kind} (paper B.10)."
+        return None
 
 
 @dataclass(frozen=True)
@@ -123,8 +141,13 @@ class Training:
     precision: str = setting("float32", choices=("float32", "bfloat16"))
     recompute: bool = setting(False)  # blocks' insides, for their gradient: less memory, more time
     compile: bool = setting(False)  # torch.compile; a minute at the start
+    norm_groups: int = setting(1, low=1)  # parts of a batch with batch statistics of their own
 
     def check(self):
+        if self.batch_size % self.norm_groups:
+            return f"norm_groups: {self.norm_groups} do not divide batch_size {self.batch_size}."
+        if self.batch_size < 2 * self.norm_groups:
+            return f"norm_groups: {self.norm_groups} leave each less than two images."
         warmup = self.optimizer.warmup_epochs
         if warmup >= self.epochs:
             return f"optimizer.warmup_epochs: {warmup:g} leave nothing of {self.epochs} epochs."
@@ -137,6 +160,7 @@ class Pretrain(Training):
 
     head: Head = setting(Head)
     loss: Loss = setting(Loss)
+    online: bool = setting(False)  # also train a linear classifier on h, without gradient to h
 
 
 @dataclass(frozen=True)
@@ -180,6 +204,78 @@ class Histograms:
     seed: int = setting(0, low=0)
 
 
+@dataclass(frozen=True)
+class FineTune(Training):
+    """Stage `finetune`: an encoder, or a new one, trained with some of the labels (paper B.5)."""
+
+    labels: float = setting(1.0, above=0.0, high=1.0)  # share of the training images, by class
+    epochs: int = setting(30, low=1)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Stage `probe`: is a transformation seen in h, and in z? (Table 3)"""
+
+    tasks: tuple[str, ...] = setting(("gray", "rotation", "noise", "sobel"), choices=TASKS)
+    noise_sigma: float = setting(0.2, above=0.0, high=1.0)  # sigma ~ U[0, this]
+    hidden: int = setting(256, low=1)  # units of the classifier's one hidden layer
+    batch_size: int = setting(128, low=2)
+    epochs: int = setting(30, low=1)
+    learning_rate: float = setting(1e-3, above=0.0)  # of Adam
+    device: str = setting("cpu", choices=("cpu", "cuda"))
+    seed: int = setting(0, low=0)
+
+    def check(self):
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
+            return "tasks: name one or more, each once."
+        return None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Stage `transfer`: logistic regression on features of another data set (paper B.8.1)."""
+
+    penalties: int = setting(45, low=2)  # values of l2, log-spaced over the next two
+    least: float = setting(1e-6, above=0.0)
+    most: float = setting(1e5, above=0.0)
+    validation: float = setting(0.2, above=0.0, high=0.5)  # share of the training images
+    device: str = setting("cpu", choices=("cpu", "cuda"))
+    seed: int = setting(0, low=0)
+
+    def check(self):
+        return "most: must be more than least." if self.most <= self.least else None
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Stage `maps`: the spectrum of a linear head, and maps of h and z (paper B.4)."""
+
+    classes: int = setting(10, low=2)  # on the map, drawn at random if there are more
+    images: int = setting(500, low=20)  # on the map, at most; of the test images
+    perplexity: float = setting(30.0, above=1.0)  # of t-SNE
+    device: str = setting("cpu", choices=("cpu", "cuda"))
+    seed: int = setting(0, low=0)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Stage `examples`: some images, changed by each operator (paper Fig. 4)."""
+
+    views: Views = setting(Views)
+    images: int = setting(6, low=1)  # one of each class, from the first one on
+    seed: int = setting(0, low=0)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Stage `neighbours`: the training images nearest to some test images, by h and by z."""
+
+    queries: int = setting(6, low=1)  # shown, one of each class, from the first one on
+    nearest: int = setting(5, low=1)
+    device: str = setting("cpu", choices=("cpu", "cuda"))
+    seed: int = setting(0, low=0)  # unused: nothing is random
+
+
 # Stage -> (its settings, the module whose run() computes it). A stage's inputs are named there.
 STAGES = {
     "prepare": (Prepare, "simclr.prepare"),
@@ -187,4 +283,10 @@ STAGES = {
     "supervise": (Supervise, "simclr.supervise"),
     "evaluate": (Evaluate, "simclr.evaluate"),
     "histograms": (Histograms, "simclr.histograms"),
+    "finetune": (FineTune, "simclr.finetune"),
+    "probe": (Probe, "simclr.probe"),
+    "transfer": (Transfer, "simclr.transfer"),
+    "maps": (Maps, "simclr.maps"),
+    "examples": (Examples, "simclr.examples"),
+    "neighbours": (Neighbours, "simclr.neighbours"),
 }

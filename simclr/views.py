@@ -23,16 +23,23 @@ ASPECT = (3 / 4, 4 / 3)  # width over height of a crop (paper A)
 COVERED = 0.1  # least area of a crop; the `min_object_covered` of the authors' sampler
 TRIES = 100  # then the whole image
 ORDERS = torch.tensor(list(itertools.permutations(range(4))))  # of colour's operations
+BROAD = 0.2  # probability of each operation of `broad`; the paper (B.2) gives none
 CARRY_OVERSHOOT = ("flip", "color")
 CHUNK = 2**19  # floats worked on at a time on a CPU: they stay in its cache
 
 
 def draw(
-    settings: Views, n: int, side: int, generator: torch.Generator, branches: int = 2
+    settings: Views,
+    n: int,
+    side: int,
+    generator: torch.Generator,
+    branches: int = 2,
+    batch_size: int = 0,
 ) -> dict[str, Tensor]:
     """Draw what makes views of n images of `side` pixels: tensors [branches, n, ...], on the CPU.
 
-    In asymmetric mode (Fig. 5) the draws of the second branch exist but are not used.
+    In asymmetric mode (Fig. 5) the draws of the second branch exist but are not used. batch_size:
+    images of a batch (0: all n), for what is drawn once a batch.
     """
     shape = (branches, n)
 
@@ -69,11 +76,20 @@ def draw(
             drawn["gray"] = happens(0.2)
         elif operator == "blur":
             drawn["blur"] = happens(settings.blur_probability)
-            drawn["blur_sigma"] = uniform(0.1, 2.0)
+            if settings.blur_sigma == "batch":
+                each = -(-n // (batch_size or n))
+                sigma = torch.rand(branches, each, generator=generator) * 1.9 + 0.1
+                drawn["blur_sigma"] = sigma.repeat_interleave(batch_size or n, 1)[:, :n]
+            else:
+                drawn["blur_sigma"] = uniform(0.1, 2.0)
         elif operator == "cutout":
             drawn["cutout"] = integer(side - side // 2 + 1, 2)
+        elif operator == "sobel" and settings.gate < 1:
+            drawn["sobel"] = happens(settings.gate)
         elif operator == "noise":
             drawn["noise"] = uniform(0.0, settings.noise_sigma)
+            if settings.gate < 1:
+                drawn["noise"] *= happens(settings.gate)
             drawn["noise_field"] = torch.randn(*shape, 3, side, side, generator=generator)
         elif operator == "rotate":
             drawn["rotate"] = 1 + integer(3)
@@ -81,6 +97,9 @@ def draw(
             from simclr import autoaugment  # imports torchvision, which takes a second
 
             drawn["policy"] = autoaugment.draw(settings.policy, shape, generator)
+        elif operator == "broad":
+            drawn["broad"] = torch.rand(*shape, 4, generator=generator) < BROAD
+            drawn["direction"] = integer(4)
     return drawn
 
 
@@ -211,6 +230,9 @@ def transform(x: Tensor, drawn: dict[str, Tensor], names: tuple, settings: Views
             x[chosen] = operators.blur(x[chosen], sigma, radius)
         elif name == "cutout":
             x = operators.cutout(x, there("cutout"))
+        elif name == "sobel" and "sobel" in drawn:
+            chosen = which(drawn["sobel"])
+            x[chosen] = operators.sobel(x[chosen])
         elif name == "sobel":
             x = operators.sobel(x)
         elif name == "noise":
@@ -222,7 +244,23 @@ def transform(x: Tensor, drawn: dict[str, Tensor], names: tuple, settings: Views
             from simclr import autoaugment
 
             x = autoaugment.apply(x, drawn["policy"], settings.policy)
+        elif name == "broad":
+            _broaden_(x, *(which(drawn["broad"][:, kind]) for kind in range(3)))
+            for direction in range(4):
+                chosen = which(drawn["broad"][:, 3] & (drawn["direction"] == direction))
+                x[chosen] = operators.motion_blur(x[chosen], direction)
     return x.clamp_(0, 1)
+
+
+def _broaden_(x, edges, equal, inverted):
+    """Sobel, equalize and solarize the images of these indices."""
+    from torchvision.transforms.functional import equalize  # takes a second to import
+
+    x[edges] = operators.sobel(x[edges])
+    if len(equal):
+        x[equal] = equalize((x[equal] * 255).round().to(torch.uint8)).float() / 255
+    some = x[inverted]
+    x[inverted] = torch.where(some < 0.5, some, 1 - some)
 
 
 def _jitter_(x, drawn, settings):

@@ -61,11 +61,11 @@ def save_network(path: Path, network: nn.Module, settings, data: Path) -> None:
     write(path, network.state_dict(), about)
 
 
-def load_network(path: Path, data: Path, cls, builder, *dimensions: int) -> nn.Module:
+def load_network(path: Path, data: Path | None, cls, builder, *dimensions: int) -> nn.Module:
     """Build a network as `save_network` described it and load its weights, in inference mode.
 
     builder(settings, *dimensions, generator) with settings of class `cls`. Raises DataError where
-    it was trained on another data set than the one in folder `data`.
+    it was trained on another data set than the one in folder `data`, if that is given.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -74,7 +74,7 @@ def load_network(path: Path, data: Path, cls, builder, *dimensions: int) -> nn.M
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: not a saved network ({reason}).") from None
-    if trained_on != _identity(data):
+    if data is not None and trained_on != _identity(data):
         raise DataError(f"{path}: was not trained on {data}; evaluate it on its own data set.")
     network = builder(settings, *dimensions, torch.Generator())
     read_into(path, network.state_dict())

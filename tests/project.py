@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,5 +154,7 @@ class Project:
         }
 
     def published(self) -> dict[str, bytes]:
+        """What is published, but for the bar of a page, which links to other published scales."""
         folder = self.path / "paper_figures" / "mini"
-        return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+        files = {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+        return {name: re.sub(rb"<header.*</header>", b"", files[name]) for name in files}

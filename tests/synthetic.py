@@ -7,7 +7,7 @@ import numpy as np
 
 from simclr.config import merge
 from workflow import cost
-from workflow.plan import load_scale
+from workflow.scale import load_scale
 
 SCALES = ("tiny", "small", "small-original", "cifar10")
 
@@ -18,14 +18,17 @@ def rows(scale: str, experiment: str, seeds=(0, 1, 2), noise: float = 1.0) -> li
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     made = []
     for rank, one in enumerate(module.settings(values.grid(experiment)[0])):
-        resolved = merge(values.base[one.stage], one.settings)
+        resolved = merge(values.base.get(one.stage, {}), one.settings)
         for seed in seeds:
             draw = np.random.default_rng([rank, seed])
             row = {"setting": one.name, "seed": seed, **one.labels}
             if "parameters" in module.LABELS:
                 row["parameters"] = cost.parameters(resolved["encoder"])
             level = 30 + 2.0 * (rank * 7 % 11)
-            for metric, height in METRICS[one.stage].items():
+            metrics = dict(METRICS[one.stage])
+            if one.settings.get("online"):
+                metrics["online_h"] = 0.95
+            for metric, height in metrics.items():
                 row[metric] = float(level * height + noise * draw.standard_normal())
             made.append(row)
     return made
@@ -34,6 +37,7 @@ def rows(scale: str, experiment: str, seeds=(0, 1, 2), noise: float = 1.0) -> li
 METRICS = {
     "pretrain": {
         "linear_h": 1.0,
+        "linear_top5_h": 1.8,
         "knn_h": 0.9,
         "linear_z": 0.7,
         "knn_z": 0.6,
@@ -42,6 +46,17 @@ METRICS = {
         "loss": 0.06,
     },
     "supervise": {"linear_h": 1.3, "knn_h": 1.2, "supervised_top1": 1.4, "loss": 0.02},
+    "finetune": {"finetune_top1": 1.2, "finetune_top5": 1.3, "train_top1": 1.4, "images": 5.0},
+    "transfer": {"transfer_top1": 1.1, "transfer_mean_class": 1.05, "transfer_l2": 0.01},
+    "probe": {f"probe_{t}_{k}": 1.5 for t in ("gray", "rotation", "noise", "sobel") for k in "hz"},
+    "examples": {"shift_crop": 0.2, "shift_color": 0.3},
+    "neighbours": {"neighbours_h": 0.9, "neighbours_z": 0.8},
+    "maps": {
+        "silhouette_h": 0.01,
+        "silhouette_z": 0.005,
+        "spectrum_rank": 0.5,
+        "spectrum_rank_random": 1.0,
+    },
     "histograms": {
         "retrieval_plain_chi2": 2.5,
         "retrieval_distorted_chi2": 0.4,
@@ -95,3 +110,47 @@ def paper_fig7(module, paper) -> list[dict]:
         }
         for r in rows.itertuples()
     ]
+
+
+def paper_table3(module, paper) -> list[dict]:
+    kinds = {"h": "h", "g(h)": "z"}
+    said = {name: task for task, (name, _, _) in module.TASKS.items()}
+    rows = {task: {"task": task} for task in module.TASKS}
+    for r in paper[paper["column"].isin(kinds)].itertuples():
+        rows[said[r.row]][f"probe_{said[r.row]}_{kinds[r.column]}"] = r.value
+    return list(rows.values())
+
+
+def paper_table4(module, paper) -> list[dict]:
+    said = {name: label for label, (_, _, name) in module.LOSSES.items()}
+    return [
+        {"objective": said[r.row], "value": 1, "lr": 1, "linear_h": r.value}
+        for r in paper.itertuples()
+        if r.row in said
+    ]
+
+
+def paper_table7(module, paper) -> list[dict]:
+    return [
+        {"method": r.method, "width": r.width, "labels": int(r.labels), "finetune_top1": r.mean}
+        for r in module._theirs(paper).itertuples()
+    ]
+
+
+def paper_figb2(module, paper) -> list[dict]:
+    return [
+        {"scaling": r.scaling, "batch": r.batch, "epochs": r.epochs, "linear_h": r.mean}
+        for r in module._theirs(paper).itertuples()
+    ]
+
+
+def paper_tableb3(module, paper) -> list[dict]:
+    return [
+        {"augmentation": r.augmentation, "epochs": r.epochs, "supervised_top1": r.mean}
+        for r in module._theirs(paper).itertuples()
+    ]
+
+
+def context(scale: str) -> dict:
+    """What a figure says of its scale."""
+    return {"scale": scale, "title": "made-up numbers <&> for a test", "seeds": 3}

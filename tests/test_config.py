@@ -6,7 +6,7 @@ import pytest
 
 from simclr import config
 from simclr.config import ConfigError
-from simclr.settings import Evaluate, Prepare, Pretrain, Supervise
+from simclr.settings import Evaluate, FineTune, Maps, Prepare, Pretrain, Probe, Supervise, Transfer
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,11 @@ def test_bad_settings_are_one_line(values, message):
 
 
 def test_resolved_settings_are_complete_and_round_trip():
-    for cls in (Pretrain, Supervise, Evaluate):
+    for cls in (Pretrain, Supervise, Evaluate, FineTune, Probe, Transfer, Maps):
         resolved = config.to_dict(config.build(cls, {}))
         assert config.to_dict(config.build(cls, resolved)) == resolved
-    assert config.to_dict(config.build(Pretrain, {"loss": {"temperature": 1}}))["loss"] == {
-        "temperature": 1.0,
-        "normalize": True,
-    }
+    loss = config.to_dict(config.build(Pretrain, {"loss": {"temperature": 1}}))["loss"]
+    assert (loss["temperature"], loss["normalize"], loss["kind"]) == (1.0, True, "nt_xent")
 
 
 def test_data_settings_that_belong_together():

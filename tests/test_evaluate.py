@@ -46,7 +46,11 @@ def test_the_encoder_is_frozen_and_metrics_are_complete(data, encoder, tmp_path,
     assert contents(encoder) == before
     found = metrics(out)
     recorded = json.loads((encoder / "training.json").read_text())
-    assert set(found) == {"linear_h", "linear_z", "knn_h", "knn_z", *recorded}
+    top5 = {"linear_top5_h", "linear_top5_z"}
+    assert set(found) == {"linear_h", "linear_z", "knn_h", "knn_z", *top5, *recorded}
+    for kind in "hz":  # ten classes
+        assert found[f"linear_{kind}"] < found[f"linear_top5_{kind}"] <= 100
+    assert (out / "curves.csv").read_bytes() == (encoder / "curves.csv").read_bytes()
     assert all(found[name] == recorded[name] for name in recorded)
     assert all(0 <= found[name] <= 100 for name in ("linear_h", "linear_z", "knn_h", "knn_z"))
     assert contents(evaluated(data, encoder, tmp_path / "again", protocol)) == contents(out)
@@ -66,7 +70,7 @@ def test_two_protocols_are_each_as_alone_from_features_extracted_once(
     both = metrics(evaluated(data, encoder, tmp_path / "both", "augmented", "features"))
     images = packed.load(data)
     assert extracted == [len(images.train_images), len(images.test_images)]
-    for name in ("linear_h", "linear_z"):
+    for name in ("linear_h", "linear_z", "linear_top5_h", "linear_top5_z"):
         assert both.pop(f"{name}_features") == alone["features"][name]
     assert both == alone["augmented"]
 
@@ -97,7 +101,7 @@ def test_features_are_those_of_single_plain_images_in_inference_mode(data, encod
 def test_without_a_head_there_is_no_z(data, tmp_path):
     supervised = run(supervise, supervise_settings(epochs=1), data, tmp_path / "encoder")
     found = metrics(run(evaluate, settings(), data, tmp_path / "out", encoder=supervised))
-    assert set(found) == {"linear_h", "knn_h", "loss", "supervised_top1"}
+    assert set(found) == {"linear_h", "linear_top5_h", "knn_h", "loss", "supervised_top1"}
 
 
 def test_another_data_set_is_refused(encoder, tmp_path):

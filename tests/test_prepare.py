@@ -69,7 +69,7 @@ def test_patterns_are_packed_with_card_and_sheet(tmp_path):
     assert isinstance(data.train_images, np.memmap) and not data.train_images.flags.writeable
     assert np.bincount(data.train_labels).tolist() == [21] * 5 + [20] * 5
     assert np.bincount(data.test_labels).tolist() == [10] * 10
-    assert data.classes == patterns.CLASSES and len(set(data.classes)) == 10
+    assert data.classes == patterns.CLASSES["textures"] and len(set(data.classes)) == 10
     about = json.loads((tmp_path / "a" / "data.json").read_text())
     assert about["train_counts"] == [21] * 5 + [20] * 5 and about["source"] == "patterns"
     scaled = data.train_images.astype(np.float64) / 255

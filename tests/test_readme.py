@@ -6,26 +6,35 @@ import pytest
 
 from benchmarks import report
 from tests.synthetic import ROOT
-from workflow import readme
+from workflow import ledger, readme, summary
 
 SCALES = ("tiny", "small")
 
 
 def test_the_readme_shows_the_published_claims():
     text = (ROOT / "README.md").read_text()
-    assert [found["scale"] for found in readme.SECTION.finditer(text)] == list(SCALES)
+    (section,) = readme.SECTION.finditer(text)
+    assert section["scales"].split() == list(SCALES)
     assert readme.filled(text) == text, "run `python -m workflow.readme`"
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_a_changed_claim_changes_the_readme(scale, monkeypatch, tmp_path):
-    source = ROOT / "paper_figures" / scale / "claims.csv"
-    target = tmp_path / "paper_figures" / scale / "claims.csv"
-    target.parent.mkdir(parents=True)
-    target.write_text(source.read_text().replace("reproduced", "contradicted"))
-    before = readme.table(scale)
+    for one in SCALES:
+        source = ROOT / "paper_figures" / one / "claims.csv"
+        target = tmp_path / "paper_figures" / one / "claims.csv"
+        target.parent.mkdir(parents=True)
+        text = source.read_text()
+        target.write_text(text.replace("reproduced", "contradicted") if one == scale else text)
+    before = readme.table(list(SCALES))
     monkeypatch.setattr(readme.keys, "ROOT", tmp_path)
-    assert readme.table(scale) != before
+    assert readme.table(list(SCALES)) != before
+
+
+def test_the_table_over_scales_is_that_of_the_published_claims():
+    root = ROOT / "paper_figures"
+    rows = ledger.over_scales(root, ledger.published(root))
+    assert (root / "claims.csv").read_text() == ledger.text_of(rows)
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -36,7 +45,7 @@ def test_published_metrics_and_figures_belong_together(scale):
     published = {(name, repr(float(value))) for one in metrics for name, value in one.items()}
     shown = set()
     for path in (ROOT / "paper_figures" / scale).glob("*.csv"):
-        if path.name.count(".") == 1 and path.name != "claims.csv":
+        if path.name.count(".") == 1 and path.name not in ("claims.csv", *summary.FILES):
             for row in path.read_text().splitlines()[1:]:
                 *_, name, value = row.split(",")
                 shown.add((name, repr(float(value))))

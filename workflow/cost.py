@@ -67,20 +67,22 @@ def seconds(
 ) -> float:
     """Estimate the duration of one run of `stage` on one core or GPU, without its start-up.
 
-    settings: the stage's, resolved; encoder_settings: for `evaluate`, those of the run that made
-    the encoder; images: training images; gmacs_per_second: a measured rate, in 1e9 multiply-adds.
+    settings: the stage's, resolved; encoder_settings: those of the run that made the encoder, where
+    there is one; images: training images; gmacs_per_second: a measured rate, in 1e9 multiply-adds.
     A backward pass counts as two forward passes. Small constants stand for what is not convolution.
     """
     if stage == "prepare":
         return 1.0 + images * image_size**2 * 5e-7
-    if stage in ("histograms", "figures"):
+    if stage in ("histograms", "figures", "examples", "neighbours"):
         return 3.0
-    source = settings if stage != "evaluate" else encoder_settings
+    source = encoder_settings or settings
     per_image = macs(source["encoder"], image_size) / (gmacs_per_second * 1e9)
     if stage == "pretrain":
         return 3 * 2 * per_image * images * settings["epochs"]
-    if stage == "supervise":
-        return 3 * per_image * images * settings["epochs"]
+    if stage in ("supervise", "finetune"):
+        return 3 * per_image * images * settings.get("labels", 1.0) * settings["epochs"]
+    if stage in ("probe", "transfer", "maps"):
+        return 5.0 + 2 * len(settings.get("tasks", "x")) * per_image * images
     times = 1.5  # training and test images once
     if "augmented" in settings["protocols"]:
         times += settings["epochs"]

@@ -58,6 +58,9 @@ STYLE = {
 }
 
 
+PLAIN = {"Date": None, "Creator": None}  # what an SVG shall not say, so that equal ones are equal
+
+
 @contextlib.contextmanager
 def style():
     """Draw and save within this: the common style, whatever the user's matplotlibrc says."""
@@ -75,6 +78,16 @@ def panels(rows: int, columns: int, height: float, **kwargs):
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def mosaic(layout: list[list[str]], height: float, **kwargs):
+    """Return (figure, {name: axes}) of panels that span cells, as the layout names them.
+
+    Of one grid: a grid within a grid is placed with other last digits in every process.
+    """
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplot_mosaic(layout, **kwargs)
 
 
 def points(axes, x, rows, label, series: int = 0, line: str = "-", marker: str = "") -> None:
@@ -102,6 +115,51 @@ def points(axes, x, rows, label, series: int = 0, line: str = "-", marker: str =
         markeredgewidth=0.6,
         elinewidth=1.1,
     )
+
+
+def bars(axes, rows, categories: list, series: list) -> None:
+    """Draw grouped bars with intervals, each with its number. rows: category, series, mean, ...
+
+    categories, series: in the order in which they are drawn; what has no row is left out.
+    """
+    width = 0.8 / len(series)
+    for number, name in enumerate(series):
+        chosen = rows[rows["series"] == name].set_index("category")
+        places = [i for i, category in enumerate(categories) if category in chosen.index]
+        if not places:
+            continue
+        chosen = chosen.loc[[categories[i] for i in places]]
+        mean = np.asarray(chosen["mean"], dtype=float)
+        errors = None
+        if "low" in chosen:
+            half = np.stack([mean - chosen["low"], chosen["high"] - mean]).astype(float)
+            errors = np.nan_to_num(half) if np.isfinite(half).any() else None
+        x = np.asarray(places) + (number - (len(series) - 1) / 2) * width
+        color = COLORS[SERIES[number % len(SERIES)]]
+        how = {"color": color, "label": name, "error_kw": {"elinewidth": 1.1}}
+        axes.bar(x, mean, width * 0.92, yerr=errors, **how)
+        for place, value in zip(x, mean, strict=True):
+            axes.text(place, 0, f"{value:.0f}", ha="center", va="bottom", fontsize=7, color="white")
+    room = max(6, 42 // len(categories) - 1)  # letters below each group
+    names = [textwrap.fill(str(c), room, break_long_words=False) for c in categories]
+    axes.set_xticks(range(len(categories)), names)
+    axes.set_xlim(-0.6, len(categories) - 0.4)
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="x", visible=False)
+
+
+def differences(axes, rows) -> None:
+    """Draw effects as points with intervals, one below another, and a line at zero.
+
+    rows: name, mean, low, high.
+    """
+    names = list(rows["name"])
+    mean = np.asarray(rows["mean"], dtype=float)
+    half = np.stack([mean - rows["low"], rows["high"] - mean]).astype(float)
+    axes.errorbar(mean, range(len(names)), xerr=np.nan_to_num(half), fmt="o", color=COLORS["blue"])
+    axes.axvline(0, color=COLORS["gray"], linewidth=1)
+    axes.set_yticks(range(len(names)), [textwrap.fill(name, 34) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def heat(axes, values, labels, notes=None, averages=True) -> None:
@@ -204,5 +262,17 @@ def headline(figure: Figure, title: str, note: str) -> None:
 
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write <name>.svg and <name>.png (200 dots per inch); equal figures give equal bytes."""
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(folder / f"{name}.svg", metadata=PLAIN)
     figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
+
+
+def image(axes, pixels, framed: bool = False) -> None:
+    """Show an image uint8 [S, S, 3] in its panel, every pixel as a square."""
+    axes.imshow(pixels, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(framed)
+        spine.set_color(COLORS["orange"])
+        spine.set_linewidth(2.5)

@@ -7,6 +7,7 @@ Writes, for experiment <name>:
     <name>.summary.csv       a row per setting and metric: mean, 95 % interval, n
     <name>.claims.csv        a row per contrast: effect, interval, verdict, and what the paper says
     <name>.caption.md        the caption
+    <name>.curves.svg, .csv  training curves, where its runs trained something
 
 Equal metrics give equal bytes. The experiment's module is imported by name, so that the code that
 a figure depends on is its own module, not all of them.
@@ -20,8 +21,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow import drawing, statistics
+from workflow import curves, drawing, statistics
 
+CURVES = "curves.csv"  # of each training, by epoch
 REFERENCE = Path(__file__).resolve().parent.parent / "data" / "paper"
 
 
@@ -31,29 +33,48 @@ def run(settings: dict, inputs: dict[str, Path], out: Path, checkpoint: Path, re
     settings: experiment, rows (setting, seed and labels of each run) and context (scale, title);
     inputs: "<setting>.s<seed>" -> the folder with the metrics.json of that run.
     """
-    rows = []
+    module = importlib.import_module(f"workflow.experiments.{settings['experiment']}")
+    wanted = (*getattr(module, "FILES", ()), CURVES)
+    rows, files = [], {name: [] for name in wanted}
     for row in settings["rows"]:
-        path = inputs[f"{row['setting']}.s{row['seed']}"] / "metrics.json"
-        rows.append({**row, **json.loads(path.read_text())})
+        folder = inputs[f"{row['setting']}.s{row['seed']}"]
+        metrics = json.loads((folder / "metrics.json").read_text())
+        if both := set(row) & set(metrics):
+            raise ValueError(f"{settings['experiment']}: {min(both)} is a label and a metric.")
+        rows.append({**row, **metrics})
+        for name in wanted:
+            if (folder / name).is_file():
+                found = pd.read_csv(folder / name)
+                files[name].append(found.assign(setting=row["setting"], seed=row["seed"]))
     report(0.2, "drawing")
-    draw(settings["experiment"], rows, settings["context"], out)
+    files = {name: pd.concat(parts) for name, parts in files.items() if parts}
+    draw(settings["experiment"], rows, settings["context"], out, files)
     report(1.0, "drawn")
 
 
-def draw(experiment: str, rows: list[dict], context: dict, out: Path) -> None:
+def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None) -> None:
     """Write all files of `experiment` into the folder `out`.
 
-    rows: one per setting and seed, with labels and metrics; context: scale and title.
+    rows: one per setting and seed, with labels and metrics; context: scale and title; files: name
+    -> table, of those that the module lists as FILES, and of curves.csv.
     """
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     table = pd.DataFrame(rows)
     paper = pd.read_csv(REFERENCE / "paper_reported.csv", dtype=str, keep_default_na=False)
-    paper = paper[paper["id"] == module.PAPER].reset_index(drop=True)
+    sources = [module.PAPER] if isinstance(module.PAPER, str) else module.PAPER
+    paper = paper[paper["id"].isin(sources)].reset_index(drop=True)
     paper["value"] = pd.to_numeric(paper["value"])
     with drawing.style():
-        figure = module.draw(table, paper)
+        more = {name: rows for name, rows in (files or {}).items() if name != CURVES}
+        figure = module.draw(table, paper, more) if more else module.draw(table, paper)
         drawing.headline(figure, module.TITLE, _note(table, context))
         drawing.save(figure, out, experiment)
+        if CURVES in (files or {}):
+            trained = curves.draw(files[CURVES])
+            drawing.headline(trained, f"{module.TITLE}: training", _note(table, context))
+            trained.savefig(out / f"{experiment}.curves.svg", metadata=drawing.PLAIN)
+            shown = curves.means(files[CURVES]).round(6)
+            shown.to_csv(out / f"{experiment}.curves.csv", index=False, lineterminator="\n")
     labels = [name for name in module.LABELS if name in table]
     _write_values(experiment, table, labels, out / f"{experiment}.csv")
     _write_summary(experiment, table, labels, out / f"{experiment}.summary.csv")
@@ -109,13 +130,13 @@ def _write_claims(experiment, module, table, path) -> None:
             experiment,
             said[claim.id]["claim"],
             claim.contrast,
-            *(claim.effect, claim.low, claim.high, claim.n, claim.unit, claim.verdict),
+            *(claim.effect, claim.low, claim.high, claim.n, claim.p, claim.unit, claim.verdict),
             said[claim.id]["paper_effect"],
             said[claim.id]["where"],
         ]
         for claim in sorted(found, key=lambda claim: claim.id)
     ]
-    names = "id,experiment,claim,contrast,effect,low,high,n,unit,verdict,paper_effect,where"
+    names = "id,experiment,claim,contrast,effect,low,high,n,p,unit,verdict,paper_effect,where"
     _write(path, names.split(","), rows)
 
 

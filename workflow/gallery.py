@@ -1,33 +1,47 @@
 """The page paper_figures/<scale>/index.html: every figure beside the paper's, and every verdict.
 
-One file without scripts and without anything from the network; figures are linked by relative
-path, so it works from disk and from any host. Reads what stage `figures` wrote (CSV, captions); no
-pandas here: publishing takes a moment. Equal inputs give an equal page.
+One file that needs no network; figures are linked by relative path, so it works from disk and from
+any host. Reads what stage `figures` wrote (CSV, captions); no pandas here: publishing takes a
+moment. Equal inputs give an equal page.
 """
 
-import csv
-import html
 import importlib
-import io
 from collections import Counter
 from pathlib import Path
 
 from simclr.results import write_atomic
+from workflow import ledger, page
 from workflow.experiments import ORDER
+from workflow.page import text
 
-MARKS = {"reproduced": "✓", "contradicted": "✗", "inconclusive": "?", "not tested": "–"}
 # Metrics in the tables of numbers, in this order; the CSV files have all of them.
 SHOWN = {
     "linear_h": "linear evaluation on h (%)",
+    "linear_top5_h": "top-5 on h (%)",
     "linear_z": "on z (%)",
     "knn_h": "kNN on h (%)",
     "supervised_top1": "supervised (%)",
     "contrastive_accuracy": "contrastive accuracy (%)",
     "contrastive_entropy": "contrastive entropy (nats)",
+    "online_h": "online classifier (%)",
+    "finetune_top1": "fine-tuned (%)",
+    "transfer_top1": "logistic regression (%)",
+    "silhouette_h": "silhouette of h",
+    "silhouette_z": "silhouette of z",
+    "spectrum_rank": "effective rank of W (%)",
+    "spectrum_rank_random": "of a random matrix (%)",
+    "neighbours_h": "neighbours of the class by h (%)",
+    "neighbours_z": "by z (%)",
+    **{
+        f"probe_{task}_{kind}": f"{task} from {kind} (%)"
+        for task in ("gray", "rotation", "noise", "sobel")
+        for kind in ("h", "z")
+    },
     "retrieval_plain_chi2": "same image, without distortion (%)",
     "retrieval_distorted_chi2": "with distortion (%)",
     "retrieval_chance": "chance (%)",
 }
+RUNS = "runs.html"
 
 
 def write_index(folder: Path, scale: str, title: str) -> int:
@@ -35,104 +49,119 @@ def write_index(folder: Path, scale: str, title: str) -> int:
 
     scale, title: the scale's name and its description in one line.
     """
-    names = [name for name in ORDER if (folder / f"{name}.svg").is_file()]
-    names.sort(key=_paper_order)
-    claims = [row for name in names for row in _rows(folder / f"{name}.claims.csv")]
-    claims.sort(key=lambda row: row["id"])  # stable: contrasts keep their order
-    changed = write_atomic(folder / "claims.csv", _csv(claims)) if claims else False
+    names = shown_in(folder)
+    claims = ledger.collect(folder, names)
+    changed = write_atomic(folder / "claims.csv", ledger.text_of(claims))
     parts = [_head(scale, title), _summary(claims), _contents(folder, names)]
     parts += [_figure(folder, name) for name in names]
-    parts += [_claims(claims), _data(folder), "</main>\n</body>\n</html>\n"]
-    return changed + write_atomic(folder / "index.html", "\n".join(parts))
+    parts += [_claims(folder, claims), _data(folder)]
+    links = scale_links(folder.parent, scale)
+    made = page.document(f"SimCLR, recomputed: scale {scale}", "\n".join(parts), links)
+    return changed + write_atomic(folder / "index.html", made)
+
+
+def shown_in(folder: Path) -> list[str]:
+    """The experiments whose figures are in the folder, in the paper's order."""
+    return sorted((n for n in ORDER if (folder / f"{n}.svg").is_file()), key=_paper_order)
 
 
 def _paper_order(name: str) -> tuple:
-    """Figures 5 to 9, then the tables: as a reader of the paper would look for them."""
+    """Figures, tables, those of the appendix, others: as a reader of the paper looks for them."""
     kind = name.rstrip("0123456789")
-    return kind != "fig", int(name.removeprefix(kind) or 0)
+    known = ("fig", "table", "figb", "tableb")
+    if kind not in known:
+        return len(known), ORDER.index(name)
+    return known.index(kind), int(name.removeprefix(kind))
 
 
-def _rows(path: Path) -> list[dict]:
-    if not path.is_file():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _csv(rows: list[dict]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def scale_links(root: Path, here: str) -> list[tuple[str, str, bool]]:
+    """Links of the top bar: the page over all scales, and each scale's at the same place."""
+    links = [("../index.html", "All scales", False)]
+    scales = ledger.published(root)
+    for name in scales if here in scales else [*scales, here]:
+        links.append((f"../{name}/index.html#", name, name == here))
+    return links
 
 
 def _head(scale: str, title: str) -> str:
-    scale, title = html.escape(scale), html.escape(title)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>SimCLR, recomputed: scale {scale}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-<h1>SimCLR, recomputed <span class="scale">scale {scale}</span></h1>
+    return f"""<h1>SimCLR, recomputed <span class="scale">scale {text(scale)}</span></h1>
 <p class="lead">The figures and tables of <cite>A Simple Framework for Contrastive Learning of
 Visual Representations</cite> (Chen, Kornblith, Norouzi and Hinton, ICML 2020,
-<a href="https://arxiv.org/abs/2002.05709">arXiv 2002.05709</a>), recomputed on: {title}. The
+<a href="https://arxiv.org/abs/2002.05709">arXiv 2002.05709</a>), recomputed on: {text(title)}. The
 paper's numbers, of ResNet-50 on ImageNet, stand beside. Absolute values differ, of course: what
 can be compared are directions, and each claim's verdict is computed from ours.</p>"""
 
 
 def _summary(claims: list[dict]) -> str:
-    counts = Counter(row["verdict"] for row in claims)
-    items = [
-        f'<li class="{_kind(verdict)}">{mark} <b>{counts[verdict]}</b> {verdict}</li>'
-        for verdict, mark in MARKS.items()
-    ]
-    items.append(f"<li>of {len(claims)} contrasts</li>")
-    return f'<ul class="counts" aria-label="verdicts">{"".join(items)}</ul>'
+    """How many of the paper's claims have which verdict, and of their contrasts."""
+    by_claim = {}
+    for row in claims:
+        by_claim.setdefault(row["id"], []).append(row)
+    found = Counter(ledger.verdict(rows) for rows in by_claim.values())
+    each = Counter(row["verdict"] for row in claims)
+    words = ", ".join(f"{each[verdict]} {verdict}" for verdict in page.MARKS)
+    kept = Counter(row["verdict"] for row in claims if ledger.holds(row))
+    return (
+        page.counts(found, f"{len(by_claim)} claims") + f"\n<p>Of their {len(claims)} contrasts: "
+        f"{words}. Corrected for their number (Holm), {kept['reproduced']} are reproduced and "
+        f'{kept["contradicted"]} contradicted. <a href="#claims">All of them</a></p>'
+    )
 
 
 def _contents(folder: Path, names: list[str]) -> str:
-    links = [f'<a href="#{name}">{html.escape(_title(name)[0])}</a>' for name in names]
+    links = [f'<a href="#{name}">{text(title(name)[0])}</a>' for name in names]
     links.append('<a href="#claims">Claims</a>')
     links += ['<a href="#data">Data</a>'] * (folder / "data_card.md").is_file()
-    return f'<nav aria-label="figures">{" ".join(links)}</nav>'
+    return f'<nav class="contents" aria-label="figures">{" ".join(links)}</nav>'
 
 
-def _title(name: str) -> list[str]:
+def title(name: str) -> list[str]:
     """["Figure 8", "projection heads"]"""
     return importlib.import_module(f"workflow.experiments.{name}").TITLE.split(": ", 1)
 
 
+def described(name: str) -> str:
+    """What to read in place of a figure, as HTML."""
+    return text(f"{title(name)[0]}, this replication beside the paper: {title(name)[1]}")
+
+
 def _figure(folder: Path, name: str) -> str:
-    number, title = (html.escape(text) for text in _title(name))
-    caption = html.escape((folder / f"{name}.caption.md").read_text().strip())
-    claims = _rows(folder / f"{name}.claims.csv")
+    number, words = (text(part) for part in title(name))
+    caption = text((folder / f"{name}.caption.md").read_text().strip())
     verdicts = "".join(
-        f'<li><span class="badge {_kind(row["verdict"])}">{MARKS[row["verdict"]]} '
-        f"{row['verdict']}</span> {html.escape(row['id'])}: {html.escape(row['contrast'])}"
+        f"<li>{page.badge(row['verdict'])} {text(row['id'])}: {text(row['contrast'])}"
         f"{_effect_text(row)}</li>"
-        for row in claims
+        for row in ledger.read(folder / f"{name}.claims.csv")
     )
-    alt = html.escape(f"{_title(name)[0]}, this replication beside the paper: {_title(name)[1]}")
+    alt = f"{described(name)}. The numbers stand in the table below."
+    image = page.image(folder / f"{name}.svg", f"{name}.svg", alt)
+    runs = f'<a href="{RUNS}#{name}">settings and provenance of its runs</a>'
     return f"""<section id="{name}">
-<h2>{number}: {title}</h2>
+<h2>{number}: {words}</h2>
 <figure>
-<div class="scroll" tabindex="0" role="group" aria-label="{alt}">
-<img src="{name}.svg" alt="{alt}. The numbers stand in the table below." loading="lazy"></div>
+<div class="scroll" tabindex="0" role="group" aria-label="{described(name)}">
+{image}</div>
 <figcaption>{caption}</figcaption>
 </figure>
 <ul class="verdicts">{verdicts}</ul>
 <details><summary>The numbers</summary>{_numbers(folder, name)}</details>
-<p class="files"><a href="{name}.svg">SVG</a> <a href="{name}.png">PNG</a>
+{_curves(folder, name)}<p class="files"><a href="{name}.svg">SVG</a> <a href="{name}.png">PNG</a>
 <a href="{name}.csv">all metrics and seeds (CSV)</a>
-<a href="{name}.summary.csv">means and intervals (CSV)</a></p>
+<a href="{name}.summary.csv">means and intervals (CSV)</a>
+{runs if (folder / RUNS).is_file() else ""}</p>
 </section>"""
+
+
+def _curves(folder: Path, name: str) -> str:
+    """The training curves, where there are some: loaded when they are opened."""
+    if not (folder / f"{name}.curves.svg").is_file():
+        return ""
+    alt = f"Training loss by epoch, a panel for each setting of {text(title(name)[0])}."
+    return f"""<details><summary>Training curves</summary>
+<div class="scroll" tabindex="0" role="group" aria-label="{alt}">
+{page.image(folder / f"{name}.curves.svg", f"{name}.curves.svg", alt)}</div>
+<p class="files"><a href="{name}.curves.csv">means over seeds (CSV)</a></p></details>
+"""
 
 
 def _data(folder: Path) -> str:
@@ -140,115 +169,75 @@ def _data(folder: Path) -> str:
     card = folder / "data_card.md"
     if not card.is_file():
         return ""
-    counts = html.escape(card.read_text().splitlines()[2])
+    counts = text(card.read_text().splitlines()[2])
+    sheet = folder / "contact_sheet.png"
     return f"""<section id="data">
 <h2>The data</h2>
 <p>{counts} <a href="data_card.md">Data card</a></p>
-<figure><img src="contact_sheet.png" alt="The first training images, a row a class" loading="lazy">
+<figure><div class="scroll" tabindex="0" role="group" aria-label="contact sheet">
+{page.image(sheet, sheet.name, "The first training images, a row a class")}</div>
 </figure>
 </section>"""
 
 
 def _numbers(folder: Path, name: str) -> str:
     """A table with a row per setting: mean and 95 % interval of its metrics."""
-    rows = _rows(folder / f"{name}.summary.csv")
+    rows = ledger.read(folder / f"{name}.summary.csv")
     present = {row["metric"] for row in rows}
     metrics = [metric for metric in SHOWN if metric in present]
     cells = {}
     for row in rows:
         cells.setdefault(row["setting"], {})[row["metric"]] = row
-    lines = [_line("th", ["setting", *(SHOWN[metric] for metric in metrics), "n"])]
+    lines = []
     for setting, found in cells.items():
         n = next(iter(found.values()))["n"]
         values = [_mean(found[metric]) if metric in found else "" for metric in metrics]
-        lines.append(_line("td", [setting, *values, n]))
-    return f'<div class="scroll" tabindex="0"><table>{"".join(lines)}</table></div>'
+        lines.append(page.row([text(setting), *values, n]))
+    header = ["setting", *(SHOWN[metric] for metric in metrics), "n"]
+    return page.table(f"numbers-{name}", header, lines)
 
 
-def _line(tag: str, cells: list[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>\n"
-
-
-def _mean(row: dict) -> str:
-    if not row["low"]:
-        return f"{float(row['mean']):.1f}"
-    return f"{float(row['mean']):.1f} ± {(float(row['high']) - float(row['low'])) / 2:.1f}"
-
-
-def _kind(verdict: str) -> str:
-    return verdict.replace(" ", "-")
+def _mean(row: dict) -> tuple[str, str]:
+    digits = 2 if abs(float(row["mean"])) < 2 else 1
+    words = f"{float(row['mean']):.{digits}f}"
+    if row["low"]:
+        words += f" ± {(float(row['high']) - float(row['low'])) / 2:.{digits}f}"
+    return words, row["mean"]
 
 
 def _effect_text(row: dict) -> str:
-    return f" ({html.escape(_effect(row))})" if row["effect"] else ""
+    return f" ({text(ledger.effect(row))})" if row["effect"] else ""
 
 
-def _effect(row: dict) -> str:
-    """'+3.2 pp [1.0, 5.4], n=3'"""
-    if not row["effect"]:
-        return ""
-    digits = 1 if row["unit"] == "pp" else 2
-    text = f"{float(row['effect']):+.{digits}f} {row['unit']}"
-    if row["low"]:
-        text += f" [{float(row['low']):.{digits}f}, {float(row['high']):.{digits}f}]"
-    return f"{text}, n={row['n']}"
-
-
-def _claims(claims: list[dict]) -> str:
-    lines = []
+def _claims(folder: Path, claims: list[dict]) -> str:
+    lines, seen = [], set()
     for row in claims:
-        verdict = row["verdict"]
-        badge = f'<span class="badge {_kind(verdict)}">{MARKS[verdict]} {verdict}</span>'
-        words = [row["id"], row["claim"], row["contrast"], _effect(row), row["paper_effect"]]
-        cells = "".join(f"<td>{html.escape(word)}</td>" for word in words)
-        link = f'<a href="#{row["experiment"]}">{html.escape(_title(row["experiment"])[0])}</a>'
-        lines.append(f"<tr>{cells}<td>{badge}</td><td>{link}</td></tr>")
+        name, verdict = row["experiment"], row["verdict"]
+        links = [f'<a href="#{name}">{text(title(name)[0])}</a>'] if name else []
+        if name and (folder / RUNS).is_file():
+            links.append(f'<a href="{RUNS}#{name}">runs</a>')
+        words = [text(row["id"]), text(row["claim"]), text(row["contrast"])]
+        effect = text(ledger.effect(row)), row["effect"]
+        mark = page.badge(verdict) + " *" * ledger.holds(row)
+        cells = [*words, effect, text(row["paper_effect"]), mark, ", ".join(links)]
+        about = f'data-verdict="{page.kind(verdict)}" data-experiment="{text(name)}"'
+        about += f' data-effect="{row["effect"]}"'
+        if row["id"] not in seen:
+            about += f' id="{text(row["id"])}"'
+        seen.add(row["id"])
+        lines.append(page.row(cells, about))
     names = ("id", "claim of the paper", "our contrast", "our effect", "the paper's effect")
-    header = _line("th", [*names, "verdict", "figure"])
+    made = page.table("ledger", [*names, "verdict", "figure"], lines, "sortable wide")
+    verdicts = [page.kind(verdict) for verdict in page.MARKS]
+    experiments = {r["experiment"]: title(r["experiment"])[0] for r in claims if r["experiment"]}
     return f"""<section id="claims">
 <h2>The paper's claims</h2>
 <p>A contrast is computed within every seed, then averaged; brackets are its 95 % interval over the
-seeds (Student t, not corrected for the number of claims). <b>Reproduced</b>: the interval excludes
-zero on the paper's side; <b>contradicted</b>: on the other side; <b>inconclusive</b>: it includes
-zero. What is claimed to hardly matter is judged against the margin that is named with it. Nothing
-here is typed in. <a href="claims.csv">claims.csv</a></p>
-<div class="scroll" tabindex="0"><table class="claims">{header}{"".join(lines)}</table></div>
+seeds (Student t). <b>Reproduced</b>: the interval excludes zero on the paper's side;
+<b>contradicted</b>: on the other side; <b>inconclusive</b>: it includes zero. What is claimed to
+hardly matter is judged against the margin that is named with it. An asterisk: so also at 5 % after
+correction for the number of contrasts (Holm). Of several contrasts of a claim all must be
+reproduced for it to be. Nothing here is typed in. <a href="claims.csv">claims.csv</a></p>
+{page.filters("ledger", verdicts, experiments, effect=True)}
+{made}
 </section>"""
-
-
-STYLE = """
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--paper:#fff;--line:#d8dee4;
---link:#0969da;
---good:#116329;--bad:#a40e26;--open:#5f4b00;--none:#57606a;--tint:#f6f8fa}
-@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9da7b3;--paper:#0d1117;
---line:#30363d;
---link:#6cb6ff;--good:#7ee787;--bad:#ff9492;--open:#f0c85a;--none:#9da7b3;--tint:#161b22}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:60rem;margin:0 auto;padding:1rem}
-h1{font-size:1.7rem;line-height:1.2;margin:.5rem 0}
-h2{font-size:1.25rem;margin:2.5rem 0 .5rem}
-.scale{color:var(--soft);font-weight:400;font-size:1.1rem;white-space:nowrap}
-a{color:var(--link)}
-nav{display:flex;flex-wrap:wrap;gap:.3rem 1rem;margin:1rem 0}
-.counts{display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;list-style:none;padding:0;margin:1rem 0}
-.reproduced{color:var(--good)}.contradicted{color:var(--bad)}
-.inconclusive{color:var(--open)}.not-tested{color:var(--none)}
-.badge{display:inline-block;border:1px solid currentColor;border-radius:1em;padding:0 .6em;
-font-size:.8rem;white-space:nowrap}
-figure{margin:0}
-figcaption{color:var(--soft);font-size:.92rem;margin:.5rem 0}
-.scroll{overflow-x:auto;max-width:100%}
-figure .scroll{background:#fff;border:1px solid var(--line);border-radius:8px}
-img{display:block;width:100%;
-min-width:36rem;max-width:52rem;height:auto;margin:0 auto;padding:.4rem}
-.verdicts{list-style:none;padding:0;margin:.5rem 0}.verdicts li{margin:.35rem 0}
-table{border-collapse:collapse;font-size:.88rem;margin:.5rem 0}
-th,td{border-bottom:1px solid var(--line);padding:.3rem .6rem;text-align:left;vertical-align:top}
-th{background:var(--tint)}
-td{font-variant-numeric:tabular-nums}
-.claims{min-width:52rem}
-.files{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2rem 1rem}
-summary{cursor:pointer;color:var(--link)}
-:focus-visible{outline:2px solid var(--link);outline-offset:2px}
-"""

@@ -13,76 +13,35 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from simclr import keys, results
-from simclr.config import ConfigError, build, merge, nearest, setting, to_dict
+from simclr.config import ConfigError, build, merge, nearest, to_dict
 from simclr.runner import keyed_settings
 from simclr.settings import STAGES
-from workflow import cost
+from workflow import cost, groups
 from workflow.experiments import ORDER
+from workflow.scale import SCALES, Scale, load_scale
 
-SCALES = Path(__file__).parent / "scales"
 PAPER = [keys.ROOT / "data" / "paper" / name for name in ("paper_reported.csv", "claims.csv")]
 UNUSED = "unused"  # results/<scale>/unused/<stage>/<key>: of other plans
-SHORT = 30.0  # seconds on one core: settings that take less share a process
 ALL_STAGES = (*STAGES, "figures")
+# The stages whose results are metrics.
+MEASURES = (
+    "evaluate",
+    "histograms",
+    "finetune",
+    "probe",
+    "transfer",
+    "maps",
+    "examples",
+    "neighbours",
+)
 # The lists of keys that DVC's stages depend on; one DVC stage may cover several of ours.
 LISTS = {
     "prepare": ("prepare",),
     "pretrain": ("pretrain", "supervise"),
-    "evaluate": ("evaluate", "histograms"),
+    "evaluate": MEASURES,
     "figures": ("figures",),
 }
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """`seeds` of one experiment, where it has others than the scale's."""
-
-    seeds: tuple[int, ...] = setting(low=0)
-
-    def check(self):
-        return _bad_seeds(self.seeds)
-
-
-def _bad_seeds(seeds) -> str | None:
-    if not seeds or len(set(seeds)) < len(seeds):
-        return "seeds: give one or more, each once."
-    return None
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The content of workflow/scales/<name>.yaml."""
-
-    title: str = setting()
-    seeds: tuple[int, ...] = setting(low=0)
-    base: dict = setting()  # stage -> settings laid over the defaults of simclr/settings.py
-    experiments: dict = setting()  # experiment -> its grid, and `seeds` if not those above
-    device: str = setting("cpu", choices=("cpu", "cuda"))
-    precision: str = setting("float32", choices=("float32", "bfloat16"))
-    gmacs_per_second: float = setting(20.0, above=0.0)  # measured; only for estimates of time
-    startup_seconds: float = setting(4.0, low=0.0)  # of a process: Python, torch
-
-    def check(self):
-        if problem := _bad_seeds(self.seeds):
-            return problem
-        for stage in self.base:
-            if stage not in STAGES:
-                return f"base.{stage}: unknown stage.{nearest(stage, STAGES)}"
-        for name in self.experiments:
-            if name not in ORDER:
-                return f"experiments.{name}: unknown experiment.{nearest(name, ORDER)}"
-        return None
-
-    def grid(self, experiment: str, where: str = "") -> tuple[dict, tuple[int, ...]]:
-        """Return (grid, seeds) of an experiment. Raises ConfigError for unusable seeds."""
-        grid = self.experiments[experiment] or {}
-        if not isinstance(grid, dict) or "seeds" not in grid:
-            return grid, self.seeds
-        own = {"seeds": grid["seeds"]}
-        return {k: v for k, v in grid.items() if k not in own}, build(Seeds, own, where).seeds
 
 
 @dataclass
@@ -156,75 +115,9 @@ class Plan:
         return [i for i in self.instances.values() if i.key in wanted]
 
     def groups(self, instances) -> dict[str, list[Instance]]:
-        """Instances that one process computes: training and evaluation of a setting, all seeds.
-
-        Starting Python and importing torch takes seconds, as long as a laptop's run: one process
-        per setting pays it once, and settings of an experiment that take seconds share one. (A run
-        on a GPU takes long enough to stand alone.) Names are valid for Snakemake rules. In the
-        order of experiments; within one, the longest first, so that at the end no core waits long
-        for another.
-        """
-        wanted, made = {instance.key for instance in instances}, {}
-        for instance in filter(lambda one: one.key in wanted, self.instances.values()):
-            name = instance.name
-            if instance.settings.get("device") == "cuda":
-                name = f"{instance.stage}_{name}"
-            elif "encoder" in instance.settings or "encoder" in instance.inputs:
-                name = "train_" + name.rsplit(".s", 1)[0]
-            else:
-                name = f"{instance.stage}_{name.rsplit('.s', 1)[0]}"
-            name = "".join(c if c.isalnum() else "_" for c in name)
-            made.setdefault(name, []).append(instance)
-        made = _packed(made)
-
-        def rank(name):
-            first = made[name][0].experiments[:1]  # none: the data, which all need
-            return [ORDER.index(one) for one in first], -_work(made[name])
-
-        return {name: made[name] for name in sorted(made, key=rank)}
-
-
-def _packed(groups: dict[str, list[Instance]]) -> dict[str, list[Instance]]:
-    """Join neighbouring groups that train for the same experiment for a short time in all.
-
-    Groups stand in the plan's order, inputs first, and none that trains reads what other kinds of
-    groups make: two joined ones never wait for each other.
-    """
-    joined, last = {}, {}  # last: experiment -> the group that takes more
-    for name, members in groups.items():
-        if name.startswith("train_"):
-            experiment = members[0].experiments[0]
-            into = last.get(experiment)
-            if into and _work(joined[into]) + _work(members) <= SHORT:
-                joined[into] += members
-                continue
-            last[experiment] = name
-        joined[name] = members
-    return joined
-
-
-def _work(instances) -> float:
-    return sum(instance.seconds for instance in instances)
-
-
-def load_scale(name: str, folder: Path = SCALES) -> Scale:
-    """Read and validate the scale `name`. Raises ConfigError."""
-    return build(Scale, _read_scale(name, folder), f"scale {name}")
-
-
-def _read_scale(name: str, folder: Path) -> dict:
-    known = sorted(p.stem for p in folder.glob("*.yaml"))
-    if name not in known:
-        raise ConfigError(f"scale {name!r}: unknown.{nearest(name, known)}")
-    try:
-        values = yaml.safe_load((folder / f"{name}.yaml").read_text())
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"workflow/scales/{name}.yaml: not valid YAML: {problem}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"workflow/scales/{name}.yaml: expected a mapping.")
-    parent = values.pop("extends", None)
-    return merge(_read_scale(parent, folder), values) if parent else values
+        """What each process computes of these: see workflow/groups.py."""
+        wanted = {instance.key for instance in instances}
+        return groups.make([i for i in self.instances.values() if i.key in wanted])
 
 
 def build_plan(name: str, folder: Path = SCALES) -> Plan:
@@ -250,10 +143,18 @@ def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
         seen.add(one.name)
         for seed in seeds:
             run_name = f"{experiment}.{one.name}.s{seed}"
-            values = merge(scale.base.get(one.stage, {}), one.settings)
-            values = merge(values, {"seed": seed})
-            run = _add(plan, one.stage, values, {"data": data}, run_name, experiment)
-            shown = run
+
+            def add(stage, own, data, name=run_name, seed=seed, **inputs):
+                values = merge(merge(scale.base.get(stage, {}), own), {"seed": seed})
+                return _add(plan, stage, values, {"data": data, **inputs}, name, experiment)
+
+            used, start = data, {}
+            if one.data:
+                other = merge(scale.base.get("prepare", {}), one.data)
+                used = _add(plan, "prepare", other, {}, f"{experiment}.data", experiment)
+            if one.of:
+                start = {"encoder": add(*one.of, data)}
+            run = shown = add(one.stage, one.settings, used, **start)
             if one.stage in ("pretrain", "supervise"):
                 shown = _add(
                     plan,
@@ -311,10 +212,12 @@ def _add(plan, stage, values, inputs, name, experiment, modules=None) -> Instanc
 def _check_sizes(plan: Plan, stage: str, values: dict, name: str) -> None:
     images = _images(plan)
     batch = values.get("batch_size", 0)
-    if stage in ("pretrain", "supervise") and images and batch > images:
+    if stage == "finetune":  # with some of the labels; one image of a class at least
+        images = round(images * values["labels"])
+    if stage in ("pretrain", "supervise", "finetune") and images and batch > images:
         raise ConfigError(
             f"scale {plan.scale}: {name}: batch_size {batch} is larger than the data set "
-            f"({images} training images)."
+            f"({images} training images are used)."
         )
 
 

@@ -17,9 +17,13 @@ from simclr import results
 from simclr.config import ConfigError
 from workflow.plan import ALL_STAGES, LISTS, UNUSED, Plan, settle, write_plan
 from workflow.session import default_scale
+from workflow.summary import FILES as SUMMARY
 
 PUBLISHED = Path("data/published")
 METRICS = "metrics.json"
+# What figures show beside metrics, published with them.
+KINDS = ("curves", "points", "spectrum", "histograms", "examples", "neighbours")
+DRAWN = tuple(f"{name}.csv" for name in KINDS)
 DATA_CARD = ("data_card.md", "contact_sheet.png")
 
 
@@ -27,8 +31,6 @@ def publish(plan: Plan, experiments: list[str] | None = None) -> None:
     """Copy finished figures to paper_figures/<scale>; all of them (then also compare and record)
     or the named `experiments` alone. Raises ResultError where a figure is not there or damaged.
     """
-    from workflow.gallery import write_index
-
     folder = Path("paper_figures") / plan.scale
     wanted = [plan.figure(name) for name in experiments] if experiments else plan.of("figures")
     changed = 0
@@ -36,23 +38,34 @@ def publish(plan: Plan, experiments: list[str] | None = None) -> None:
         source = instance.path(plan.store)
         for name in results.verify(source)["outputs"]:
             changed += results.copy_atomic(source / name, folder / name)
-    for instance in plan.of("prepare"):  # imported metrics come without it: then the card stays
+    for instance in (i for i in plan.of("prepare") if i.name == "data"):  # the scale's own set
         source = instance.path(plan.store)
-        if results.is_finished(source):
-            results.verify(source)
+        if results.is_finished(source):  # imported metrics come without it: then the card stays
+            results.verify(source, DATA_CARD)  # not the images, of which there may be many
             changed += sum(results.copy_atomic(source / name, folder / name) for name in DATA_CARD)
     if experiments is None:
         changed += _remove_others(plan, folder)
-    write_index(folder, plan.scale, plan.settings.title)
+    write_pages(plan)
     print(f"{folder}/index.html: {len(wanted)} figures and tables, {changed} files changed.")
     if experiments is None:
         print(compare_metrics(plan))
         record(plan)
 
 
+def write_pages(plan: Plan) -> None:
+    """Write the pages that browse the published figures of the scale, and of all scales."""
+    from workflow import gallery, overview, runs, summary
+
+    folder = Path("paper_figures") / plan.scale
+    runs.write_runs(plan, read_published(plan.scale), folder)
+    gallery.write_index(folder, plan.scale, plan.settings.title)
+    summary.write_summary(folder)
+    overview.write_overview(folder.parent)
+
+
 def _remove_others(plan: Plan, folder: Path) -> int:
     """Delete what belongs to experiments that the scale no longer has; returns how many files."""
-    keep = {"index.html", "claims.csv", *DATA_CARD}
+    keep = {"index.html", "runs.html", "claims.csv", *SUMMARY, *DATA_CARD}
     for instance in plan.of("figures"):
         keep |= set(results.read_provenance(instance.path(plan.store))["outputs"])
     others = [path for path in folder.iterdir() if path.name not in keep and path.is_file()]
@@ -77,11 +90,30 @@ def _line(instance, store: Path) -> dict | None:
         "stage": instance.stage,
         "key": instance.key,
         "metrics": json.loads((path / METRICS).read_text()),
+        **_drawn(path),
+        **_durations(instance, provenance, store),
         "outputs": provenance["outputs"],
         "hardware": provenance["hardware"],
         "versions": provenance["versions"],
         "code": provenance["code"],
     }
+
+
+def _durations(instance, provenance: dict, store: Path) -> dict:
+    """What the result took, in seconds, and the training of the encoder that it looked at."""
+    found = {"seconds": provenance["seconds"]} if "seconds" in provenance else {}
+    if "encoder" in instance.inputs:
+        stage, key = instance.inputs["encoder"]
+        path = results.folder(store, stage, key)
+        if results.is_finished(path):
+            seconds = results.read_provenance(path).get("seconds")
+            found["training"] = {"key": key, "seconds": seconds}
+    return found
+
+
+def _drawn(path: Path) -> dict:
+    files = {name: (path / name).read_text() for name in DRAWN if (path / name).is_file()}
+    return {"files": files} if files else {}
 
 
 def export_metrics(plan: Plan) -> str:
@@ -94,6 +126,8 @@ def export_metrics(plan: Plan) -> str:
         )
     text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
     results.write_atomic(PUBLISHED / f"{plan.scale}.jsonl", text)
+    if (Path("paper_figures") / plan.scale).is_dir():
+        write_pages(plan)
     return f"{PUBLISHED / plan.scale}.jsonl: {len(lines)} results."
 
 
@@ -167,21 +201,25 @@ def import_metrics(plan: Plan) -> str:
 
 def _import_one(instance, line: dict, path: Path) -> None:
     """Write one imported result folder, after checking the published hash of its metrics."""
-    text = metrics_text(line["metrics"])
-    if hashlib.sha256(text.encode()).hexdigest() != line["outputs"].get(METRICS):
-        raise results.ResultError(
-            f"{PUBLISHED}: {line['name']}: the metrics differ from their recorded SHA-256."
-        )
+    texts = {METRICS: metrics_text(line["metrics"]), **line.get("files", {})}
+    for name, text in texts.items():
+        if hashlib.sha256(text.encode()).hexdigest() != line["outputs"].get(name):
+            raise results.ResultError(
+                f"{PUBLISHED}: {line['name']}: {name} differs from its recorded SHA-256."
+            )
     temporary = path.parent.parent / "tmp" / instance.key
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    (temporary / METRICS).write_text(text)
+    for name, text in texts.items():
+        if name != METRICS and name not in DRAWN:
+            raise results.ResultError(f"{PUBLISHED}: {line['name']}: unexpected file {name}.")
+        (temporary / name).write_text(text)
     provenance = {
         **{name: value for name, value in instance.line().items() if name != "seconds"},
         **{name: line[name] for name in ("hardware", "versions", "code")},
         "imported": True,
-        "outputs": {METRICS: line["outputs"][METRICS]},
+        "outputs": {name: line["outputs"][name] for name in texts},
     }
     (temporary / results.PROVENANCE).write_text(
         json.dumps(provenance, indent=1, sort_keys=True) + "\n"

@@ -1,62 +1,62 @@
-"""Write the tables of verdicts into README.md, from the claims of the published figures.
+"""Write the table of verdicts into README.md, from the claims of the published figures.
 
     python -m workflow.readme
 
-rewrites what stands between `<!-- claims SCALE -->` and `<!-- end -->`. A test compares the two, so
-no number there is typed.
+rewrites what stands between `<!-- claims SCALE SCALE ... -->` and `<!-- end -->`. A test compares
+the two, so no number there is typed.
 """
 
-import csv
 import re
+from collections import Counter
 
 from simclr import keys, results
+from workflow import ledger
 
 README = keys.ROOT / "README.md"
-SECTION = re.compile(r"(<!-- claims (?P<scale>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+SECTION = re.compile(r"(<!-- claims (?P<scales>[\w -]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
     """Return the README's text with every section of claims as it is published now."""
-    return SECTION.sub(lambda found: found[1] + table(found["scale"]) + found[3], text)
+    return SECTION.sub(lambda found: found[1] + table(found["scales"].split()) + found[3], text)
 
 
-def table(scale: str) -> str:
-    """Return the claims of a scale as a Markdown table, with a line that counts the verdicts."""
-    path = keys.ROOT / "paper_figures" / scale / "claims.csv"
-    with open(path, newline="") as file:
-        claims = list(csv.DictReader(file))
-    verdicts = [claim["verdict"] for claim in claims]
-    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in sorted(set(verdicts), key=_rank))
-    lines = [
-        f"Scale `{scale}`: {counts}.",
-        "",
-        "| claim | contrast | here, 95 % interval | n | paper | verdict |",
-        "| --- | --- | ---: | ---: | ---: | --- |",
-    ]
-    for claim in claims:
-        cells = (
-            f"{claim['id']} {claim['claim']}",
-            claim["contrast"],
-            _interval(claim),
-            claim["n"],
-            claim["paper_effect"],
-            claim["verdict"],
-        )
+def table(scales: list[str]) -> str:
+    """Return the ledger of these scales as a Markdown table, with lines that count the verdicts."""
+    root = keys.ROOT / "paper_figures"
+    rows = ledger.over_scales(root, scales)
+    lines = [count(scale, rows, ledger.read(root / scale / "claims.csv")) for scale in scales]
+    lines += ["", f"| claim | paper | {' | '.join(f'`{scale}`' for scale in scales)} |"]
+    lines.append("| --- | --- |" + " --- |" * len(scales))
+    for row in rows:
+        cells = [f"{row['id']} {row['claim']}", row["paper_effect"]]
+        cells += [_cell(row, scale) for scale in scales]
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _rank(verdict: str) -> int:
-    known = ("reproduced", "inconclusive", "contradicted")
-    return known.index(verdict) if verdict in known else len(known)
+def count(scale: str, rows: list[dict], contrasts: list[dict]) -> str:
+    """One line: how many claims have which verdict, and what is left after correction."""
+    counts = Counter(row[f"{scale} verdict"] for row in rows)
+    found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    kept = sum(ledger.holds(row) for row in contrasts)
+    tested = sum(row["verdict"] != "not tested" for row in contrasts)
+    return (
+        f"* Scale `{scale}`: of {len(rows)} claims {found}. Of {tested} contrasts {kept} are "
+        "decided also after correction for their number."
+    )
 
 
-def _interval(claim: dict) -> str:
-    numbers = [claim[name] for name in ("effect", "low", "high")]
-    if not numbers[0]:
-        return ""
-    effect, *ends = [f"{float(value):+.1f}" if value else "?" for value in numbers]
-    return f"{effect} [{', '.join(ends)}]"
+VERDICTS = ("reproduced", "inconclusive", "contradicted", "not tested")
+
+
+def _cell(row: dict, scale: str) -> str:
+    """'**reproduced** 2/3: +3.2 pp [1.0, 5.4], n=3'"""
+    verdict = row[f"{scale} verdict"]
+    if verdict == "not tested":
+        return verdict
+    text = f"**{verdict}**" if verdict != "inconclusive" else verdict
+    return f"{text} {row[f'{scale} contrasts']}: {row[f'{scale} effect']}"
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def run_instances(scale: str, instances: list[dict]) -> int:
     with take, runner.together(instances), _progress_bar() as bar:
         for instance in instances:
             started = time.perf_counter()
-            bar.start(f"{instance['stage']} {instance['name']}")
+            bar.start(f"{instance['stage']} {instance['name']}", _images(store, instance))
             if runner.compute(instance, store, bar.update):
                 bar.finish(_finished_line(store, instance, time.perf_counter() - started))
     return 0
@@ -154,8 +154,23 @@ def _finished_line(store: Path, instance: dict, seconds: float) -> str:
     return text
 
 
+def _images(store: Path, instance: dict) -> int:
+    """How many images a training sees in all its epochs; 0 where that is not known, or none."""
+    epochs = instance["settings"].get("epochs", 0)
+    if instance["stage"] not in runner.TRAINING or "data" not in instance["inputs"]:
+        return 0
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        folder = results.folder(store, *instance["inputs"]["data"])
+        return epochs * sum(json.loads((folder / "data.json").read_text())["train_counts"])
+    return 0
+
+
+SAY_SECONDS = 60.0  # between lines about one result, where nobody watches a bar
+
+
 class _progress_bar:
-    """A bar within one result where a person watches; elsewhere only a line per finished result."""
+    """A bar within one result where a person watches; elsewhere a line a minute, and one at the end
+    of each result."""
 
     def __enter__(self):
         self.bar = None
@@ -165,18 +180,35 @@ class _progress_bar:
         if self.bar is not None:
             self.bar.close()
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, images: int) -> None:
+        self.name, self.images, self.first = name, images, None
+        self.said = time.monotonic()
         if sys.stderr.isatty() and os.environ.get("RANK", "0") == "0":
             from tqdm import tqdm
 
             self.bar = tqdm(total=100, desc=name, leave=False, unit="%", bar_format="{l_bar}{bar}|")
 
     def update(self, done: float, text: str) -> None:
+        now = time.monotonic()
+        self.first = self.first or (now, done)  # what a checkpoint had is not counted as speed
+        text += self._pace(now, done)
         if self.bar is not None:
             self.bar.n = round(100 * done)
             self.bar.set_postfix_str(text, refresh=True)
+        elif now - self.said > SAY_SECONDS:
+            self.said = now
+            print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+
+    def _pace(self, now: float, done: float) -> str:
+        """', 812 images/s, 40 s left' once there is something to judge by."""
+        seconds, share = now - self.first[0], done - self.first[1]
+        if seconds < 1 or share <= 0:
+            return ""
+        speed = f", {self.images * share / seconds:,.0f} images/s" if self.images else ""
+        return f"{speed}, {duration(seconds * (1 - done) / share)} left"
 
     def finish(self, line: str) -> None:
         if self.bar is not None:
             self.bar.close()
+            self.bar = None
         print(line, file=sys.stderr, flush=True)

@@ -2,12 +2,13 @@
 
 A module `workflow/experiments/<name>.py` has
 
-    TITLE, PAPER     its title, and its id in data/paper/paper_reported.csv
+    TITLE, PAPER     its title, and its id, or ids, in data/paper/paper_reported.csv
     CLAIMS           ids of the claims that it tests (data/paper/claims.csv)
     LABELS, CAPTION  the labels of its settings; what is to be seen, in a sentence or two
     settings(grid)   -> list[Setting]: the runs, each of which is repeated for every seed
     draw(table, paper) -> matplotlib Figure
     claims(table)    -> list[workflow.statistics.Claim]
+    FILES            (where there are some) CSV files of the runs that draw() gets as well, by name
 
 `grid` is what the scale's YAML says under `experiments.<name>`. `table` has a row per setting and
 seed: setting, seed, the setting's labels, and the metrics (one who lists `parameters` in LABELS
@@ -19,16 +20,42 @@ import dataclasses
 from typing import NamedTuple
 
 # In the order of execution: those that show something early come first.
-ORDER = ("fig6", "table5", "fig8", "table1", "fig5", "fig7", "fig9")
+ORDER = (
+    *("fig4", "fig6", "table5", "fig8", "table1", "fig5", "fig7", "fig9"),
+    "figb1",
+    *(
+        "table3",
+        "table4",
+        "table6",
+        "table7",
+        "table8",
+        "figb2",
+        "tableb3",
+        "figb3",
+        "figb4",
+        "figb5",
+    ),
+    *("figb8", "variants", "ambiguities", "neighbours"),
+)
+
+# Targets for several at once: `snakemake augmentation`; `core` is all of these.
+FAMILIES = {
+    "augmentation": ("fig6", "table1", "fig5"),
+    "head": ("table5", "fig8"),
+    "scaling": ("fig7", "fig9"),
+}
+FAMILIES["core"] = tuple(name for family in list(FAMILIES.values()) for name in family)
 
 
 class Setting(NamedTuple):
     """One run of an experiment, to be repeated for every seed."""
 
     name: str  # unique in its experiment, [A-Za-z0-9+=._-]
-    stage: str  # pretrain, supervise or histograms
+    stage: str  # pretrain or supervise (evaluated after it), or another, whose metrics are shown
     settings: dict  # laid over the scale's base of that stage
     labels: dict  # columns of the table, plain values
+    of: tuple[str, dict] | None = None  # stage and settings of the encoder that it starts from
+    data: dict | None = None  # laid over the scale's base of `prepare`: another data set
 
 
 def check_lists(grid) -> str | None:

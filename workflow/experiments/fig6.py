@@ -17,6 +17,7 @@ CAPTION = (
     "How often the nearest colour histogram, among the crops of many images, belongs to "
     "another crop of the same image, without and with colour distortion."
 )
+FILES = ("histograms.csv",)
 METRICS = {
     "retrieval_plain_chi2": "without colour distortion",
     "retrieval_distorted_chi2": "with it",
@@ -31,11 +32,13 @@ def settings(grid: dict) -> list[Setting]:
     return [Setting("histograms", "histograms", {}, {})]
 
 
-def draw(table, paper):
-    """Bars: how often the nearest histogram is of the same image, without and with distortion."""
+def draw(table, paper, files=None):
+    """Bars: how often the nearest histogram is of the same image; beside them some histograms."""
     from workflow import drawing, statistics
 
-    figure, (axes,) = drawing.panels(1, 2, height=2.9, width_ratios=[1.5, 1])
+    cells = [["bars", "00", "01"], ["bars", "10", "11"]]
+    figure, panels = drawing.mosaic(cells, height=2.9, width_ratios=[2.6, 1, 1])
+    axes = [panels["bars"]]
     for place, (metric, label) in enumerate(METRICS.items()):
         mean, low, high, _ = statistics.interval(table[metric])
         errors = None if low != low else [[mean - low], [high - mean]]
@@ -51,13 +54,30 @@ def draw(table, paper):
     axes[0].set_xlim(0, 100)
     axes[0].set_xlabel("nearest histogram is of the same image (%)")
     axes[0].set_title(drawing.OURS)
-    drawing.no_numbers(
-        axes[1],
-        "The paper shows histograms of four crops\nof two images: alike within an image\n"
-        "without colour distortion, not with it.\nIt gives no number.",
-    )
-    axes[1].set_title("Paper")
+    _histograms(panels, (files or {}).get("histograms.csv"), drawing)
     return figure
+
+
+def _histograms(panels, rows, drawing) -> None:
+    """In the paper's form: four crops (lines) of two images, without and with distortion."""
+    for image in (0, 1):
+        for distorted in (0, 1):
+            axes = panels[f"{image}{distorted}"]
+            if rows is not None:
+                chosen = rows[(rows["seed"] == rows["seed"].min()) & (rows["image"] == image)]
+                chosen = chosen[chosen["distorted"] == distorted]
+                for crop, part in chosen.groupby("crop"):
+                    color = drawing.COLORS[drawing.SERIES[crop % len(drawing.SERIES)]]
+                    axes.plot(part["bin"], part["density"], color=color, linewidth=0.8)
+            axes.tick_params(labelsize=6.5)
+            axes.set_yticks([])
+            if image == 0:
+                axes.set_title("with distortion" if distorted else "without", fontsize=8)
+                axes.set_xticklabels([])
+            else:
+                axes.set_xlabel("intensity (bin)", fontsize=7.5)
+            if distorted == 0:
+                axes.set_ylabel(f"image {image + 1}", fontsize=8)
 
 
 def claims(table) -> list:

@@ -51,9 +51,9 @@ def draw(table, paper):
     from workflow import drawing, statistics
 
     figure, (axes,) = drawing.panels(1, 2, height=4.2)
-    _panel(axes[0], statistics.summary(table, ["batch", "epochs"], METRIC), drawing)
+    panel(axes[0], statistics.summary(table, ["batch", "epochs"], METRIC), drawing)
     axes[0].set_title(drawing.OURS)
-    _panel(axes[1], _theirs(paper), drawing)
+    panel(axes[1], _theirs(paper), drawing)
     axes[1].set_title(drawing.PAPER)
     for one in axes:
         one.set_xlabel("training epochs")
@@ -72,7 +72,7 @@ def _theirs(paper):
     )
 
 
-def _panel(axes, rows, drawing) -> None:
+def panel(axes, rows, drawing) -> None:
     for series, batch in enumerate(sorted(set(rows["batch"]))):
         chosen = rows[rows["batch"] == batch].sort_values("epochs")
         drawing.points(axes, chosen["epochs"], chosen, f"{batch}", series)

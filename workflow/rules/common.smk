@@ -5,6 +5,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from simclr.config import ConfigError
 from simclr.results import PROVENANCE
+from workflow.experiments import FAMILIES
 from workflow.plan import LISTS, build_plan, check_data, write_plan
 from workflow.session import (
     begin,

@@ -22,6 +22,28 @@ for figure in PLAN.of("figures"):
             " 2>&1 | tee {log:q} >&2"
 
 
+# `snakemake augmentation`: a family of figures, published; `snakemake core`: those of three families.
+for family, members in FAMILIES.items():
+    figures = [one for one in PLAN.of("figures") if one.name in members]
+
+    rule:
+        name:
+            family
+        input:
+            unfinished(figures),
+        log:
+            f"{PLAN.store}/logs/publish_{family}.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            scale=PLAN.scale,
+            figures=[one.name for one in figures],
+        shell:
+            "python -m simclr publish {params.scale:q} --figures {params.figures:q}"
+            " 2>&1 | tee {log:q} >&2"
+
+
 # `snakemake pretrain`: one stage (DVC's stages call these); what it recorded is verified.
 for stage, covered in LISTS.items():
 

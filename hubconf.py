@@ -1,0 +1,10 @@
+"""For torch.hub: `torch.hub.load("PATH", "encoder", "fig8.nonlinear-32.s0", source="local")`."""
+
+dependencies = ["torch", "safetensors", "yaml", "PIL"]
+
+
+def encoder(name: str, scale: str | None = None):
+    """The frozen encoder of a training by its name in `simclr plan --list`, computed here."""
+    from simclr.use import find, load_encoder
+
+    return load_encoder(find(name, scale))

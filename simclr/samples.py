@@ -1,0 +1,27 @@
+"""Images as text: rows of a CSV file, so that what a figure shows can be published with metrics."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+
+def write(path: Path, header: tuple, rows: list[tuple]) -> None:
+    """Write rows; a cell that is an array uint8 [3, S, S] becomes hexadecimal digits."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([_text(cell) for cell in row] for row in rows)
+
+
+def _text(cell):
+    if not isinstance(cell, np.ndarray):
+        return cell
+    return np.ascontiguousarray(cell).tobytes().hex()
+
+
+def picture(text: str) -> np.ndarray:
+    """Return the image, uint8 [S, S, 3], of a cell that `write` made."""
+    values = np.frombuffer(bytes.fromhex(text), np.uint8)
+    side = round((len(values) / 3) ** 0.5)
+    return values.reshape(3, side, side).transpose(1, 2, 0)

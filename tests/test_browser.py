@@ -1,0 +1,206 @@
+"""The published pages in a real browser, opened from disk: no errors, no overflow, it works."""
+
+import re
+import shutil
+
+import pytest
+
+from tests.synthetic import ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FIGURES = ROOT / "paper_figures"
+PAGES = sorted(path.relative_to(FIGURES).as_posix() for path in FIGURES.rglob("*.html"))
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """visit(name, **options of the context) -> the page, with its errors and requests noted."""
+    contexts = []
+
+    def opened(name, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.problems, page.asked = [], []
+        page.on(
+            "console",
+            lambda said: (
+                page.problems.append(said.text) if said.type in ("error", "warning") else None
+            ),
+        )
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("requestfailed", lambda request: page.problems.append(request.url))
+        page.on("request", lambda request: page.asked.append(request.url))
+        file, _, place = name.partition("#")
+        page.goto((FIGURES / file).as_uri() + ("#" + place if place else ""))
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def see_all(page):
+    """Scroll through the page, so that lazy images are loaded; wait for those that are shown."""
+    page.evaluate(
+        """async () => {
+            for (let y = 0; y < document.body.scrollHeight; y += 500) {
+                scrollTo(0, y);
+                await new Promise((done) => setTimeout(done, 15));
+            }
+            const shown = [...document.images].filter((one) => one.checkVisibility());
+            for (const one of shown) one.loading = "eager";
+            await Promise.all(shown.map((one) => one.decode()));
+        }"""
+    )
+
+
+def test_all_pages_are_there():
+    assert {"index.html", "tiny/index.html", "tiny/runs.html", "small/index.html"} <= set(PAGES)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_errors_and_nothing_from_the_network(visit, name):
+    page = visit(name)
+    see_all(page)
+    assert page.problems == []
+    assert all(url.startswith(("file:", "data:")) for url in page.asked)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_scrolls_down_alone(visit, name, scheme):
+    page = visit(name, viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    for opened in page.locator("details").all()[:8]:
+        opened.evaluate("one => { one.open = true; }")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 360
+    style = "getComputedStyle(document.body)"
+    colors = page.evaluate(f"[{style}.color, {style}.backgroundColor]")
+    assert contrast(*colors) > 7
+
+
+def contrast(ink: str, paper: str) -> float:
+    """WCAG's contrast ratio of two colours as CSS writes them."""
+
+    def luminance(color):
+        parts = [int(x) / 255 for x in color.removeprefix("rgb(").removesuffix(")").split(",")]
+        linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(ink), luminance(paper)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_a_page_and_its_images_are_light():
+    for name in PAGES:
+        folder = (FIGURES / name).parent
+        text = (FIGURES / name).read_text()
+        shown = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)  # loaded when opened
+        images = set(re.findall(r'<img src="([^"]+)"', shown))
+        if name == "index.html":  # one scale at a time
+            images = {image for image in images if image.startswith("tiny/")}
+        weight = len(text.encode()) + sum((folder / image).stat().st_size for image in images)
+        assert weight < 3e6, (name, weight)
+
+
+def test_first_paint_waits_for_no_image(visit):
+    page = visit("tiny/index.html", viewport={"width": 1280, "height": 800})
+    images = page.locator("img").count()
+    loaded = {url for url in page.asked if url.endswith((".svg", ".png"))}
+    assert images > 15 and len(loaded) < images / 2
+
+
+def rows(page):
+    return page.locator("#ledger tbody tr:visible")
+
+
+def test_the_ledger_is_filtered_and_sorted(visit):
+    page = visit("tiny/index.html")
+    every = rows(page).count()
+    assert every >= 42
+    page.get_by_label("verdict", exact=True).select_option("reproduced")
+    some = rows(page).count()
+    assert 0 < some < every
+    assert all("reproduced" in text for text in rows(page).all_inner_texts())
+    assert page.locator("output").inner_text() == f"{some} of {every}"
+    page.get_by_label("figure or table", exact=True).select_option("fig5")
+    assert {row.get_attribute("data-experiment") for row in rows(page).all()} == {"fig5"}
+    page.get_by_role("button", name="all", exact=True).click()
+    page.wait_for_function(f"document.querySelector('output').innerText.startsWith('{every} ')")
+    page.get_by_label("effect at least").fill("20")
+    assert all(abs(float(r.get_attribute("data-effect"))) >= 20 for r in rows(page).all())
+    page.get_by_label("effect at least").fill("")
+    page.get_by_label("words").fill("histogram")
+    assert 0 < rows(page).count() < 5
+    page.get_by_label("words").fill("")
+
+    head = page.locator("#ledger th").nth(3)
+    for order in ("ascending", "descending"):
+        head.get_by_role("button").click()
+        assert head.get_attribute("aria-sort") == order
+        effects = [r.get_attribute("data-effect") for r in rows(page).all()]
+        numbers = [float(effect) for effect in effects if effect]
+        assert numbers == sorted(numbers, reverse=order == "descending")
+
+
+def test_the_scale_is_switched_in_place(visit):
+    page = visit("index.html")
+    figure = page.locator("#fig5")
+    figure.scroll_into_view_if_needed()
+    shown = figure.locator("img:visible")
+    assert shown.count() == 1
+    before = shown.get_attribute("src")
+    other = figure.get_by_role("radio").nth(1)
+    other.check()
+    assert shown.count() == 1 and shown.get_attribute("src") != before
+    assert page.problems == []
+
+    page = visit("tiny/index.html#fig8")
+    page.get_by_role("link", name="small", exact=True).click()
+    assert page.url.endswith("small/index.html#fig8")
+    assert page.locator("#fig8").bounding_box()["y"] < 800
+
+
+def test_tables_are_copied_as_csv(visit):
+    page = visit("tiny/index.html", permissions=["clipboard-read", "clipboard-write"])
+    page.locator('[data-copy="ledger"]').click()
+    page.wait_for_function("document.querySelector('[data-copy=ledger]').innerText === 'Copied'")
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert text.startswith("id,claim of the paper,our contrast,")
+    assert text.count("\n") == rows(page).count() + 1
+
+
+def test_the_keyboard_reaches_everything(visit):
+    page = visit("tiny/index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+    seen = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.tagName"))
+    assert {"A", "DIV"} <= seen  # links, and what scrolls sideways
+    page.get_by_label("verdict", exact=True).focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("output").inner_text() != ""
+
+
+def test_without_scripts_everything_is_there(visit):
+    page = visit("tiny/index.html", java_script_enabled=False)
+    assert rows(page).count() >= 42
+    assert page.locator("form:visible").count() == 0
+    page = visit("index.html", java_script_enabled=False)
+    assert page.locator("#fig5 img:visible").count() == 2

@@ -1,0 +1,106 @@
+"""Images of augmentations and of nearest neighbours: what figures 4 and `neighbours` show."""
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from simclr import examples, neighbours, packed, pretrain, samples
+from simclr.config import build
+from simclr.settings import Examples, Neighbours
+from tests.training import contents, prepare_data, pretrain_settings, run
+from workflow import drawing
+from workflow.experiments import fig4
+from workflow.experiments import neighbours as shown
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return prepare_data(tmp_path_factory.mktemp("examples") / "data")
+
+
+def rows(path) -> list[dict]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_pictures_read_back(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (3, 5, 5)).astype(np.uint8)
+    samples.write(tmp_path / "a.csv", ("name", "pixels"), [("x", image), ("y", image[:, ::-1])])
+    first, second = rows(tmp_path / "a.csv")
+    assert (samples.picture(first["pixels"]) == image.transpose(1, 2, 0)).all()
+    assert (samples.picture(second["pixels"]) == image[:, ::-1].transpose(1, 2, 0)).all()
+
+
+def test_examples_show_what_each_operator_does(data, tmp_path):
+    settings = build(
+        Examples, {"images": 4, "views": {"operators": ["crop", "color"], "blur_radius": 1}}
+    )
+    out = run(examples, settings, data, tmp_path / "a")
+    again = run(examples, settings, data, tmp_path / "b")
+    assert contents(out) == contents(again)
+    found = {}
+    for row in rows(out / "examples.csv"):
+        found.setdefault(row["operator"], []).append(samples.picture(row["pixels"]).astype(int))
+    assert set(found) == {"original", *examples.SINGLE, "views"}
+    originals = found["original"]
+    assert len(originals) == 4 and len(found["views"]) == 8
+    test = packed.load(data)
+    for label, image in enumerate(originals):
+        same = (test.test_images.transpose(0, 2, 3, 1) == image).all((1, 2, 3))
+        assert label in test.test_labels[same]
+    for image, flipped in zip(originals, found["flip"], strict=True):
+        assert (image[:, ::-1] == flipped).all()  # shown flipped, always
+    metrics = json.loads((out / "metrics.json").read_text())
+    for name in examples.SINGLE:
+        change = np.mean([abs(a - b).mean() for a, b in zip(originals, found[name], strict=True)])
+        assert metrics[f"shift_{name}"] == pytest.approx(change / 2.55, rel=1e-4)
+        assert change > 0.5, name
+
+
+def test_neighbours_are_those_of_a_naive_search():
+    draws = torch.Generator().manual_seed(0)
+    train, test = torch.randn(30, 5, generator=draws), torch.randn(4, 5, generator=draws)
+    found = neighbours.nearest(train, test, 3)
+    for query, indices in zip(test, found, strict=True):
+        cosines = [float(query @ x / query.norm() / x.norm()) for x in train]
+        assert indices.tolist() == sorted(range(30), key=cosines.__getitem__)[:-4:-1]
+
+
+@pytest.fixture(scope="module")
+def searched(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("searched")
+    trained = run(pretrain, pretrain_settings(epochs=1), data, folder / "encoder")
+    settings = build(Neighbours, {"queries": 3, "nearest": 2})
+    return run(neighbours, settings, data, folder / "found", encoder=trained)
+
+
+def test_the_share_of_the_class_and_the_pictures(data, searched):
+    found = rows(searched / "neighbours.csv")
+    assert len(found) == 2 * 3 * (1 + 2)
+    test = packed.load(data)
+    for row in found:
+        split = "test" if row["rank"] == "0" else "train"
+        images, labels = getattr(test, f"{split}_images"), getattr(test, f"{split}_labels")
+        same = (images.transpose(0, 2, 3, 1) == samples.picture(row["pixels"])).all((1, 2, 3))
+        assert int(row["label"]) in labels[same]
+    metrics = json.loads((searched / "metrics.json").read_text())
+    assert set(metrics) == {"neighbours_h", "neighbours_z"}
+    assert all(0 <= value <= 100 for value in metrics.values())
+
+
+def test_both_figures_show_them(data, searched, tmp_path):
+    made = run(examples, build(Examples, {}), data, tmp_path / "a")
+    pictures = pd.read_csv(made / "examples.csv").assign(seed=0)
+    found = pd.read_csv(searched / "neighbours.csv").assign(seed=0)
+    with drawing.style():
+        first = fig4.draw(None, None, {"examples.csv": pictures})
+        table = pd.DataFrame([{"neighbours_h": 50.0, "neighbours_z": 40.0}])
+        second = shown.draw(table, None, {"neighbours.csv": found})
+    for figure, images in ((first, 6 * 11), (second, 3 * 6)):
+        assert isinstance(figure, Figure)
+        assert sum(len(axes.images) for axes in figure.axes) == images

@@ -1,0 +1,114 @@
+"""The ledger: corrected p, verdicts on claims from those on contrasts, the table over scales."""
+
+import csv
+import importlib
+import shutil
+
+import pytest
+import scipy.stats
+
+from tests import synthetic
+from workflow import figures, gallery, ledger, overview
+from workflow.experiments import ORDER
+
+
+def test_holm_is_the_step_down_method():
+    assert ledger.holm([]) == []
+    assert ledger.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    values = [0.2, 0.001, 0.04, 0.9, 0.04, 0.0]
+    corrected = ledger.holm(values)
+    assert all(c >= p for c, p in zip(corrected, values, strict=True)) and max(corrected) <= 1
+    # Never more lenient than Benjamini-Hochberg, never stricter than Bonferroni.
+    lenient = scipy.stats.false_discovery_control(values)
+    for p, c, low in zip(values, corrected, lenient, strict=True):
+        assert low <= c + 1e-12 and c <= min(1, len(values) * p) + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "verdict"),
+    [
+        (["reproduced"], "reproduced"),
+        (["reproduced", "not tested"], "reproduced"),
+        (["reproduced", "inconclusive"], "inconclusive"),
+        (["reproduced", "contradicted"], "inconclusive"),
+        (["contradicted", "inconclusive"], "contradicted"),
+        (["inconclusive"], "inconclusive"),
+        (["not tested"], "not tested"),
+        ([], "not tested"),
+    ],
+)
+def test_the_verdict_on_a_claim(contrasts, verdict):
+    assert ledger.verdict([{"verdict": one} for one in contrasts]) == verdict
+
+
+@pytest.fixture(scope="module")
+def root(drawn, tmp_path_factory):
+    """Made-up figures of two scales, the second of two experiments alone."""
+    root = tmp_path_factory.mktemp("ledger") / "paper_figures"
+    shutil.copytree(drawn, root)
+    for scale in ("tiny", "small"):
+        gallery.write_index(root / scale, scale, "made up")
+    overview.write_overview(root)
+    return root
+
+
+def test_every_claim_of_the_paper_is_in_the_ledger_of_every_scale(root):
+    said = [row["id"] for row in ledger.read(ledger.CLAIMS)]
+    assert said == [f"C{number:02}" for number in range(1, 43)]
+    tested = {name for one in ORDER for name in module(one).CLAIMS}
+    assert tested == set(said)  # each by some experiment
+    for scale in ("tiny", "small"):
+        rows = ledger.read(root / scale / "claims.csv")
+        assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+        assert {row["id"] for row in rows} == set(said)
+    absent = {row["id"] for row in rows if row["contrast"] == "no experiment of this scale"}
+    assert absent == set(said) - {"C06", "C18"}
+    assert {row["verdict"] for row in rows if row["id"] in absent} == {"not tested"}
+
+
+def module(name):
+    return importlib.import_module(f"workflow.experiments.{name}")
+
+
+def test_p_belongs_to_the_interval_and_is_corrected_over_all_contrasts(root):
+    rows = [row for row in ledger.read(root / "tiny" / "claims.csv") if row["p"]]
+    assert len(rows) > 40
+    for row in rows:
+        decided = row["verdict"] in ("reproduced", "contradicted")
+        assert (float(row["p"]) < 0.05) == decided, row
+        assert float(row["p_holm"]) >= float(row["p"]) * 0.999
+        assert ledger.holds(row) <= decided
+    wanted = ledger.holm([float(row["p"]) for row in rows])
+    found = [float(row["p_holm"]) for row in rows]
+    assert found == pytest.approx(wanted, rel=1e-3)
+
+
+def test_the_table_over_scales(root):
+    rows = ledger.read(root / "claims.csv")
+    assert len(rows) == 42
+    by_id = {row["id"]: row for row in rows}
+    assert by_id["C01"]["small verdict"] == "not tested" and by_id["C01"]["small effect"] == ""
+    assert by_id["C01"]["tiny contrasts"].endswith("/3")
+    assert by_id["C18"]["small contrasts"].endswith("/4")
+
+
+def test_a_metric_changed_by_hand_flips_the_verdict_everywhere(root, tmp_path):
+    rows = synthetic.rows("tiny", "table3")
+    for row in rows:
+        for name in [name for name in row if name.startswith("probe_")]:
+            row[name] = 50.0 + row["seed"] + (5.0 if name.endswith("_h") else 0.0)
+    verdicts = []
+    for number, change in enumerate((0.0, -10.0)):
+        for row in rows:
+            for name in [name for name in row if name.endswith("_h")]:
+                row[name] += change + 0.1 * row["seed"]
+        folder = tmp_path / str(number) / "tiny"
+        folder.mkdir(parents=True)
+        about = {"scale": "tiny", "title": "made up", "seeds": 3}
+        figures.draw("table3", rows, about, folder)
+        gallery.write_index(folder, "tiny", "made up")
+        overview.write_overview(folder.parent)
+        with open(folder.parent / "claims.csv", newline="") as file:
+            table = {row["id"]: row for row in csv.DictReader(file)}
+        verdicts.append(table["C18"]["tiny verdict"])
+    assert verdicts == ["reproduced", "contradicted"]

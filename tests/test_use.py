@@ -1,0 +1,94 @@
+"""Trained encoders in use: by name, through torch.hub, in torchvision's ResNet, on a folder."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.models import resnet18, resnet50
+
+from simclr import images, pretrain, use
+from simclr.config import ConfigError, DataError
+from simclr.encoder import build_encoder
+from simclr.settings import Encoder
+from tests.project import Project
+from tests.training import prepare_data, pretrain_settings, run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("use")
+    data = prepare_data(folder / "data")
+    return run(pretrain, pretrain_settings(epochs=1), data, folder / "encoder")
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    draws = np.random.default_rng(0)
+    folder = tmp_path / "photographs"
+    for name, size in (("b/one.png", (20, 12)), ("a.JPG", (9, 9)), ("c.png", (8, 8))):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = draws.integers(0, 256, (*size, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def test_features_are_those_of_each_image_alone(trained, photographs):
+    encoder = use.load_encoder(trained)
+    files = use.image_files(photographs)
+    assert [file.name for file in files] == ["a.JPG", "one.png", "c.png"]
+    found = use.features(encoder, files, 8)
+    assert found.dtype == np.float32 and found.shape == (3, encoder.feature_dim)
+    for file, row in zip(files, found, strict=True):
+        pixels = torch.from_numpy(images.decode(file.read_bytes(), 8, "x").copy())[None]
+        alone = encoder(pixels.float() / 255)[0]
+        assert torch.allclose(alone, torch.from_numpy(row), atol=1e-5)
+    assert not any(p.requires_grad for p in encoder.parameters()) and not encoder.training
+
+
+def test_torchvisions_model_computes_the_same():
+    draws = torch.Generator().manual_seed(0)
+    encoder = build_encoder(Encoder(depth=50), draws).eval()
+    model = use.into_torchvision(encoder, resnet50(weights=None)).eval()
+    model.fc = torch.nn.Identity()
+    x = torch.rand(2, 3, 65, 65, generator=draws)  # of odd sides both pad alike
+    with torch.no_grad():
+        assert torch.allclose(model(x), encoder(x), atol=1e-4)
+    with pytest.raises(ConfigError, match="depth"):
+        use.into_torchvision(encoder, resnet18(weights=None))
+
+
+def test_mistakes_are_named(trained, photographs, tmp_path):
+    with pytest.raises(ConfigError, match="no such folder"):
+        use.image_files(tmp_path / "absent")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no images"):
+        use.image_files(tmp_path / "empty")
+    (photographs / "c.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"c\.png"):
+        use.features(use.load_encoder(trained), use.image_files(photographs), 8)
+    with pytest.raises(ConfigError, match=r"encoder\.safetensors"):
+        use.load_encoder(tmp_path)
+
+
+def test_the_command_and_torch_hub(photographs, tmp_path):
+    project = Project.create(tmp_path / "project")
+    name = "table5.l2-0.5.s0"
+    arguments = ("features", "mini", name, str(photographs))
+    refused = project.simclr(*arguments, check=False)
+    assert refused.returncode == 2 and "not computed here" in refused.stdout
+    project.simclr("run", "mini", "--only", name, "--stage", "pretrain")
+    printed = project.simclr(*arguments).stdout
+    assert "of 3 images at 8 pixels" in printed
+    with np.load(photographs / "features.npz", allow_pickle=False) as file:
+        found, names = file["features"], file["files"].tolist()
+    assert names == ["a.JPG", "b/one.png", "c.png"]
+    code = (
+        "import sys, torch, numpy as np\n"
+        f"encoder = torch.hub.load('.', 'encoder', '{name}', 'mini', source='local')\n"
+        "print(type(encoder).__name__, encoder.feature_dim)\n"
+    )
+    done = project._run([sys.executable, "-c", code], check=True)
+    assert done.stdout.split()[-1] == str(found.shape[1])

@@ -1,0 +1,76 @@
+"""Does it matter which one you follow? Where paper and code differ or are silent (SPEC: section 9).
+
+One change to a base setting each: blur's width drawn for each image (as the paper reads) or once a
+batch (as the code does); brightness additive (first code) or multiplicative (later code, PyTorch);
+batch norm in the head (code) or not (the paper's formula); negatives from both views (equation 1)
+or from the other view alone (the comparison of losses).
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import build, setting
+from workflow.experiments import Setting, check_lists
+
+TITLE = "Ambiguities: does it matter which one you follow?"
+PAPER = ()
+CLAIMS = ()
+LABELS = ("choice",)
+CAPTION = "Linear evaluation: one way to read the paper minus the other."
+PAIRS = {  # what is shown -> the two choices
+    "blur's width per batch, minus per image": ("blur-batch", "blur-image"),
+    "brightness additive, minus multiplicative": ("additive", "multiplicative"),
+    "head without batch norm, minus with it": ("head-plain", "head-norm"),
+    "negatives of the other view, minus of both": ("one-view", "both-views"),
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    operators: tuple[str, ...] = setting(("crop", "flip", "color"))  # of the base setting
+    epochs: int = setting(0, low=0)  # 0: those of the base setting
+    check = check_lists
+
+
+def settings(grid: dict) -> list[Setting]:
+    """Both choices of each pair."""
+    grid = build(Grid, grid, "experiments.ambiguities")
+    blurred = [*grid.operators, "blur"]
+    made = {
+        "blur-image": {"views": {"operators": blurred}},
+        "blur-batch": {"views": {"operators": blurred, "blur_sigma": "batch"}},
+        "multiplicative": {"views": {"brightness": "multiplicative"}},
+        "additive": {"views": {"brightness": "additive"}},
+        "head-norm": {"head": {"batch_norm": True}},
+        "head-plain": {"head": {"batch_norm": False}},
+        "both-views": {"loss": {"negatives": "both_views"}},
+        "one-view": {"loss": {"negatives": "other_view"}},
+    }
+    length = {"epochs": grid.epochs} if grid.epochs else {}
+    return [
+        Setting(name, "pretrain", {**how, **length}, {"choice": name}) for name, how in made.items()
+    ]
+
+
+def draw(table, paper):
+    """Differences with intervals; the paper has no numbers."""
+    import pandas as pd
+
+    from workflow import drawing, statistics
+
+    figure, (axes,) = drawing.panels(1, 1, height=2.6)
+    linear = {
+        name: statistics.per_seed(table, "linear_h", choice=name) for name in set(table["choice"])
+    }
+    rows = [
+        (name, *statistics.interval(linear[one] - linear[other])[:3])
+        for name, (one, other) in PAIRS.items()
+    ]
+    drawing.differences(axes[0], pd.DataFrame(rows, columns=["name", "mean", "low", "high"]))
+    axes[0].set_title(drawing.OURS)
+    axes[0].set_xlabel("difference in linear evaluation (points)")
+    return figure
+
+
+def claims(table) -> list:
+    """None: the paper claims nothing about them."""
+    return []

@@ -1,0 +1,144 @@
+"""Tables 6, 7, B.2, B.4: few labels (paper 6, B.2, B.5). Fine-tuning against training from scratch.
+
+The pre-trained encoder is fine-tuned on 1, 10 and 100 % of the labels, classes balanced, crop and
+flip alone; beside it the same encoder from new weights, on the same images. (The paper's supervised
+baselines with few labels are those of Zhai et al., tuned with more augmentation.)
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import build, setting
+from workflow.experiments import Setting
+
+TITLE = "Tables 7, B.2, B.4: fine-tuning with few labels"
+PAPER = ("Table B.4", "Table B.2", "Table B.3")
+CLAIMS = ("C37", "C38", "C39")
+LABELS = ("method", "width", "labels")
+CAPTION = (
+    "Top-1 accuracy after training on a share of the labels: the pre-trained encoder, and the "
+    "same encoder from new weights. (The paper's with all labels: after pre-training with broader "
+    "augmentation, Table B.2; from scratch with crops alone, Table B.3.)"
+)
+METRIC = "finetune_top1"
+FINE, NEW = "SimCLR, fine-tuned", "from scratch"
+
+
+@dataclass(frozen=True)
+class Grid:
+    widths: tuple[int, ...] = setting((1, 2, 4), choices=(1, 2, 4))
+    labels: tuple[float, ...] = setting((0.01, 0.1, 1.0), above=0.0, high=1.0)
+    epochs: tuple[int, ...] = setting((60, 30, 30), low=1)  # of fine-tuning, for each share
+    scratch_epochs: tuple[int, ...] = setting((200, 100, 90), low=1)
+    batches: tuple[int, ...] = setting((4096, 4096, 4096), low=2)
+    base_lr: float = setting(0.05, above=0.0)  # of fine-tuning
+    scratch_lr: float = setting(0.1, above=0.0)
+
+    def check(self):
+        lengths = {len(x) for x in (self.labels, self.epochs, self.scratch_epochs, self.batches)}
+        if lengths != {len(self.labels)} or not self.labels:
+            return "labels, epochs, scratch_epochs, batches: give one of each for every share."
+        return None
+
+
+def settings(grid: dict) -> list[Setting]:
+    """Both methods for each width and share of the labels (label `labels`: percent)."""
+    grid = build(Grid, grid, "experiments.table7")
+    made = []
+    for width in grid.widths:
+        encoder = {"encoder": {"width": width}}
+        each = zip(grid.labels, grid.epochs, grid.scratch_epochs, grid.batches, strict=True)
+        for share, epochs, scratch, batch in each:
+            labels = {"width": width, "labels": 100 * share}
+            name = f"w{width}-{100 * share:g}"
+            common = {"labels": share, "batch_size": batch, **encoder}
+            fine = {**common, "epochs": epochs, "optimizer": {"base_lr": grid.base_lr}}
+            new = {**common, "epochs": scratch, "optimizer": {"base_lr": grid.scratch_lr}}
+            of = ("pretrain", encoder)
+            made.append(Setting(f"fine-{name}", "finetune", fine, {**labels, "method": FINE}, of))
+            made.append(Setting(f"new-{name}", "finetune", new, {**labels, "method": NEW}))
+    return made
+
+
+def draw(table, paper):
+    """Accuracy over the share of the labels, a line for each width and method."""
+    from workflow import drawing, statistics
+
+    figure, (axes,) = drawing.panels(1, 2, height=4.2)
+    _panel(axes[0], statistics.summary(table, ["method", "width", "labels"], METRIC), drawing)
+    axes[0].set_title(drawing.OURS)
+    axes[0].set_ylabel(drawing.ACCURACY)
+    _panel(axes[1], _theirs(paper), drawing)
+    axes[1].set_title("Paper (ImageNet)")
+    for one in axes:
+        one.set_xlabel("labels used (%)")
+    drawing.legend(figure, axes[::-1], ncols=3)
+    return figure
+
+
+def _theirs(paper):
+    """The paper's rows in the form of ours; only the default augmentation, where it has that."""
+    few = paper["row"].str.match(r"SimCLR R50|Supervised baseline R50")
+    tuned = paper["row"].str.contains("broader") & (paper["column"] == "labels 100% top-1")
+    scratch = paper["row"].str.contains("90ep") & (paper["column"] == "Crop")
+    rows = paper[(few | tuned | scratch) & paper["metric"].str.endswith("top-1")]
+    new = rows["row"].str.lower().str.startswith("supervised")
+    width = rows["row"].str.extract(r"\((\d)x\)")[0].fillna("1").astype(int)
+    share = rows["column"].str.extract(r"(\d+)%")[0].fillna("100").astype(float)
+    method = new.map({True: NEW, False: FINE})
+    return rows.assign(method=method, width=width, labels=share, mean=rows["value"])
+
+
+def _panel(axes, rows, drawing) -> None:
+    for series, width in enumerate(sorted(set(rows["width"]))):
+        for method, line, marker in ((FINE, "-", "o"), (NEW, ":", "s")):
+            chosen = rows[(rows["width"] == width) & (rows["method"] == method)]
+            if len(chosen):
+                chosen = chosen.sort_values("labels")
+                label = f"{method}, {width}x"
+                drawing.points(axes, chosen["labels"], chosen, label, series, line, marker)
+    drawing.plain_log(axes, 10, [int(x) for x in sorted(set(rows["labels"]))])
+
+
+def claims(table) -> list:
+    """C37, C38, C39."""
+    from workflow import statistics as st
+
+    narrow, wide = int(table["width"].min()), int(table["width"].max())
+    few, every = table["labels"].min(), table["labels"].max()
+
+    def accuracy(method, width, labels):
+        return st.per_seed(table, METRIC, method=method, width=width, labels=labels)
+
+    def gain(width, labels):
+        return accuracy(FINE, width, labels) - accuracy(NEW, width, labels)
+
+    made = [
+        st.directional(
+            "C37", f"{share:g} % of the labels: fine-tuned minus from scratch", gain(narrow, share)
+        )
+        for share in sorted(set(table["labels"]))[:2]
+    ]
+    if wide > narrow:
+        made.append(
+            st.directional(
+                "C38",
+                f"{few:g} % of the labels, fine-tuned: width {wide} minus {narrow}",
+                accuracy(FINE, wide, few) - accuracy(FINE, narrow, few),
+            )
+        )
+        made.append(
+            st.directional(
+                "C39",
+                f"{every:g} % of the labels, width {wide}: fine-tuned minus from scratch",
+                gain(wide, every),
+            )
+        )
+    made.append(
+        st.directional(
+            "C39",
+            f"{every:g} % of the labels, width {narrow}: fine-tuned minus from scratch",
+            gain(narrow, every),
+            direction=-1,
+        )
+    )
+    return made

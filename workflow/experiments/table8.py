@@ -1,0 +1,140 @@
+"""Tables 8 and B.5: transfer to other data (paper 6, B.8). SimCLR, supervised, new weights.
+
+Encoders of two widths, trained by SimCLR, with labels, or not at all, on the scale's data set; on
+another one logistic regression on their features (L-BFGS, penalty chosen on held-out images), and
+fine-tuning. The paper transfers to twelve data sets; a scale names one.
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import build, setting
+from workflow.experiments import Setting, check_lists
+
+TITLE = "Tables 8 and B.5: transfer to other data"
+PAPER = ("Table 8", "Table B.5")
+CLAIMS = ("C40",)
+LABELS = ("training", "width", "protocol")
+CAPTION = (
+    "Accuracy on another data set: logistic regression on frozen features, and fine-tuning, of "
+    "encoders trained by SimCLR, with labels, or not at all."
+)
+SIMCLR, LABELLED, NEW = "SimCLR", "supervised", "new weights"
+METRICS = {"linear": "transfer_top1", "fine-tuned": "finetune_top1"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    widths: tuple[int, ...] = setting((1, 4), choices=(1, 2, 4))
+    source: str = setting("folder", choices=("patterns", "cifar10", "folder"))  # of the other set
+    family: str = setting("figures", choices=("textures", "figures"))  # of patterns
+    file: str = setting("")  # of a folder
+    sha256: str = setting("")
+    base_lr: float = setting(0.05, above=0.0)  # of fine-tuning
+    scratch_lr: float = setting(0.1, above=0.0)  # from new weights
+    train_images: int = setting(0, low=0)  # 0: as many as the scale's own data set
+    test_images: int = setting(0, low=0)
+    check = check_lists
+
+
+def settings(grid: dict) -> list[Setting]:
+    """Both protocols for every training and width."""
+    grid = build(Grid, grid, "experiments.table8")
+    other = {"source": grid.source, "file": grid.file, "sha256": grid.sha256}
+    if grid.source == "patterns":
+        other["family"] = grid.family
+    sizes = {"train_images": grid.train_images, "test_images": grid.test_images}
+    other |= {name: count for name, count in sizes.items() if count}
+    made = []
+    for width in grid.widths:
+        encoder = {"encoder": {"width": width}}
+        starts = {SIMCLR: ("pretrain", encoder), LABELLED: ("supervise", encoder), NEW: None}
+        for training, of in starts.items():
+            for protocol, stage in (("linear", "transfer"), ("fine-tuned", "finetune")):
+                if of is None and stage == "transfer":
+                    continue
+                name = f"{training.replace(' ', '-')}-w{width}-{stage}"
+                labels = {"training": training, "width": width, "protocol": protocol}
+                rate = grid.base_lr if of else grid.scratch_lr
+                tuned = {**encoder, "optimizer": {"base_lr": rate}}
+                how = tuned if stage == "finetune" else {}
+                made.append(Setting(name, stage, how, labels, of, other))
+    return made
+
+
+def draw(table, paper):
+    """Bars: training and width, both protocols; the paper's means over its data sets."""
+    import pandas as pd
+
+    from workflow import drawing, statistics
+
+    figure, (axes,) = drawing.panels(1, 2, height=3.8)
+    trainings = [SIMCLR, LABELLED, NEW]
+    rows = []
+    for (training, width, protocol), part in table.groupby(["training", "width", "protocol"]):
+        numbers = statistics.interval(part[METRICS[protocol]])[:3]
+        rows.append((f"{protocol} {width}x", training, *numbers))
+    rows = pd.DataFrame(rows, columns=["category", "series", "mean", "low", "high"])
+    drawing.bars(axes[0], rows, _in_order(rows), trainings)
+    axes[0].set_title(drawing.OURS)
+    axes[0].set_ylabel(drawing.ACCURACY)
+    theirs = _theirs(paper)
+    drawing.bars(axes[1], theirs, _in_order(theirs), trainings)
+    axes[1].set_title("Paper (mean of 12 data sets)")
+    drawing.legend(figure, axes[:1])
+    return figure
+
+
+def _in_order(rows) -> list[str]:
+    """Logistic regression first, then fine-tuning; by width."""
+    return sorted(set(rows["category"]), key=lambda name: ("linear" not in name, name))
+
+
+def _theirs(paper):
+    """Means over the paper's data sets, by protocol, width and training."""
+    rows = paper.assign(
+        protocol=paper["row"]
+        .str.contains("linear", case=False)
+        .map({True: "linear", False: "fine-tuned"}),
+        width=paper["row"].str.extract(r"(\d)x")[0].fillna("1"),
+        series=paper["row"].map(_training),
+    )
+    rows = rows.dropna(subset="series")
+    rows["category"] = rows["protocol"] + " " + rows["width"] + "x"
+    return (
+        rows.groupby(["category", "series"], as_index=False)["value"]
+        .mean()
+        .rename(columns={"value": "mean"})
+    )
+
+
+def _training(row: str) -> str | None:
+    for word, training in (("simclr", SIMCLR), ("supervised", LABELLED), ("random", NEW)):
+        if word in row.lower():
+            return training
+    return None
+
+
+def claims(table) -> list:
+    """C40: the widest, fine-tuned; the narrowest, linear evaluation."""
+    from workflow import statistics as st
+
+    narrow, wide = int(table["width"].min()), int(table["width"].max())
+
+    def gain(width, protocol):
+        one, other = (
+            st.per_seed(table, METRICS[protocol], training=training, width=width, protocol=protocol)
+            for training in (SIMCLR, LABELLED)
+        )
+        return one - other
+
+    return [
+        st.directional(
+            "C40", f"fine-tuned, width {wide}: SimCLR minus supervised", gain(wide, "fine-tuned")
+        ),
+        st.directional(
+            "C40",
+            f"logistic regression, width {narrow}: SimCLR minus supervised",
+            gain(narrow, "linear"),
+            direction=-1,
+        ),
+    ]

@@ -1,0 +1,106 @@
+"""Details in the paper: flip, broader augmentation, online classifier, global batch norm.
+
+One change to the base setting each. Without the random flip (App. A); with Sobel, equalize,
+solarize and motion blur sometimes (B.2; the paper gives no probabilities: 0.2 each); with a linear
+classifier trained beside, without gradient to the encoder (B.6); with batch norm over a part of the
+batch alone, as on devices that do not share statistics (2.2), simulated on one.
+"""
+
+from dataclasses import dataclass
+
+from simclr.config import build, setting
+from workflow.experiments import Setting, check_lists
+
+TITLE = "Variants: flip, broader augmentation, online classifier, global batch norm"
+PAPER = ("App. A text", "B.2 text")
+CLAIMS = ("C11", "C30", "C41", "C42")
+LABELS = ("variant",)
+CAPTION = (
+    "Linear evaluation of variants of the base setting, minus that of the base setting; of the "
+    "online classifier, its accuracy minus that of the classifier trained afterwards."
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    operators: tuple[str, ...] = setting(("crop", "flip", "color", "blur"))  # of the base setting
+    groups: int = setting(8, low=2)  # parts of a batch with statistics of their own
+    epochs: int = setting(0, low=0)  # 0: those of the base setting
+    check = check_lists
+
+
+def settings(grid: dict) -> list[Setting]:
+    """The base setting and four variants."""
+    grid = build(Grid, grid, "experiments.variants")
+    kept = [name for name in grid.operators if name != "flip"]
+    made = {
+        "base": {},
+        "no-flip": {"views": {"operators": kept}},
+        "broader": {"views": {"operators": [*grid.operators, "broad"]}},
+        "online": {"online": True},
+        "groups": {"norm_groups": grid.groups},
+    }
+    length = {"epochs": grid.epochs} if grid.epochs else {}
+    return [
+        Setting(name, "pretrain", {**how, **length}, {"variant": name})
+        for name, how in made.items()
+    ]
+
+
+def contrasts(table) -> dict:
+    """By seed: what each variant adds."""
+    from workflow import statistics as st
+
+    linear = {name: st.per_seed(table, "linear_h", variant=name) for name in set(table["variant"])}
+    online = st.per_seed(table, "online_h", variant="online")
+    return {
+        "with the random flip": linear["base"] - linear["no-flip"],
+        "broader augmentation": linear["broader"] - linear["base"],
+        "online classifier, minus one trained later": online - linear["online"],
+        "global batch norm": linear["base"] - linear["groups"],
+    }
+
+
+def draw(table, paper):
+    """Differences with intervals beside the paper's."""
+    import pandas as pd
+
+    from workflow import drawing, statistics
+
+    figure, (axes,) = drawing.panels(1, 2, height=2.9, width_ratios=[1.3, 1])
+    found = contrasts(table)
+    rows = [(name, *statistics.interval(values)[:3]) for name, values in found.items()]
+    drawing.differences(axes[0], pd.DataFrame(rows, columns=["name", "mean", "low", "high"]))
+    axes[0].set_title(drawing.OURS)
+    axes[0].set_xlabel("difference in accuracy (points)")
+    value = {(row.row, row.column): row.value for row in paper.itertuples()}
+    flip = value["default policy", "with flip"] - value["default policy minus flip", "no flip"]
+    axes[1].set_title(drawing.PAPER)
+    drawing.no_numbers(
+        axes[1],
+        f"with the random flip: {flip:+.1f}\nbroader augmentation: +0.7 (ResNet-50 1x)\n"
+        "online classifier: about the same\nglobal batch norm: no number",
+    )
+    return figure
+
+
+def claims(table) -> list:
+    """C11, C30, C41 and C42."""
+    from workflow import statistics as st
+
+    flip, broader, online, norm = contrasts(table).values()
+    accuracy = {
+        name: st.per_seed(table, "contrastive_accuracy", variant=name)
+        for name in ("base", "groups")
+    }
+    return [
+        st.directional("C11", "with minus without the random flip", flip),
+        st.directional("C30", "broader augmentation minus the base setting", broader),
+        st.equivalence("C41", "online classifier minus one trained later, size", abs(online), 3.0),
+        st.directional("C42", "global minus partial batch norm, linear evaluation", norm),
+        st.directional(
+            "C42",
+            "contrastive accuracy: partial minus global batch norm",
+            accuracy["groups"] - accuracy["base"],
+        ),
+    ]

@@ -1,0 +1,31 @@
+# `snakemake --report report.html`: the published figures, by kind, with their captions.
+# Only then have figures these rules: in a run, what is published follows from what is finished.
+from workflow.report import category, labels
+
+REPORTED = []
+
+for figure in PLAN.of("figures") if "--report" in sys.argv else []:
+    folder = f"paper_figures/{PLAN.scale}"
+    REPORTED.append(f"{folder}/{figure.name}.svg")
+
+    rule:
+        name:
+            f"report_{figure.name}"
+        output:
+            report(
+                f"{folder}/{figure.name}.svg",
+                caption=f"../../{folder}/{figure.name}.caption.md",
+                category=category(figure.name),
+                labels=labels(figure.name),
+            ),
+        log:
+            f"{PLAN.store}/logs/report_{figure.name}.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            scale=PLAN.scale,
+            figure=figure.name,
+        shell:
+            "python -m simclr publish {params.scale:q} --figures {params.figure:q}"
+            " 2>&1 | tee {log:q} >&2"
