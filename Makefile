@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all setup test lint lock clean
+.PHONY: all setup test lint benchmarks lock clean
 all: setup
 	snakemake --cores $(CORES)
 
@@ -24,6 +24,22 @@ lint: setup
 	ruff format --check .
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint --workflow-profile none
+
+# What docs/benchmarks.md shows, on the CPU; leave the machine alone meanwhile.
+B = python -m benchmarks
+R = benchmarks/results
+THIN = --depth 8 --channels 8 --batch 128
+benchmarks: setup
+	$(B).views --json $(R)/views.json
+	$(B).pretrain --json $(R)/pretrain.json
+	$(B).step $(THIN) --json $(R)/step-thin.json
+	$(B).step --depth 18 --channels 64 --batch 32 --repetitions 5 --json $(R)/step.json
+	$(B).epoch $(THIN) --images 4096 --json $(R)/epoch-thin.json
+	$(B).epoch --depth 18 --channels 16 --batch 128 --images 1024 --json $(R)/epoch.json
+	$(B).evaluate --depth 18 --channels 16 --images 2000 --epochs 5 --json $(R)/evaluate.json
+	$(B).loss --json $(R)/loss.json
+	$(B).memory --json $(R)/memory.json
+	$(B).report
 
 # New versions of the dependencies: needs `uv` (pip install uv). Every key changes with them.
 lock:

@@ -147,16 +147,19 @@ def main():
         arguments.device, arguments.repetitions, "torchvision", "kornia", "pillow"
     )
     print(measure.header(found))
-    print(f"ResNet-{arguments.depth}, {arguments.channels} channels, batches of {arguments.batch}")
     contestants = {"ours": deterministic(ours(settings, images, device), True)}
     for name in arguments.rivals:
         made = {"torchvision": torchvision, "kornia": kornia}[name](settings, images, device)
         contestants[name] = deterministic(made, False)  # Kornia has kernels that are not
     seconds = measure.take_turns(contestants, arguments.repetitions)
     counted = arguments.images // arguments.batch * arguments.batch
-    print("\n".join(measure.table("images/s", counted, seconds, "ours")))
-    case = {"images": counted, "batch": arguments.batch, "depth": arguments.depth}
-    measure.save(arguments.json, found, {**case, "seconds_per_epoch": seconds})
+    what = (
+        f"ResNet-{arguments.depth}, {arguments.channels} channels, {counted:,} images, "
+        f"batches of {arguments.batch}"
+    )
+    case = measure.case("images/s", counted, seconds, "ours")
+    print(f"{what}\n{measure.table(case)}")
+    measure.save(arguments.json, found, {what: case})
 
 
 def deterministic(run, really: bool):

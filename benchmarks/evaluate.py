@@ -117,16 +117,15 @@ def main():
     encoder = Encoder(depth=arguments.depth, base_channels=arguments.channels, stem="cifar")
     found = measure.about(arguments.device, arguments.repetitions, "torchvision", "pillow")
     print(measure.header(found))
-    print(f"ResNet-{arguments.depth}, {arguments.channels} channels, {arguments.epochs} epochs")
     functions = contestants(settings, encoder, arguments.images, device)
     seconds = measure.take_turns(functions, arguments.repetitions)
-    lines = measure.table("images/s", arguments.images * arguments.epochs, seconds, "torchvision")
-    print("\n".join(lines))
-    measure.save(
-        arguments.json,
-        found,
-        {"images": arguments.images, "epochs": arguments.epochs, "seconds": seconds},
+    what = (
+        f"ResNet-{arguments.depth}, {arguments.channels} channels, {arguments.images:,} images, "
+        f"{arguments.epochs} epochs"
     )
+    case = measure.case("images/s", arguments.images * arguments.epochs, seconds, "augmented")
+    print(f"{what}\n{measure.table(case)}")
+    measure.save(arguments.json, found, {what: case})
 
 
 if __name__ == "__main__":

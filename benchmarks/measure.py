@@ -42,14 +42,28 @@ def ratio(first: list[float], second: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(first, second, strict=True))
 
 
-def table(unit: str, count: float, seconds: dict[str, list[float]], against: str) -> list[str]:
-    """Lines: rate (count per second), spread, and how many times as fast as `against` is."""
-    lines = [f"{'':34}{unit:>13}{'least':>11}{'most':>11}{'ratio to ' + against:>22}"]
-    for name, found in seconds.items():
-        rates = [count / one for one in found]
-        line = f"{name:34}{statistics.median(rates):13,.1f}{min(rates):11,.1f}{max(rates):11,.1f}"
-        lines.append(line + f"{ratio(seconds[against], found):21.2f}x")
-    return lines
+def case(unit: str, count: float, seconds: dict[str, list[float]], ours: str) -> dict:
+    """What is kept of a comparison: everybody's seconds for `count` units, and who is ours."""
+    return {"unit": unit, "count": count, "seconds": seconds, "ours": ours}
+
+
+def rows(found: dict) -> list[tuple]:
+    """Of each contestant: name, median rate, least, most, how many times as fast ours is."""
+    seconds = found["seconds"]
+    made = []
+    for name, taken in seconds.items():
+        rates = [found["count"] / one for one in taken]
+        times = ratio(taken, seconds[found["ours"]])
+        made.append((name, statistics.median(rates), min(rates), max(rates), times))
+    return made
+
+
+def table(found: dict) -> str:
+    """The rows as lines for the terminal."""
+    lines = [f"{'':34}{found['unit']:>13}{'least':>12}{'most':>12}{found['ours'][:24] + ' is':>28}"]
+    for name, *rates, times in rows(found):
+        lines.append(f"{name:34}{rates[0]:13,.1f}{rates[1]:12,.1f}{rates[2]:12,.1f}{times:27.2f}x")
+    return "\n".join(lines)
 
 
 def about(device: str, repetitions: int, *packages: str) -> dict:

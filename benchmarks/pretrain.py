@@ -14,16 +14,12 @@ is the median of the ratios of two turns; one thread, as the runner has it.
 """
 
 import argparse
-import datetime
-import json
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import torch
 
-from benchmarks.views import processor
+from benchmarks import measure
 from simclr import loop, patterns, views
 from simclr.config import build
 from simclr.encoder import build_encoder
@@ -87,18 +83,6 @@ def contestants(settings, side: int, steps: int) -> dict:
     return {"pretrain": pretrain, "networks": networks}
 
 
-def measure(functions: dict, steps: int, repetitions: int) -> dict[str, list[float]]:
-    """Steps per second of each, [repetitions], taking turns, after a warm-up."""
-    rates = {name: [] for name in functions}
-    for repetition in range(-1, repetitions):
-        for name, run in functions.items():
-            start = time.perf_counter()
-            run()
-            if repetition >= 0:
-                rates[name].append(steps / (time.perf_counter() - start))
-    return rates
-
-
 def main():
     """Measure, print a line per case, and write the numbers as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -109,29 +93,15 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False
-    print(f"{processor()}, one thread, torch {torch.__version__}, n = {arguments.repetitions}")
+    found = measure.about("cpu", arguments.repetitions)
+    print(measure.header(found))
     cases = {}
     for name, values in CASES.items():
-        settings = build(Pretrain, {**COMMON, **values})
-        functions = contestants(settings, SIDES[name], STEPS[name])
-        rates = measure(functions, STEPS[name], arguments.repetitions)
-        median = {one: statistics.median(found) for one, found in rates.items()}
-        turns = zip(rates["pretrain"], rates["networks"], strict=True)
-        share = statistics.median(whole / alone for whole, alone in turns)
-        cases[name] = {"steps_per_second": rates, "median": median, "share": share}
-        print(
-            f"{name:12}  {median['pretrain']:7.1f} steps/s of pre-training, "
-            f"{median['networks']:7.1f} of the networks alone: share {share:.2f}"
-        )
-    if arguments.json:
-        result = {
-            "date": datetime.date.today().isoformat(),
-            "processor": processor(),
-            "torch": torch.__version__,
-            "repetitions": arguments.repetitions,
-            "cases": cases,
-        }
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+        functions = contestants(build(Pretrain, {**COMMON, **values}), SIDES[name], STEPS[name])
+        seconds = measure.take_turns(functions, arguments.repetitions)
+        cases[name] = measure.case("steps/s", STEPS[name], seconds, "pretrain")
+        print(f"{name}\n{measure.table(cases[name])}")
+    measure.save(arguments.json, found, cases)
 
 
 if __name__ == "__main__":

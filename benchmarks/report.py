@@ -1,71 +1,87 @@
 """Write docs/benchmarks.md from the JSON files of the benchmarks; a test compares the two.
 
-python -m benchmarks.views --json benchmarks/results/views.json
-python -m benchmarks.pretrain --json benchmarks/results/pretrain.json
+make benchmarks        # all those that need no GPU, then this page (about half an hour)
 python -m benchmarks.report
 """
 
+import importlib
 import json
+import statistics
 from pathlib import Path
+
+from benchmarks import measure
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
+ORDER = ("views", "pretrain", "step", "epoch", "evaluate", "loss", "memory")
 INTRODUCTION = """\
 # Benchmarks
 
-Ratios of medians: what is compared takes turns in one run, so that a busy machine slows all alike.
-This page is written by `python -m benchmarks.report` from `benchmarks/results/*.json`.
+What is compared takes turns in one run, so that a busy machine slows all alike. Rates are medians
+over n turns; "ours is 2x" is the median of the ratios of neighbouring turns.
+This page is written by `python -m benchmarks.report` from `benchmarks/results/*.json`, which
+`make benchmarks` writes.
 """
 
 
 def page() -> str:
     """Return the page as the result files have it now."""
-    results = {p.stem: json.loads(p.read_text()) for p in (HERE / "results").glob("*.json")}
-    return "\n".join([INTRODUCTION, _views(results["views"]), _pretrain(results["pretrain"])])
+    sections = [INTRODUCTION]
+    for name in ORDER:
+        files = sorted((HERE / "results").glob(f"{name}*.json"))
+        if files:
+            sections.append(_title(name))
+        for path in files:
+            found = json.loads(path.read_text())
+            sections.append(f"`{found['command']}`: {measure.header(found)}, {found['date']}.\n")
+            for what, case in found["cases"].items():
+                sections.append({"loss": _loss, "memory": _memory}.get(name, _rates)(what, case))
+    return "\n".join(sections)
 
 
-def _views(found: dict) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    lines = [
-        "## Making views: `python -m benchmarks.views`",
-        "",
-        f"Crop, flip and colour distortion of {found['views'] // 2:,} images of {found['side']} x "
-        f"{found['side']} pixels, two views each. torchvision: PIL transforms in a DataLoader with "
-        "two workers; Kornia: its batch augmentations, two threads; ours: two threads. "
-        f"{found['processor']}, {found['cores']} cores; {versions}; n = {found['repetitions']}, "
-        f"{found['date']}.",
-        "",
-        "| | views/s, median | least | most | ours is |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for name, rates in found["views_per_second"].items():
-        ratio = f"{found['ratio'][name]:.1f}x" if name in found["ratio"] else ""
-        numbers = (found["median"][name], min(rates), max(rates))
-        cells = [name, *(f"{rate:,.0f}" for rate in numbers), ratio]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def _title(name: str) -> str:
+    """The benchmark's own description, but for its usage."""
+    about = importlib.import_module(f"benchmarks.{name}").__doc__
+    first, usage, *rest = about.strip().split("\n\n")
+    assert usage.startswith("    python -m"), name
+    return "\n\n".join([f"## {first}", *rest]) + "\n"
 
 
-def _pretrain(found: dict) -> str:
-    lines = [
-        "## The share of the networks in pre-training: `python -m benchmarks.pretrain`",
-        "",
-        "Steps per second of the whole of pre-training (order, views, networks, loss, summaries, "
-        "LARS), and of the forward and backward pass of the networks alone on views made before; "
-        "the share is the median of the ratios of two turns. "
-        f"One thread of {found['processor']}; torch {found['torch']}; n = {found['repetitions']}, "
-        f"{found['date']}.",
-        "",
-        "| | pre-training | networks alone | share |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    for name, case in found["cases"].items():
-        median = case["median"]
+def _rates(what: str, case: dict) -> str:
+    shares = case.get("share_of_peak", {})
+    head = ["", f"{case['unit']}, median", "least", "most", f"{case['ours']} is"]
+    lines = [[*head, "of the matrix product's rate"] if shares else head]
+    for name, *rates, times in measure.rows(case):
+        own = "" if name == case["ours"] else f"{times:.2f}x"
+        cells = [name, *(f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}" for rate in rates), own]
+        lines.append([*cells, f"{shares[name]:.0%}"] if shares else cells)
+    return f"{what}:\n\n{_table(lines)}"
+
+
+def _loss(what: str, case: dict) -> str:
+    kinds = list(dict.fromkeys(row["kind"] for row in case["rows"]))
+    cells = {(row["kind"], row["images"]): row for row in case["rows"]}
+    lines = [["images", *(f"{kind}, {unit}" for unit in ("s", "MiB") for kind in kinds)]]
+    for images in dict.fromkeys(row["images"] for row in case["rows"]):
+        found = [cells.get((kind, images)) for kind in kinds]
+        seconds = [f"{statistics.median(one['seconds']):.3g}" if one else "" for one in found]
         lines.append(
-            f"| {name} | {median['pretrain']:.1f} | {median['networks']:.1f} "
-            f"| {case['share']:.2f} |"
+            [f"{images:,}", *seconds, *(f"{one['mib']:,.0f}" if one else "" for one in found)]
         )
-    return "\n".join(lines) + "\n"
+    return f"{what}:\n\n{_table(lines)}"
+
+
+def _memory(what: str, case: dict) -> str:
+    lines = [["images in a batch", "kept, MiB", "recomputed, MiB"]]
+    for images, peaks in case["mib"].items():
+        lines.append([f"{int(images):,}", *(f"{one:,.0f}" if one else "no room" for one in peaks)])
+    return f"{what}, {case['way']}:\n\n{_table(lines)}"
+
+
+def _table(lines: list[list[str]]) -> str:
+    head, *body = lines
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *body))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 Forward and backward pass of encoder, head and NT-Xent on two ready views of a batch of 32x32
 images. The floor is the time that the convolutions' multiplications alone would take at the rate
 of one large matrix product in the same precision, measured in the same run. Variants take turns:
-memory format, precision, compiled, recomputed. With --memory: peak memory by batch size instead.
+memory format, precision, compiled, recomputed.
 """
 
 import argparse
@@ -49,8 +49,11 @@ def variants(device: str, compiled: bool) -> dict[str, dict]:
     return found
 
 
-def step_of(settings: Encoder, batch: int, device: torch.device, how: dict):
-    """Return a function that makes one step, forward and backward."""
+def step_of(settings: Encoder, batch: int, device: torch.device, how: dict, fake=None):
+    """Return a function that makes one step, forward and backward.
+
+    fake: a FakeTensorMode, in which the step will run on tensors without content.
+    """
     layout = torch.channels_last if how["channels_last"] else torch.contiguous_format
     encoder = build_encoder(settings, loop.generator(0, "weights"))
     head = build_head(Head(out_dim=128), encoder.feature_dim, loop.generator(0, "head"))
@@ -58,6 +61,13 @@ def step_of(settings: Encoder, batch: int, device: torch.device, how: dict):
     encoder.recompute = how["recompute"]
     views = torch.rand(2 * batch, 3, SIDE, SIDE, generator=loop.generator(0, "views"))
     views = views.to(device).contiguous(memory_format=layout)
+    if fake is not None:
+        views = fake.from_tensor(views)
+        for module in networks.modules():
+            for kept in (module._parameters, module._buffers):
+                kept.update(
+                    {name: fake.from_tensor(x) for name, x in kept.items() if x is not None}
+                )
     reduced = how["precision"] == "bfloat16"
     forward = torch.compile(networks) if how["compile"] else networks
 
@@ -79,25 +89,6 @@ def floor_of(device: torch.device, precision: str):
     return (lambda: a @ b), side**3
 
 
-def memory_by_batch(settings: Encoder, sizes: list[int], device: torch.device) -> dict:
-    """Peak MiB of a step of two views of `sizes` images, kept and recomputed; None: no room."""
-    found = {}
-    for batch in sizes:
-        for recompute in (False, True):
-            how = {**PLAIN, "precision": "bfloat16", "recompute": recompute}
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-            try:
-                step_of(settings, batch, device, how)()
-                peak = torch.cuda.max_memory_allocated() / 2**20
-            except torch.OutOfMemoryError:
-                peak = None
-            name = f"{batch} images, {'recomputed' if recompute else 'kept'}"
-            found[name] = peak
-            print(f"{name:28}" + (f"{peak:10,.0f} MiB" if peak else "  no room"), flush=True)
-    return found
-
-
 def main():
     """Measure, print a table, and write the numbers as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -107,7 +98,6 @@ def main():
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--compiled", action="store_true", help="also torch.compile (needs g++)")
-    parser.add_argument("--memory", type=int, nargs="+", metavar="N", help="peak memory (GPU)")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -115,10 +105,6 @@ def main():
     settings = Encoder(depth=arguments.depth, base_channels=arguments.channels, stem="cifar")
     found = measure.about(arguments.device, arguments.repetitions)
     print(measure.header(found))
-    print(f"ResNet-{arguments.depth}, {arguments.channels} channels")
-    if arguments.memory:
-        measure.save(arguments.json, found, memory_by_batch(settings, arguments.memory, device))
-        return
 
     named = variants(arguments.device, arguments.compiled)
     contestants, floors = {}, {}
@@ -129,25 +115,26 @@ def main():
     seconds = measure.take_turns(contestants, arguments.repetitions)
     # Forward, and twice that backward, of two views an image.
     work = 6 * arguments.batch * macs(vars(settings), SIDE)
-    cases = {}
+    shares = {}
     for name, how in named.items():
         product = seconds[f"matrix product, {how['precision']}"]
-        shares = [
-            (work / taken) / (floors[how["precision"]] / floor)
-            for taken, floor in zip(seconds[name], product, strict=True)
-        ]
-        share = statistics.median(shares)
-        cases[name] = {"seconds": seconds[name], "product": product, "share_of_peak": share}
-    usual = next(iter(named))
-    print(
-        "\n".join(measure.table("images/s", arguments.batch, {n: seconds[n] for n in named}, usual))
-    )
-    for name, case in cases.items():
-        tera = 2e-12 * floors[named[name]["precision"]] / statistics.median(case["product"])
-        print(
-            f"{name:34}{case['share_of_peak']:8.0%} of the {tera:.2f} TFLOP/s of a matrix product"
+        each = zip(seconds[name], product, strict=True)
+        shares[name] = statistics.median(
+            (work / taken) / (floors[how["precision"]] / floor) for taken, floor in each
         )
-    measure.save(arguments.json, found, {"batch": arguments.batch, **cases})
+    what = f"ResNet-{arguments.depth}, {arguments.channels} channels, batches of {arguments.batch}"
+    case = measure.case(
+        "images/s", arguments.batch, {n: seconds[n] for n in named}, next(iter(named))
+    )
+    print(f"{what}\n{measure.table(case)}")
+    products = {}
+    for name, share in shares.items():
+        precision = named[name]["precision"]
+        product = statistics.median(seconds[f"matrix product, {precision}"])
+        products[precision] = 2e-12 * floors[precision] / product
+        print(f"{name:34}{share:8.0%} of the {products[precision]:.3f} TFLOP/s of a matrix product")
+    case |= {"share_of_peak": shares, "peak_tflops": products}
+    measure.save(arguments.json, found, {what: case})
 
 
 if __name__ == "__main__":

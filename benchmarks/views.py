@@ -14,17 +14,12 @@ per second, from images in memory to float32 batches.
 """
 
 import argparse
-import datetime
-import json
-import os
-import platform
-import statistics
-import time
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks import measure
 from simclr import packed, patterns, views
 from simclr.settings import Views
 
@@ -66,15 +61,13 @@ class TwoViews(Dataset):
 
 
 def ours(images):
-    """Return a function that makes all views once and returns how many."""
+    """Return a function that makes all views once."""
     generator = torch.Generator().manual_seed(0)
 
     def make_all():
-        made = 0
         for batch in images.split(BATCH):
             drawn = views.draw(SETTINGS, len(batch), SIDE, generator)
-            made += views.make(batch, drawn, SETTINGS).flatten(0, 1).shape[0]
-        return made
+            views.make(batch, drawn, SETTINGS)
 
     return make_all
 
@@ -84,7 +77,12 @@ def torchvision(images):
     loader = DataLoader(
         TwoViews(images), batch_size=BATCH, num_workers=WORKERS, persistent_workers=True
     )
-    return lambda: sum(batch.flatten(0, 1).shape[0] for batch in loader)
+
+    def make_all():
+        for _ in loader:
+            pass
+
+    return make_all
 
 
 def kornia(images):
@@ -92,11 +90,10 @@ def kornia(images):
     transform = kornia_transform()
 
     def make_all():
-        made = 0
         for batch in images.split(BATCH):
             pixels = batch.float() / 255
-            made += sum(transform(pixels).shape[0] for _ in range(2))
-        return made
+            for _ in range(2):
+                transform(pixels)
 
     return make_all
 
@@ -129,28 +126,6 @@ def load_images(folder):
     return torch.from_numpy(pixels.copy())
 
 
-def measure(contestants, repetitions):
-    """Views per second of each contestant, [repetitions] each, taking turns, after a warm-up."""
-    rates = {name: [] for name in contestants}
-    for repetition in range(-1, repetitions):
-        for name, make_all in contestants.items():
-            start = time.perf_counter()
-            made = make_all()
-            rate = made / (time.perf_counter() - start)
-            if repetition >= 0:
-                rates[name].append(rate)
-    return rates
-
-
-def processor():
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def main():
     """Measure, print a table, and write the numbers as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -162,34 +137,12 @@ def main():
     torch.set_num_threads(THREADS)
     images = load_images(arguments.data)
     contestants = {f.__name__: f(images) for f in (ours, torchvision, kornia)}
-    rates = measure(contestants, arguments.repetitions)
-
-    from importlib.metadata import version
-
-    names = ("torch", "torchvision", "kornia", "pillow")
-    result = {
-        "date": datetime.date.today().isoformat(),
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "versions": {name: version(name) for name in names},
-        "views": 2 * len(images),
-        "side": SIDE,
-        "batch": BATCH,
-        "repetitions": arguments.repetitions,
-        "views_per_second": rates,
-        "median": {name: statistics.median(values) for name, values in rates.items()},
-    }
-    median = result["median"]
-    result["ratio"] = {name: median["ours"] / median[name] for name in ("torchvision", "kornia")}
-    print(f"{result['processor']}, {result['cores']} cores; {result['versions']}")
-    shape = f"{2 * len(images)} views of {SIDE}x{SIDE}"
-    print(f"{shape}, n = {arguments.repetitions} repetitions")
-    print(f"{'':12}{'views/s':>10}{'least':>10}{'most':>10}{'ours is':>10}")
-    for name, values in rates.items():
-        ratio = f"{median['ours'] / median[name]:.1f}x"
-        print(f"{name:12}{median[name]:10.0f}{min(values):10.0f}{max(values):10.0f}{ratio:>10}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    seconds = measure.take_turns(contestants, arguments.repetitions)
+    found = measure.about("cpu", arguments.repetitions, "torchvision", "kornia", "pillow")
+    what = f"{2 * len(images):,} views of {SIDE} x {SIDE} pixels"
+    case = measure.case("views/s", 2 * len(images), seconds, "ours")
+    print(f"{measure.header(found)}\n{what}\n{measure.table(case)}")
+    measure.save(arguments.json, found, {what: case})
 
 
 if __name__ == "__main__":
