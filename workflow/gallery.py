@@ -62,10 +62,10 @@ def write_index(folder: Path, scale: str, title: str) -> int:
 
 def shown_in(folder: Path) -> list[str]:
     """The experiments whose figures are in the folder, in the paper's order."""
-    return sorted((n for n in ORDER if (folder / f"{n}.svg").is_file()), key=_paper_order)
+    return sorted((n for n in ORDER if (folder / f"{n}.svg").is_file()), key=paper_order)
 
 
-def _paper_order(name: str) -> tuple:
+def paper_order(name: str) -> tuple:
     """Figures, tables, those of the appendix, others: as a reader of the paper looks for them."""
     kind = name.rstrip("0123456789")
     known = ("fig", "table", "figb", "tableb")
@@ -94,9 +94,7 @@ can be compared are directions, and each claim's verdict is computed from ours.<
 
 def _summary(claims: list[dict]) -> str:
     """How many of the paper's claims have which verdict, and of their contrasts."""
-    by_claim = {}
-    for row in claims:
-        by_claim.setdefault(row["id"], []).append(row)
+    by_claim = ledger.by_claim(claims)
     found = Counter(ledger.verdict(rows) for rows in by_claim.values())
     each = Counter(row["verdict"] for row in claims)
     words = ", ".join(f"{each[verdict]} {verdict}" for verdict in page.MARKS)

@@ -78,14 +78,19 @@ def verdict(rows: list[dict]) -> str:
     return "contradicted" if decided else "inconclusive"
 
 
+def by_claim(rows: list[dict]) -> dict[str, list[dict]]:
+    """Contrasts by the id of their claim."""
+    found = {}
+    for row in rows:
+        found.setdefault(row["id"], []).append(row)
+    return found
+
+
 def over_scales(root: Path, scales: list[str]) -> list[dict]:
     """Return a row per claim of the paper: id, claim, where, paper_effect, and for each scale the
     verdict, how many of the tested contrasts are reproduced, and the first one's effect.
     """
-    by_scale = {}
-    for scale in scales:
-        for row in read(root / scale / "claims.csv"):
-            by_scale.setdefault(scale, {}).setdefault(row["id"], []).append(row)
+    by_scale = {scale: by_claim(read(root / scale / "claims.csv")) for scale in scales}
     rows = []
     for said in read(CLAIMS):
         line = {name: said[name] for name in ("id", "claim", "where", "paper_effect")}

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from simclr.results import write_atomic
 from workflow import gallery, ledger, page
-from workflow.experiments import ORDER
 from workflow.page import text
 
 
@@ -71,8 +70,7 @@ def _ledger(scales: list[str], rows: list[dict]) -> str:
 
 def _figures(root: Path, scales: list[str]) -> str:
     where = {scale: gallery.shown_in(root / scale) for scale in scales}
-    every = sorted({name for names in where.values() for name in names}, key=ORDER.index)
-    every.sort(key=gallery._paper_order)
+    every = sorted({n for names in where.values() for n in names}, key=gallery.paper_order)
     contents = " ".join(f'<a href="#{n}">{text(gallery.title(n)[0])}</a>' for n in every)
     parts = [f'<nav class="contents" aria-label="figures">{contents}</nav>']
     for name in every:

@@ -185,9 +185,7 @@ def _add(plan, stage, values, inputs, name, experiment, modules=None) -> Instanc
     if stage in STAGES:
         cls, module = STAGES[stage]
         modules = (module,)
-        devices = {"device": plan.settings.device, "precision": plan.settings.precision}
-        fields = cls.__dataclass_fields__
-        values = {**{k: v for k, v in devices.items() if k in fields}, **values}
+        values = {**plan.settings.devices(cls), **values}
         values = to_dict(build(cls, values, f"scale {plan.scale}: {name}: {stage}"))
     _check_sizes(plan, stage, values, name)
     input_keys = {role: instance.key for role, instance in inputs.items()}

@@ -82,9 +82,7 @@ def _seedless(instance) -> dict:
 def _differences(plan, instance) -> dict:
     """Settings by dotted name that differ from the scale's base of the stage."""
     cls, _ = STAGES[instance.stage]
-    devices = {"device": plan.settings.device, "precision": plan.settings.precision}
-    fixed = {k: v for k, v in devices.items() if k in cls.__dataclass_fields__}
-    base = merge(fixed, plan.settings.base.get(instance.stage, {}))
+    base = merge(plan.settings.devices(cls), plan.settings.base.get(instance.stage, {}))
     return _changed(to_dict(build(cls, base)), _seedless(instance))
 
 

@@ -52,6 +52,11 @@ class Scale:
                 return f"experiments.{name}: unknown experiment.{nearest(name, ORDER)}"
         return None
 
+    def devices(self, cls) -> dict:
+        """The device and precision of the scale, as far as settings of class `cls` have them."""
+        every = {"device": self.device, "precision": self.precision}
+        return {k: v for k, v in every.items() if k in cls.__dataclass_fields__}
+
     def grid(self, experiment: str, where: str = "") -> tuple[dict, tuple[int, ...]]:
         """Return (grid, seeds) of an experiment. Raises ConfigError for unusable seeds."""
         grid = self.experiments[experiment] or {}
