@@ -144,16 +144,19 @@ def train(
     """Train `modules` and return the curves: a dict per epoch, of epoch, the `names`, and lr.
 
     settings: a Training; images: uint8 [N, 3, S, S] on the device; modules: name -> nn.Module, on
-    the device; network: maps views [branches * B, 3, S, S] to the output, a tensor or several, by
-    default the modules one after another; objective(output, indices [B]) -> (loss, other
-    summaries), scalars which `names` names, of several ranks their part of the whole batch's;
-    checkpoint: file to resume from and to save to; report(done, text). Raises ConfigError where
-    the loss is no longer a number.
+    the device, "classifier" as optim.build_optimizer has it; network: maps views
+    [branches * B, 3, S, S] to the output, a tensor or several, by default the modules one after
+    another; objective(output, indices [B]) -> (loss, other summaries), scalars which `names`
+    names, of several ranks their part of the whole batch's; checkpoint: file to resume from and to
+    save to; report(done, text). Raises ConfigError where the loss or a weight is no longer a
+    number; the checkpoint then is the last good one.
     """
     torch.utils.deterministic.fill_uninitialized_memory = False  # it costs a tenth of a step
     count, batch_size, epochs = len(images), settings.batch_size, settings.epochs
     steps = steps_per_epoch(count, batch_size)
-    optimizer = build_optimizer(settings.optimizer, modules.values())
+    classifiers = [module for name, module in modules.items() if name == "classifier"]
+    others = [module for name, module in modules.items() if name != "classifier"]
+    optimizer = build_optimizer(settings.optimizer, others, classifiers)
     trained = [w for group in optimizer.param_groups for w in group["params"]]
     # One row a step of the current epoch, on the device: read seldom, as reading waits for it.
     record = torch.zeros(steps, len(names), device=images.device)
@@ -193,15 +196,16 @@ def train(
 
             now = time.monotonic()
             if now - looked > LOOK_SECONDS:
-                check_finite(record[: step + 1], epoch)
+                check_finite(record[: step + 1], epoch, parts(modules, optimizer))
                 done = (epoch * steps + step + 1) / (epochs * steps)
                 report(done, f"epoch {epoch + 1} of {epochs}, loss {record[step, 0].item():.3f}")
                 looked = time.monotonic()
             between = (step + 1) % chunk == 0 and step + 1 < steps
             if between and now - saved >= interval:
+                check_finite(record[: step + 1], epoch, parts(modules, optimizer))
                 save_checkpoint(checkpoint, modules, optimizer, record, curves, step + 1)
                 saved = time.monotonic()
-        check_finite(record, epoch)
+        check_finite(record, epoch, parts(modules, optimizer))
         means = record.double().mean(0).tolist()
         curves.append({"epoch": epoch + 1, **dict(zip(names, means, strict=True)), "lr": rate})
         next_step = 0
@@ -247,15 +251,25 @@ def checkpoint_seconds() -> float:
         raise ConfigError(f"{CHECKPOINT_MINUTES}: expected minutes, got {text!r}.") from None
 
 
-def check_finite(record: Tensor, epoch: int) -> None:
-    """Raise ConfigError, naming the first step of the epoch whose loss is not finite."""
+def check_finite(record: Tensor, epoch: int, trained: dict[str, Tensor]) -> None:
+    """Raise ConfigError, naming the first step of the epoch whose loss is not finite.
+
+    record: [steps done in the epoch, names]; trained: what `parts` returns. If all losses are
+    finite and a weight, momentum or statistic is not, the last step made it so.
+    """
     bad = (~record[:, 0].isfinite()).nonzero()
-    if len(bad):
-        step = int(bad[0, 0])
-        raise ConfigError(
-            f"training diverged: the loss is {record[step, 0].item()} at epoch {epoch + 1}, step "
-            f"{step + 1}; lower optimizer.base_lr, or raise warmup_epochs or the temperature."
-        )
+    step = int(bad[0, 0]) if len(bad) else len(record) - 1
+    what = f"the loss is {record[step, 0].item()}"
+    if not len(bad):
+        sums = torch.stack([value.sum(dtype=torch.float64) for value in trained.values()])
+        if sums.isfinite().all():
+            return
+        names = [name for name, s in zip(trained, sums, strict=True) if not s.isfinite()]
+        what = f"{names[0]} is not finite"
+    raise ConfigError(
+        f"training diverged: {what} at epoch {epoch + 1}, step {step + 1}; lower "
+        "optimizer.base_lr, or raise warmup_epochs or the temperature."
+    )
 
 
 def parts(modules, optimizer) -> dict[str, Tensor]:

@@ -10,7 +10,6 @@
 Writes metrics.json, spectrum.csv (with a linear head) and points.csv.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from threadpoolctl import threadpool_limits
 
-from simclr import loop, packed
+from simclr import loop, packed, samples
 from simclr.evaluate import features_of, load_networks
 
 
@@ -36,7 +35,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
         random = torch.randn(matrix.shape, generator=loop.generator(settings.seed, "matrix"))
         metrics["spectrum_rank"] = effective_rank(matrix)
         metrics["spectrum_rank_random"] = effective_rank(random.double())
-        _write(out / "spectrum.csv", ("kind", "rank", "value"), spectrum_rows(matrix))
+        samples.write(out / "spectrum.csv", ("kind", "rank", "value"), spectrum_rows(matrix))
     chosen = some_images(data.test_labels, settings)
     labels = data.test_labels[chosen]
     images = loop.to_device(data.test_images[chosen], device)
@@ -51,7 +50,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
             places = TSNE(perplexity=perplexity, **how).fit_transform(x)
             for label, place in zip(labels, places, strict=True):
                 rows.append((name, int(label), *(f"{value:.4g}" for value in place)))
-    _write(out / "points.csv", ("kind", "label", "x", "y"), rows)
+    samples.write(out / "points.csv", ("kind", "label", "x", "y"), rows)
     loop.write_json(out / "metrics.json", metrics)
 
 
@@ -82,10 +81,3 @@ def some_images(labels: np.ndarray, settings) -> np.ndarray:
     members = np.flatnonzero(np.isin(labels, kept))
     order = torch.randperm(len(members), generator=generator).numpy()
     return np.sort(members[order[: settings.images]])
-
-
-def _write(path: Path, header: tuple, rows: list[tuple]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)

@@ -5,7 +5,6 @@ images of all test images have their class; and neighbours.csv (kind, query, ran
 rank 0 is the test image itself) of a few.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +38,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
                 about = int(data.train_labels[index]), np.array(data.train_images[index])
                 rows.append((kind, place, rank + 1, *about))
     samples.write(out / "neighbours.csv", ("kind", "query", "rank", "label", "pixels"), rows)
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+    loop.write_json(out / "metrics.json", metrics)
     report(1.0, "neighbours")
 
 

@@ -77,14 +77,22 @@ def _spread(ratios: torch.Tensor, counts: list[int]) -> torch.Tensor:
     return torch.cat([r.expand(n) for r, n in zip(ratios.unbind(), counts, strict=True)])
 
 
-def build_optimizer(settings: Optimizer, modules) -> LARS | torch.optim.SGD:
-    """Return LARS, or SGD with Nesterov momentum, for the parameters of `modules`.
+def build_optimizer(settings: Optimizer, modules, classifiers=()) -> LARS | torch.optim.SGD:
+    """Return LARS, or SGD with Nesterov momentum, for the parameters of modules and classifiers.
 
-    Biases and the parameters of batch normalisation (all vectors) are neither decayed nor adapted.
+    Biases and the parameters of batch normalisation (all vectors) are neither decayed nor adapted,
+    nor, with LARS, is anything of a classifier, as in the authors' later code.
     """
     parameters = [p for module in modules for p in module.parameters()]
-    kernels = [p for p in parameters if p.ndim > 1]
-    others = [p for p in parameters if p.ndim <= 1]
+    linear = [p for module in classifiers for p in module.parameters()]
+    kernels, others = (
+        [p for p in parameters if (p.ndim > 1) == wanted] for wanted in (True, False)
+    )
+    if settings.kind == "lars":
+        others += linear
+    else:
+        kernels += [p for p in linear if p.ndim > 1]
+        others += [p for p in linear if p.ndim <= 1]
     groups = [
         {"params": kernels, "weight_decay": settings.weight_decay, "adapt": True},
         {"params": others, "weight_decay": 0.0, "adapt": False},

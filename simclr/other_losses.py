@@ -9,8 +9,8 @@ anchor (Table 2; the loss is minus its objective):
     margin        mean over negatives of max(s- - s+ + m, 0)
 
 Whether negatives are summed or averaged is not published; here they are averaged. Semi-hard: of
-the negatives farther than the positive (and within the margin, for `margin`) the closest alone;
-where there is none, the negative term is dropped (`nt_logistic`), or the anchor (`margin`).
+the negatives farther than the positive the closest alone; where there is none, its term is dropped.
+(For `margin` it must also be within the margin: where it is not, its term is zero.)
 """
 
 import torch
@@ -57,10 +57,7 @@ def margin(similarity: Tensor, own: Tensor, settings) -> Tensor:
     """The same for the margin loss (triplets)."""
     positive = similarity.gather(1, own[:, None])
     terms = F.relu(similarity - positive + settings.margin)
-    kept = _negatives(similarity, positive, own, settings.semi_hard)
-    if settings.semi_hard:
-        kept = kept & (similarity > positive - settings.margin)
-    return _mean(terms, kept)
+    return _mean(terms, _negatives(similarity, positive, own, settings.semi_hard))
 
 
 LOSSES = {"nt_xent": nt_xent, "nt_logistic": nt_logistic, "margin": margin}

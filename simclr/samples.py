@@ -1,4 +1,4 @@
-"""Images as text: rows of a CSV file, so that what a figure shows can be published with metrics."""
+"""Rows of a CSV file, images in them as text: so what a figure shows is published with metrics."""
 
 import csv
 from pathlib import Path

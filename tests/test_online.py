@@ -126,6 +126,18 @@ def test_accuracy_is_that_of_the_networks_on_plain_test_images(data, online):
     assert summary(out)["online_h"] == pytest.approx(100 * hits / 60)
 
 
+def test_lars_leaves_the_classifier_alone(data, tmp_path, monkeypatch):
+    """As in the authors' later code: its own weights are neither adapted nor decayed."""
+    seen, real = [], loop.build_optimizer
+    monkeypatch.setattr(loop, "build_optimizer", lambda *a: seen.append(real(*a)) or seen[0])
+    lars = {"kind": "lars", "weight_decay": 0.1}
+    run(pretrain, pretrain_settings(online=True, optimizer=lars, epochs=1), data, tmp_path / "out")
+    kernels, others = seen[0].param_groups
+    shapes = [tuple(w.shape) for w in others["params"]]
+    assert shapes[-2:] == [(10, 16), (10,)] and (10, 16) not in [w.shape for w in kernels["params"]]
+    assert (others["adapt"], others["weight_decay"], kernels["adapt"]) == (False, 0.0, True)
+
+
 def test_it_learns(tmp_path):
     """Images whose class is their brightness; in groups, too, scores meet their own labels."""
     data = training.prepare_data(tmp_path / "data", train_images=200)

@@ -250,6 +250,27 @@ def test_divergence_stops_with_the_step(data, tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_weights_that_are_no_numbers_stop_it_and_spare_the_checkpoint(tmp_path, monkeypatch):
+    """The loss is finite, its gradient in the second epoch's only step is not."""
+    monkeypatch.setenv(loop.CHECKPOINT_MINUTES, "0")
+    settings, images = pretrain_settings(batch_size=20), torch.zeros(20, 3, 8, 8, dtype=torch.uint8)
+    linear = torch.nn.Linear(192, 2)
+    network = torch.nn.Sequential(torch.nn.Flatten(), linear)
+    steps = []
+
+    def objective(y, index):
+        steps.append(index)
+        zero = (y - y.detach()).abs().sum()
+        return (y.square().mean() + (zero.sqrt() if len(steps) == 2 else 0.0),)
+
+    given = settings, images, {"linear": linear}, objective, ["loss"], 2
+    with pytest.raises(ConfigError, match=r"linear\.weight is not finite at epoch 2, step 1;"):
+        loop.train(*given, tmp_path / "checkpoint", training.silent, network)
+    assert len(steps) == 2
+    saved = load_file(tmp_path / "checkpoint")
+    assert saved["linear.weight"].isfinite().all() and saved["momentum.0"].isfinite().all()
+
+
 def test_refusals_before_training(data, tmp_path):
     with pytest.raises(ConfigError, match="batch_size: 91, but there are only 90 training images"):
         run(pretrain, pretrain_settings(batch_size=91), data, tmp_path / "a")
