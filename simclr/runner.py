@@ -195,7 +195,7 @@ def _write_provenance(instance: dict, out: Path, started, seconds: float) -> Non
 
 
 def hardware(device: str = "cpu") -> str:
-    """Return the model name of the processor, or of the GPU for device `cuda`."""
+    """Return the processor's model and instruction set, or the model of the GPU (`cuda`)."""
     if device == "cuda":
         import torch
 
@@ -203,7 +203,9 @@ def hardware(device: str = "cpu") -> str:
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
-                return f"{line.split(':', 1)[1].strip()}, {platform.machine()}"
+                model = f"{line.split(':', 1)[1].strip()}, {platform.machine()}"
+                torch = sys.modules.get("torch")
+                return f"{model}, {torch.backends.cpu.get_cpu_capability()}" if torch else model
     return platform.processor() or platform.machine()
 
 
