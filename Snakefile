@@ -36,8 +36,8 @@ include: "workflow/rules/results.smk"
 
 onstart:
     or_stop(take_lock, PLAN.store)
-    write_plan(PLAN)
-    begin(PLAN, workflow.resource_settings.cores or 1)
+    or_stop(write_plan, PLAN)
+    or_stop(begin, PLAN, workflow.resource_settings.cores or 1)
     print(
         summary(PLAN, workflow.resource_settings.cores), file=sys.stderr, flush=True
     )

@@ -7,6 +7,7 @@ finished scale take a fraction of a second.
 import argparse
 import fnmatch
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,14 +25,15 @@ def main(argv=None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {_explain(error)}", file=sys.stderr)
+        print(f"error: {explain(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here.", file=sys.stderr)
         return 130
 
 
-def _explain(error: OSError) -> str:
+def explain(error: OSError) -> str:
+    """An error of the system in one line, as both drivers say it."""
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{error.strerror or error}; nothing is lost, mend it and run the same again."
 
@@ -74,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         _verify,
         "Check every stored output against its recorded SHA-256.",
         stage,
-        (("--repair",), {"action": "store_true", "help": "remove damaged results"}),
+        (("--repair",), {"action": "store_true", "help": "compute damaged ones again"}),
     )
     add("show", _show, "Print the provenance of a result.", (("name",), {"help": "name or key"}))
     add(
@@ -183,7 +185,15 @@ def _verify(args):
     if args.stage:
         _check_stage(args.stage)
         stages = LISTS.get(args.stage, (args.stage,))
-    return verify(_build(args), stages, repair=args.repair)
+    plan = _build(args)
+    damaged = verify(plan, stages)
+    if not args.repair:
+        return 1 if damaged else 0
+    from workflow.session import run_instances
+
+    for instance in damaged:
+        shutil.rmtree(instance.path(plan.store))
+    return run_instances(plan.scale, [i.line() for i in _with_inputs(plan, damaged)])
 
 
 def _show(args):

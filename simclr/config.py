@@ -45,7 +45,8 @@ def build(cls, values, where: str = ""):
     prefix = where + "." if where else ""
     for name in values:
         if name not in fields:
-            raise ConfigError(f"{prefix}{name}: unknown setting.{nearest(name, fields)}")
+            shown = name if str(name).isprintable() else repr(name)  # a message is one line
+            raise ConfigError(f"{prefix}{shown}: unknown setting.{nearest(name, fields)}")
     hints = typing.get_type_hints(cls)
     made = {}
     for name, field in fields.items():

@@ -39,18 +39,32 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def provenance_text(provenance: dict) -> str:
+    """The content of a provenance.json: JSON with a seal, the SHA-256 of all else in it.
+
+    The seal tells of damage and of careless edits; who edits on purpose can make a new one, and is
+    found out by DVC's hashes, the published ones, or by computing again.
+    """
+    rest = {name: value for name, value in provenance.items() if name != "seal"}
+    seal = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**rest, "seal": seal}, indent=1, sort_keys=True) + "\n"
+
+
 def read_provenance(path: Path) -> dict:
     """Return the provenance of the result folder `path`. Raises ResultError."""
     try:
-        found = json.loads((path / PROVENANCE).read_text())
+        text = (path / PROVENANCE).read_text()
+        found = json.loads(text)
         if found["key"] != path.name or not isinstance(found["outputs"], dict):
             raise ValueError("it belongs to another result")
+        if provenance_text(found) != text:
+            raise ValueError("its text is not the one that its seal was made of")
         return found
     except FileNotFoundError:
         raise ResultError(f"{path}: no such result; run the stage that makes it.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise ResultError(
-            f"{path / PROVENANCE}: damaged ({error}); `simclr verify --repair` removes it."
+            f"{path / PROVENANCE}: damaged ({error}); `simclr verify --repair` computes it again."
         ) from None
 
 
@@ -60,7 +74,7 @@ def verify(path: Path, names=None) -> dict:
     Returns the provenance. Raises ResultError, which names the first file that differs.
     """
     provenance = read_provenance(path)
-    remedy = "`simclr verify --repair` removes the result, the next run recomputes it."
+    remedy = "`simclr verify --repair` computes it again."
     for name, recorded in sorted(provenance["outputs"].items()):
         file = path / name
         if not file.is_file():

@@ -191,7 +191,7 @@ def _write_provenance(instance: dict, out: Path, started, seconds: float) -> Non
         "process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,  # most so far
         "outputs": {name: results.sha256(out / name) for name in names},
     }
-    (out / results.PROVENANCE).write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
+    (out / results.PROVENANCE).write_text(results.provenance_text(provenance))
 
 
 def hardware(device: str = "cpu") -> str:

@@ -1,13 +1,14 @@
 """The published pages in a real browser, opened from disk: no errors, no overflow, it works."""
 
 import re
-import shutil
 
 import pytest
+from PIL import Image
 
 from tests.synthetic import ROOT
+from workflow import screenshots
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = screenshots.chromium()
 FIGURES = ROOT / "paper_figures"
 PAGES = sorted(path.relative_to(FIGURES).as_posix() for path in FIGURES.rglob("*.html"))
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
@@ -101,6 +102,19 @@ def contrast(ink: str, paper: str) -> float:
 
     light, dark = sorted((luminance(ink), luminance(paper)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("name", screenshots.SHOTS)
+def test_screenshots_show_a_page(browser, name, tmp_path):
+    """In the size that they have in the docs, in light or dark colours, and not an empty page."""
+    _, size, scheme = screenshots.SHOTS[name]
+    with Image.open(screenshots.take(browser, name, tmp_path)) as image:
+        pixels = image.convert("L").resize((120, 120)).getdata()
+        assert image.size == size and len(set(pixels)) > 30
+        bright = sorted(pixels)[len(pixels) // 2] > 127
+        assert bright == (scheme == "light")
+    with Image.open(screenshots.FOLDER / f"{name}.png") as published:
+        assert published.size == size, "run `python -m workflow.screenshots`"
 
 
 def test_a_page_and_its_images_are_light():

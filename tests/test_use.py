@@ -85,6 +85,19 @@ def test_the_command_and_torch_hub(photographs, tmp_path):
     with np.load(photographs / "features.npz", allow_pickle=False) as file:
         found, names = file["features"], file["files"].tolist()
     assert names == ["a.JPG", "b/one.png", "c.png"]
+    script = [
+        "env",
+        "PYTHONPATH=.",
+        sys.executable,
+        "docs/examples/neighbours.py",
+        name,
+        str(photographs),
+        "mini",
+        "8",
+    ]
+    said = project._run(script, check=True).stdout.splitlines()
+    assert [line.split(":")[0] for line in said] == ["a.JPG", "one.png", "c.png"]
+    assert len(said[0].split(", ")) == 3
     code = (
         "import sys, torch, numpy as np\n"
         f"encoder = torch.hub.load('.', 'encoder', '{name}', 'mini', source='local')\n"

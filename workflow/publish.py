@@ -137,10 +137,12 @@ def read_published(scale: str) -> dict[str, dict]:
     if not path.is_file():
         return {}
     found = {}
-    for number, text in enumerate(path.read_text().splitlines(), 1):
+    for number, text in enumerate(path.read_bytes().splitlines(), 1):
         try:
             line = json.loads(text)
-            found[line["key"]] = {"metrics": line["metrics"], **line}
+            found[line["key"]] = line
+            if not isinstance(line["metrics"], dict):
+                raise ValueError("metrics")
         except (ValueError, KeyError, TypeError):
             raise ConfigError(f"{path}:{number}: not a published result; restore it.") from None
     return found
@@ -221,9 +223,7 @@ def _import_one(instance, line: dict, path: Path) -> None:
         "imported": True,
         "outputs": {name: line["outputs"][name] for name in texts},
     }
-    (temporary / results.PROVENANCE).write_text(
-        json.dumps(provenance, indent=1, sort_keys=True) + "\n"
-    )
+    (temporary / results.PROVENANCE).write_text(results.provenance_text(provenance))
     os.rename(temporary, path)
 
 
@@ -232,8 +232,8 @@ def metrics_text(metrics: dict) -> str:
     return json.dumps(metrics, indent=1, sort_keys=True) + "\n"
 
 
-def verify(plan: Plan, stages=ALL_STAGES, repair: bool = False) -> int:
-    """Check every output of the finished results, name each damaged one. Returns a status."""
+def verify(plan: Plan, stages=ALL_STAGES) -> list:
+    """Check every output of the finished results, name each damaged one; returns those."""
     damaged, intact = [], 0
     for instance in plan.of(*stages):
         path = instance.path(plan.store)
@@ -243,15 +243,10 @@ def verify(plan: Plan, stages=ALL_STAGES, repair: bool = False) -> int:
             results.verify(path)
             intact += 1
         except results.ResultError as error:
-            damaged.append(path)
+            damaged.append(instance)
             print(f"error: {error}", file=sys.stderr)
     print(f"{intact} results intact, {len(damaged)} damaged.")
-    if repair:
-        for path in damaged:
-            shutil.rmtree(path)
-        print(f"{len(damaged)} removed; the next run computes them again." if damaged else "")
-        return 0
-    return 1 if damaged else 0
+    return damaged
 
 
 def prune(plan: Plan) -> str:

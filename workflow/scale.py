@@ -71,16 +71,20 @@ def load_scale(name: str, folder: Path = SCALES) -> Scale:
     return build(Scale, _read_scale(name, folder), f"scale {name}")
 
 
-def _read_scale(name: str, folder: Path) -> dict:
+def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict:
     known = sorted(p.stem for p in folder.glob("*.yaml"))
     if name not in known:
         raise ConfigError(f"scale {name!r}: unknown.{nearest(name, known)}")
+    if name in children:
+        raise ConfigError(f"workflow/scales/{name}.yaml: extends itself; remove `extends`.")
     try:
         values = yaml.safe_load((folder / f"{name}.yaml").read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, dates
         problem = " ".join(str(error).split())
         raise ConfigError(f"workflow/scales/{name}.yaml: not valid YAML: {problem}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"workflow/scales/{name}.yaml: expected a mapping.")
     parent = values.pop("extends", None)
-    return merge(_read_scale(parent, folder), values) if parent else values
+    if not parent:
+        return values
+    return merge(_read_scale(parent, folder, (*children, name)), values)

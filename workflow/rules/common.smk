@@ -3,6 +3,7 @@ import sys
 
 sys.path.insert(0, str(workflow.basedir))
 
+from simclr.cli import explain
 from simclr.config import ConfigError
 from simclr.results import PROVENANCE
 from workflow.experiments import FAMILIES
@@ -24,8 +25,9 @@ def or_stop(function, *arguments):
     """Call the function; a user's mistake is one line, in place of a trace through the rules."""
     try:
         return function(*arguments)
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+    except (ConfigError, OSError) as error:
+        text = explain(error) if isinstance(error, OSError) else error
+        print(f"error: {text}", file=sys.stderr, flush=True)
         sys.exit(2)
 
 

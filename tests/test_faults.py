@@ -1,0 +1,66 @@
+"""A sample of `python -m tests.faults`, and faults of other kinds."""
+
+import json
+import random
+import shutil
+
+import pytest
+
+from simclr import results
+from tests import faults
+from tests.project import Project
+
+
+@pytest.mark.parametrize(
+    "driver, stop, seed",
+    [("snakemake", "kill", 1), ("dvc repro", "kill", 2), ("bare stages", "int", 3)],
+)
+def test_a_crash_loses_nothing(finished, tmp_path, driver, stop, seed):
+    faults.crash(finished, tmp_path / "project", driver, stop, random.Random(seed))
+
+
+def test_every_flipped_bit_is_found(finished, tmp_path):
+    project, draws = finished.copy(tmp_path / "project"), random.Random(0)
+    kinds = {faults.flip(project, draws) for _ in range(200)}
+    assert {"encoder.safetensors", "metrics.json", "provenance.json", "curves.csv"} <= kinds
+
+
+def of(project: Project, stage: str) -> list:
+    return sorted(path for path in (project.store / stage).iterdir() if path.is_dir())
+
+
+def test_tampering_is_caught(finished, tmp_path):
+    """Metrics made better, provenance changed, encoders swapped, whole results swapped."""
+    project = finished.copy(tmp_path / "project")
+    one, other = of(project, "evaluate")[:2]
+    metrics = json.loads((one / "metrics.json").read_text())
+    (one / "metrics.json").write_text(json.dumps({**metrics, "linear_h": 99.0}))
+    with pytest.raises(results.ResultError, match=r"metrics\.json: content differs"):
+        results.verify(one)
+
+    provenance = json.loads((other / "provenance.json").read_text())
+    provenance["settings"]["seed"] = 7
+    (other / "provenance.json").write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
+    with pytest.raises(results.ResultError, match=r"provenance\.json: damaged .*seal"):
+        results.verify(other)
+
+    first, second, third = of(project, "pretrain")[:3]
+    contents = [(folder / "encoder.safetensors").read_bytes() for folder in (first, second)]
+    for folder, content in zip((second, first), contents, strict=True):
+        (folder / "encoder.safetensors").write_bytes(content)
+    for folder in (first, second):
+        with pytest.raises(results.ResultError, match=r"encoder\.safetensors: content differs"):
+            results.verify(folder)
+
+    shutil.rmtree(second)
+    shutil.copytree(third, second)
+    with pytest.raises(results.ResultError, match="belongs to another result"):
+        results.verify(second)
+
+    found = project.simclr("verify", check=False)
+    assert found.returncode == 1 and found.stdout.count("error: ") == 4
+    before = len(project.executed())
+    project.simclr("verify", "--repair")
+    again = project.executed(before)
+    assert len(again) == 4 and {line.split()[0] for line in again} == {"pretrain", "evaluate"}
+    assert project.contents() == finished.contents()

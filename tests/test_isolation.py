@@ -1,0 +1,68 @@
+"""In namespaces of their own: no network, a full disk, results that cannot be written."""
+
+import subprocess
+
+import pytest
+
+from tests.project import BIN, Project
+
+
+def unshare(*flags) -> bool:
+    try:
+        return subprocess.run(["unshare", *flags, "true"], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+NAMESPACES = pytest.mark.skipif(not unshare("-rn"), reason="no user namespaces (unshare -rn) here")
+SNAKEMAKE = f"{BIN / 'snakemake'} --cores 2"
+
+
+def within(project: Project, script: str, *flags) -> str:
+    """Run a shell script in new namespaces; returns what it printed."""
+    return project._run(["unshare", *flags, "bash", "-c", script], check=False).stdout
+
+
+@NAMESPACES
+def test_the_default_job_needs_no_network(finished, tmp_path):
+    project = Project.create(tmp_path / "project")
+    said = within(project, f"{SNAKEMAKE}; echo status $?", "-rn")
+    assert said.rstrip().endswith("status 0"), said
+    assert project.contents() == finished.contents()
+
+
+@NAMESPACES
+def test_a_full_disk_is_one_line_and_nothing_is_lost(finished, tmp_path):
+    """At 400 KiB the data and a few results fit; with more, the same command goes on."""
+    project = Project.create(tmp_path / "project")
+    script = f"""
+        mkdir -p results && mount -t tmpfs -o size=400k none results || exit 9
+        {SNAKEMAKE} > full.txt 2>&1; echo status $?
+        mount -o remount,size=200m results
+        {SNAKEMAKE} > more.txt 2>&1; echo status $?
+        cp -r results kept
+    """
+    said = within(project, script, "-rm")
+    first, second = (line for line in said.splitlines() if line.startswith("status"))
+    told = (project.path / "full.txt").read_text()
+    assert first != "status 0" and second == "status 0", (project.path / "more.txt").read_text()
+    assert "No space left on device" in told and "Traceback" not in told, told
+    (project.path / "results").rmdir()
+    (project.path / "kept").rename(project.path / "results")
+    assert project.contents() == finished.contents()
+    executed = project.executed()
+    assert len(executed) == len(set(executed))  # what had fitted was not computed again
+
+
+@NAMESPACES
+def test_results_that_cannot_be_written(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    project.append("simclr/evaluate.py", "\n\ndef _edited():\n    return 1\n")
+    script = f"""
+        mount --bind results results && mount -o remount,ro,bind results || exit 9
+        {SNAKEMAKE}; echo status $?
+    """
+    said = within(project, script, "-rm")
+    assert not said.rstrip().endswith(("status 0", "status 9")), said
+    assert "Read-only file system" in said and "Traceback" not in said, said
+    assert project.contents() == finished.contents()
