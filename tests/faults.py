@@ -45,10 +45,14 @@ def result_folders(project: Project) -> list[Path]:
 
 def remove(project: Project, what: str, draws: random.Random) -> None:
     """Take away what a driver then has to make again."""
-    if what == "results":
-        for folder in result_folders(project):
-            if draws.random() < 0.4:
-                shutil.rmtree(folder)
+    if what == "results":  # with what was made of them: who has the metrics needs no encoder
+        gone = set()
+        for stage in ("pretrain", "histograms", "evaluate", "figures"):
+            for folder in (one for one in result_folders(project) if one.parent.name == stage):
+                used = {key for _, key in results.read_provenance(folder)["inputs"].values()}
+                if used & gone or draws.random() < 0.4:
+                    gone.add(folder.name)
+                    shutil.rmtree(folder)
     elif what == "data":
         shutil.rmtree(project.store / "prepare")
     elif what == "pages":

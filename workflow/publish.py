@@ -291,10 +291,11 @@ def record(plan: Plan) -> None:
 
 
 def _signature(plan: Plan) -> str:
-    """A hash over all that dvc.yaml names, but for results/ (which the lists of keys stand for)."""
+    """A hash over all that dvc.yaml names; of results the provenance, which has their hashes."""
     files = [Path(name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", "requirements.lock")]
     folders = ("simclr", "workflow", "data/paper", plan.store / "plan")
     for folder in (*map(Path, folders), Path("paper_figures") / plan.scale):
         files += [f for f in sorted(folder.rglob("*")) if "__pycache__" not in f.parts]
+    files += [i.path(plan.store) / results.PROVENANCE for i in plan.of(*ALL_STAGES)]
     parts = [f"{file} {results.sha256(file)}\n" for file in files if file.is_file()]
     return hashlib.sha256("".join(parts).encode()).hexdigest()
