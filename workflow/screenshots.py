@@ -16,7 +16,7 @@ DESKTOP, PHONE = (1280, 800), (360, 740)  # CSS pixels
 SHOTS = {
     "desktop": ("index.html", DESKTOP, "light"),
     "dark": ("tiny/index.html#fig5", DESKTOP, "dark"),
-    "ledger": ("tiny/index.html#ledger", DESKTOP, "light"),
+    "ledger": ("tiny/index.html#claims", DESKTOP, "light"),
     "phone": ("tiny/index.html#fig8", PHONE, "light"),
 }
 
@@ -53,6 +53,8 @@ def main() -> None:
     """Take all of them."""
     from playwright.sync_api import sync_playwright
 
+    if chromium() is None:
+        raise SystemExit("error: no chromium; `apt-get install chromium`, or the like.")
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
