@@ -70,15 +70,7 @@ def crash(finished: Project, folder: Path, driver: str, stop: str, draws: random
     project = finished.copy(folder)
     command, what = DRIVERS[driver]
     remove(project, what, draws)
-    process = subprocess.Popen(
-        list(map(str, command)),
-        cwd=project.path,
-        env=project._environment(),
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = project.launch(command)
     after = draws.uniform(0.05, 12.0 if what == "results" else 4.0)
     try:
         said, _ = process.communicate(timeout=after)

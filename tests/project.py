@@ -94,8 +94,12 @@ class Project:
 
     def start(self, *arguments, **options) -> subprocess.Popen:
         """Start snakemake in a process group of its own, and return at once."""
+        return self.launch([BIN / "snakemake", "--cores", "2", *arguments], **options)
+
+    def launch(self, command, **options) -> subprocess.Popen:
+        """The same with any command."""
         return subprocess.Popen(
-            [BIN / "snakemake", "--cores", "2", *arguments],
+            list(map(str, command)),
             cwd=self.path,
             env=self._environment(),
             start_new_session=True,

@@ -12,7 +12,7 @@ from tests.project import ROOT
 from tests.training import prepare_data
 
 RUN = """
-import json, sys
+import sys
 from pathlib import Path
 from simclr import evaluate, pretrain, runner
 from simclr.config import build
@@ -34,14 +34,18 @@ def data(tmp_path_factory):
     return prepare_data(tmp_path_factory.mktemp("data") / "data")
 
 
+def plain_environment() -> dict[str, str]:
+    """This process's environment, without what simclr or a worker of pytest puts there."""
+    hidden = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS")
+    return {name: value for name, value in os.environ.items() if name not in hidden}
+
+
 def hashes(data, out, **environment) -> dict[str, str]:
     """SHA-256 of every output of a run in a process of its own."""
-    hidden = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS")
-    kept = {name: value for name, value in os.environ.items() if name not in hidden}
     subprocess.run(
         [sys.executable, "-c", RUN, data, out],
         cwd=ROOT,
-        env={**kept, **environment},
+        env={**plain_environment(), **environment},
         check=True,
     )
     return {
@@ -53,7 +57,9 @@ def hashes(data, out, **environment) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def usual(data, tmp_path_factory):
-    return hashes(data, tmp_path_factory.mktemp("usual"))
+    """(the folder of a run as it is without these variables, its hashes)."""
+    out = tmp_path_factory.mktemp("usual")
+    return out, hashes(data, out)
 
 
 @pytest.mark.parametrize(
@@ -67,21 +73,20 @@ def usual(data, tmp_path_factory):
     ids=["threads", "locale", "avx2", "hash seed"],
 )
 def test_bits_do_not_depend_on(environment, data, usual, tmp_path):
-    assert set(usual) >= {"encoder/encoder.safetensors", "metrics/metrics.json"}
-    assert hashes(data, tmp_path / "out", **environment) == usual
+    _, wanted = usual
+    assert set(wanted) >= {"encoder/encoder.safetensors", "metrics/metrics.json"}
+    assert hashes(data, tmp_path / "out", **environment) == wanted
 
 
 @AVX2
-def test_without_vector_instructions_bits_differ_and_the_run_agrees(data, usual, tmp_path_factory):
+def test_without_vector_instructions_bits_differ_and_the_run_agrees(data, usual, tmp_path):
     """So they are a part of "the same kind of machine"; the first epoch's loss shows it small."""
-    out = tmp_path_factory.mktemp("other")
-    other = hashes(data, out, ATEN_CPU_CAPABILITY="default", ONEDNN_MAX_CPU_ISA="SSE41")
-    assert other["encoder/encoder.safetensors"] != usual["encoder/encoder.safetensors"]
-    again = tmp_path_factory.mktemp("again")
-    hashes(data, again)
+    folder, wanted = usual
+    other = hashes(data, tmp_path, ATEN_CPU_CAPABILITY="default", ONEDNN_MAX_CPU_ISA="SSE41")
+    assert other["encoder/encoder.safetensors"] != wanted["encoder/encoder.safetensors"]
     first = [
-        float((folder / "encoder" / "curves.csv").read_text().split("\n")[1].split(",")[1])
-        for folder in (out, again)
+        float((one / "encoder" / "curves.csv").read_text().split("\n")[1].split(",")[1])
+        for one in (tmp_path, folder)
     ]
     assert first[0] == pytest.approx(first[1], rel=1e-3)
 
@@ -89,13 +94,11 @@ def test_without_vector_instructions_bits_differ_and_the_run_agrees(data, usual,
 @pytest.mark.skipif("avx512f" not in FLAGS, reason="no processor with AVX-512")
 def test_processors_with_avx512_use_avx2():
     code = "import simclr, torch; print(torch.backends.cpu.get_cpu_capability())"
-    hidden = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
-    kept = {name: value for name, value in os.environ.items() if name not in hidden}
     for given, wanted in ({}, "AVX2"), ({"ATEN_CPU_CAPABILITY": "default"}, "DEFAULT"):
         done = subprocess.run(
             [sys.executable, "-c", code],
             cwd=ROOT,
-            env={**kept, **given},
+            env={**plain_environment(), **given},
             capture_output=True,
             text=True,
             check=True,
