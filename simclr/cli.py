@@ -4,11 +4,13 @@ The outermost layer: it may use everything, and imports late, so that `--help` a
 finished scale take a fraction of a second.
 """
 
+import _thread
 import argparse
 import fnmatch
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 from simclr import keys
@@ -18,6 +20,7 @@ from simclr.config import ConfigError
 def main(argv=None) -> int:
     """Run one command, return the exit status. A user's mistake is one line, status 2."""
     args = _parser().parse_args(argv)
+    sys.unraisablehook = _interrupt_again
     os.chdir(keys.ROOT)
     try:
         return args.run(args) or 0
@@ -30,6 +33,14 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here.", file=sys.stderr)
         return 130
+
+
+def _interrupt_again(unraisable) -> None:
+    """Ctrl-C within a destructor or weakref callback: Python would print a trace and go on."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        threading.Timer(0.01, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def explain(error: OSError) -> str:

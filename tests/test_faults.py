@@ -3,12 +3,14 @@
 import json
 import random
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from simclr import results
 from tests import faults
-from tests.project import Project
+from tests.project import ROOT, Project
 
 
 @pytest.mark.parametrize(
@@ -64,3 +66,28 @@ def test_tampering_is_caught(finished, tmp_path):
     again = project.executed(before)
     assert len(again) == 4 and {line.split()[0] for line in again} == {"pretrain", "evaluate"}
     assert project.contents() == finished.contents()
+
+
+def test_an_interrupt_within_a_destructor_is_not_swallowed():
+    """Python alone would print a trace there, and go on."""
+    code = """
+import argparse, time
+from simclr import cli
+
+class Fragile:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+def work(args):
+    Fragile()
+    time.sleep(5)
+    print("went on")
+
+parser = argparse.ArgumentParser()
+parser.set_defaults(run=work)
+cli._parser = lambda: parser
+raise SystemExit(cli.main([]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "stopped; the same command goes on from here.\n"
