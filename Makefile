@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all setup test lint benchmarks lock clean
+.PHONY: all setup test lint audit benchmarks lock clean
 all: setup
 	snakemake --cores $(CORES)
 
@@ -24,6 +24,10 @@ lint: setup
 	ruff format --check .
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint --workflow-profile none
+
+# Known vulnerabilities of the locked versions; asks the package index's advisory service.
+audit: setup
+	pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 # What docs/benchmarks.md shows, on the CPU; leave the machine alone meanwhile.
 B = python -m benchmarks

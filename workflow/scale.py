@@ -40,6 +40,9 @@ class Scale:
     precision: str = setting("float32", choices=("float32", "bfloat16"))
     gmacs_per_second: float = setting(20.0, above=0.0)  # measured; only for estimates of time
     startup_seconds: float = setting(4.0, low=0.0)  # of a process: Python, torch
+    gpus: int = setting(1, low=1)  # that train one network together, by torchrun
+    gpus_per_node: int = setting(8, low=1)
+    gpu_gigabytes: float = setting(80.0, above=0.0)  # memory of one GPU
 
     def check(self):
         if problem := _bad_seeds(self.seeds):
