@@ -53,10 +53,10 @@ def source(settings, report, md5: str = MD5) -> images.Source:
         labels[split], pixels[split] = every[chosen], pixels[split][chosen]
 
     def fill(arrays, report):
-        for split, array in arrays.items():
+        for split in labels:
             for i, image in enumerate(pixels[split]):
                 picture = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
-                array[i] = images.square(picture, settings.image_size)
+                arrays[f"{split}_images"][i] = images.square(picture, settings.image_size)
 
     return images.Source(CLASSES, labels, fill)
 

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import nn
 
-from simclr import loop
+from simclr import loop, pixels
 
 NAMES = ("loss", "train_top1")
 
@@ -19,7 +19,7 @@ def build(dim: int, classes, generator) -> nn.Linear:
 def train(settings, images, labels, encoder, linear, checkpoint, report) -> list[dict]:
     """Train both with cross entropy on one view an image; returns the curves (see loop.train).
 
-    images: uint8 [N, 3, S, S], labels: int64 [N], on the device.
+    images: as `loop.batches` has them; labels: int64 [N], on the device.
     """
 
     def objective(scores, index):
@@ -39,8 +39,6 @@ def train(settings, images, labels, encoder, linear, checkpoint, report) -> list
 def test(encoder, linear, data, device) -> dict[str, float]:
     """Accuracy on the test images in percent: top1, and top5 (100 with up to five classes)."""
     encoder.eval()  # running statistics
-    images, labels = (
-        loop.to_device(array, device) for array in (data.test_images, data.test_labels)
-    )
+    images, labels = pixels.of(data, "test", device), loop.to_device(data.test_labels, device)
     scores = loop.predict(lambda x: {"scores": linear(encoder(x))}, images)["scores"]
     return {"top1": loop.accuracy(scores, labels), "top5": loop.accuracy(scores, labels, 5)}

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simclr import loop, packed, weights
+from simclr import loop, packed, pixels, weights
 from simclr.config import ConfigError
 from simclr.encoder import build_encoder
 from simclr.head import build_head
@@ -45,9 +45,9 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
         raise ConfigError(f"neighbours: {settings.neighbours}, but only {count} training images.")
     device = loop.find_device(settings.device)
     networks = load_networks(inputs["encoder"], inputs["data"], device)
-    images, test_images, labels, test_labels = (
-        loop.to_device(array, device)
-        for array in (data.train_images, data.test_images, data.train_labels, data.test_labels)
+    images, test_images = (pixels.of(data, split, device) for split in ("train", "test"))
+    labels, test_labels = (
+        loop.to_device(array, device) for array in (data.train_labels, data.test_labels)
     )
     features, test_features = features_of(networks, images), features_of(networks, test_images)
     report(0.1, "features")
@@ -102,8 +102,8 @@ def project(networks: dict[str, nn.Module], x: Tensor) -> dict[str, Tensor]:
     return {"h": h, "z": networks["z"](h)} if "z" in networks else {"h": h}
 
 
-def features_of(networks: dict[str, nn.Module], images: Tensor) -> dict[str, Tensor]:
-    """Features, as `project`, of all images uint8 [N, 3, S, S], as they are."""
+def features_of(networks: dict[str, nn.Module], images) -> dict[str, Tensor]:
+    """Features, as `project`, of all images (as `loop.batches` has them), unchanged."""
     return loop.predict(lambda x: project(networks, x), images)
 
 
@@ -122,7 +122,7 @@ def stored_batches(features: dict[str, Tensor], seed: int, batch_size: int, epoc
         yield index, {name: x[index] for name, x in features.items()}
 
 
-def augmented_batches(networks, images: Tensor, seed: int, batch_size: int, epoch: int):
+def augmented_batches(networks, images, seed: int, batch_size: int, epoch: int):
     """The same for new views of the images, crop and flip (paper B.6)."""
     for _, x, index in loop.batches(images, CROP_AND_FLIP, seed, batch_size, epoch, branches=1):
         yield index, project(networks, x[0])

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from simclr import packed, samples, views
+from simclr import packed, pixels, samples, views
 from simclr.settings import Examples
 
 SINGLE = ("crop", "flip", "color", "blur", "cutout", "sobel", "noise", "rotate")
@@ -22,8 +22,8 @@ def run(settings: Examples, inputs: dict, out: Path, checkpoint: Path, report) -
     """Draw views of images of inputs["data"], one of each class in turn."""
     data = packed.load(inputs["data"])
     first = [np.flatnonzero(data.test_labels == label)[0] for label in range(len(data.classes))]
-    chosen = np.array(first[: settings.images])
-    images = torch.from_numpy(np.ascontiguousarray(data.test_images[chosen]))
+    some = pixels.of(data, "test", torch.device("cpu"), torch.tensor(first[: settings.images]))
+    images = torch.from_numpy(np.stack([some.plain(k) for k in range(len(some))]))
     shown = [("original", images)]
     for name in SINGLE:
         shown.append((name, made(images, (name,), settings)[0]))

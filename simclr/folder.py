@@ -72,7 +72,7 @@ def source(settings, report) -> images.Source:
 
     def fill(arrays, report):
         encoded = (
-            (arrays[place[name][0]][place[name][1]], f"{path}: {name}", content)
+            (arrays[f"{place[name][0]}_images"][place[name][1]], f"{path}: {name}", content)
             for name, content in _members(path, place)
             if content is not None
         )
@@ -165,7 +165,7 @@ def _members(path: Path, wanted=()):
         if name in wanted:
             if size > MAX_BYTES:
                 raise DataError(f"{path}: '{stored}' is {size:,} bytes, no image; remove it.")
-            with _whole(path):
+            with whole(path):
                 content = read()
             yield name, content
             left -= 1
@@ -193,7 +193,7 @@ def _directory(path: Path):
 
 
 def _tar(path: Path):
-    with _whole(path), tarfile.open(path, "r:*") as archive:
+    with whole(path), tarfile.open(path, "r:*") as archive:
         for info in archive:
             if not (info.isdir() or info.isreg()):
                 raise DataError(f"{path}: member '{info.name}' is a link or device; remove it.")
@@ -202,7 +202,7 @@ def _tar(path: Path):
 
 
 def _zip(path: Path):
-    with _whole(path), zipfile.ZipFile(path) as archive:
+    with whole(path), zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise DataError(f"{path}: member '{info.filename}' is a link; remove it.")
@@ -210,13 +210,16 @@ def _zip(path: Path):
 
 
 @contextlib.contextmanager
-def _whole(path: Path):
-    """Turn what a damaged archive raises into a DataError; RuntimeError: an encrypted zip."""
+def whole(path: Path):
+    """Turn what a damaged archive raises into a DataError; RuntimeError: an encrypted zip.
+
+    IndexError, NotImplementedError: a zip with an empty name, or one of a kind unknown to Python.
+    """
     try:
         yield
     except (
         *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-        *(EOFError, OSError, RuntimeError),
+        *(EOFError, OSError, RuntimeError, IndexError, NotImplementedError, ValueError),
     ) as error:
         raise DataError(
             f"{path}: cannot be read: damaged, truncated, or no tar or zip ({images.line(error)}); "

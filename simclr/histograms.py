@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from simclr import packed, views
+from simclr import packed, pixels, views
 from simclr.config import ConfigError
 from simclr.settings import Histograms, Views
 
@@ -22,14 +22,16 @@ SHOWN = (2, 4)  # images, and crops of each, whose histograms are kept for drawi
 
 def run(settings: Histograms, inputs: dict, out: Path, checkpoint: Path, report) -> None:
     """Write metrics.json (percent) and histograms.csv of the prepared set inputs["data"]."""
-    images = packed.load(inputs["data"]).train_images
-    if settings.images > len(images):
+    data = packed.load(inputs["data"])
+    count = len(data.train_images)
+    if settings.images > count:
         raise ConfigError(
-            f"images: {settings.images} are more than the training set's {len(images)}: lower it."
+            f"images: {settings.images} are more than the training set's {count}: lower it."
         )
     generator = torch.Generator().manual_seed(settings.seed)
-    chosen = torch.randperm(len(images), generator=generator)[: settings.images].numpy()
-    pixels = torch.from_numpy(np.ascontiguousarray(images[chosen]))
+    chosen = torch.randperm(count, generator=generator)[: settings.images]
+    some = pixels.of(data, "train", torch.device("cpu"), chosen)
+    images = torch.from_numpy(np.stack([some.plain(k) for k in range(len(some))]))
 
     distorted = Views(
         operators=("crop", "color"),
@@ -37,11 +39,11 @@ def run(settings: Histograms, inputs: dict, out: Path, checkpoint: Path, report)
         color_strength=settings.color_strength,
     )
     plain = Views(operators=("crop",), min_area=settings.min_area)
-    drawn = views.draw(distorted, len(pixels), pixels.shape[3], generator, settings.crops)
+    drawn = views.draw(distorted, len(images), images.shape[3], generator, settings.crops)
     metrics = {"retrieval_chance": _chance(settings.images, settings.crops)}
     shown = {}
     for step, (name, kind) in enumerate((("plain", plain), ("distorted", distorted))):
-        counts = histogram(views.make(pixels, drawn, kind), settings.bins)
+        counts = histogram(views.make(images, drawn, kind), settings.bins)
         shown[name] = counts
         report((step + 0.5) / 2, f"histograms, {name}")
         for distance in (l1, chi2):

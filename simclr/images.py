@@ -20,13 +20,16 @@ STREAMS = {"train": 0, "test": 1}  # of the random numbers of a seed
 class Source(NamedTuple):
     """A data set about to be packed.
 
-    classes: names by label.  labels: split -> int64 [N].  fill(images, report): writes all images
-    into images[split], uint8 [N, 3, S, S]; report(done, text) tells how far it is.
+    classes: names by label.  labels: split -> int64 [N].  fill(arrays, report): writes all images
+    into arrays[SPLIT_images], uint8 [N, 3, S, S]; report(done, text) tells how far it is; may
+    return what else data.json shall say.  names: split -> the images' names, of a set so large that
+    its packing can be interrupted and go on; see imagenet.pack for what else is in arrays then.
     """
 
     classes: tuple[str, ...]
     labels: dict[str, np.ndarray]
     fill: object
+    names: dict[str, list[str]] | None = None
 
 
 def decode(encoded: bytes, side: int, name: str) -> np.ndarray:
@@ -35,6 +38,16 @@ def decode(encoded: bytes, side: int, name: str) -> np.ndarray:
     The largest centred square, resized with an antialiased bicubic filter. The EXIF orientation is
     applied; what is transparent becomes white. Raises DataError, which names the image.
     """
+    return _decoded(encoded, side, name, square)
+
+
+def decode_whole(encoded: bytes, side: int, name: str) -> tuple[np.ndarray, float]:
+    """The same of the whole image, squeezed into the square, and its width over its height."""
+    return _decoded(encoded, side, name, squeeze)
+
+
+def _decoded(encoded: bytes, side: int, name: str, fit):
+    """What `fit` makes of the image."""
     try:
         image = Image.open(io.BytesIO(encoded))
         if image.width * image.height > MAX_PIXELS:
@@ -42,7 +55,7 @@ def decode(encoded: bytes, side: int, name: str) -> np.ndarray:
                 f"{name}: {image.width} x {image.height} pixels are too many; remove it."
             )
         image.draft(None, (2 * side, 2 * side))  # large JPEG: decode at a fraction of the size
-        return square(to_rgb(ImageOps.exif_transpose(image)), side)
+        return fit(to_rgb(ImageOps.exif_transpose(image)), side)
     except DataError:
         raise
     except Exception as error:  # Pillow raises a dozen kinds, from SyntaxError to struct.error
@@ -71,6 +84,12 @@ def square(image: Image.Image, side: int) -> np.ndarray:
         box = (left, top, left + short, top + short)
         image = image.resize((side, side), Image.Resampling.BICUBIC, box)
     return np.asarray(image).transpose(2, 0, 1)
+
+
+def squeeze(image: Image.Image, side: int) -> tuple[np.ndarray, float]:
+    """Resize an RGB image, whatever its shape: uint8 [3, side, side], and width over height."""
+    made = image.resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(made).transpose(2, 0, 1), image.width / image.height
 
 
 def decode_all(encoded, total: int, side: int, report) -> None:

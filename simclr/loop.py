@@ -5,9 +5,9 @@ learning rate is a function of the step. So a run is the same on every machine o
 checkpoint needs weights, momentum and the position, but no generator's state: interrupted and
 resumed equals uninterrupted, bit for bit.
 
-The images lie on the device. Views of several steps are made in one go, because at 16x16 pixels
-the calls cost more than the arithmetic. Nothing inside an epoch waits for the device, but for a
-look at the losses every LOOK_SECONDS.
+The images lie on the device, or are read ahead (simclr/pixels.py). Views of several steps are made
+in one go, because at 16x16 pixels the calls cost more than the arithmetic. Nothing inside an epoch
+waits for the device, but for a look at the losses every LOOK_SECONDS.
 """
 
 import hashlib
@@ -21,14 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from simclr import packed, ranks, views, weights
+from simclr import packed, pixels, ranks, views, weights
 from simclr.config import ConfigError
 from simclr.encoder import BatchNorm, build_encoder
 from simclr.optim import build_optimizer, learning_rate
 
 DRAW_IMAGES = 1024  # drawn for in one go, if they are several steps' (part of what a seed means)
 VIEW_FLOATS = {"cpu": 2**22, "cuda": 2**27}  # made in one go: 16 MiB of views, 512 MiB on a GPU
-PREDICT_FLOATS = 2**20  # of images put through a network in one go; its maps are much larger
+# Of images put through a network in one go; its maps are much larger.
+PREDICT_FLOATS = {"cpu": 2**20, "cuda": 2**25}
 LOOK_SECONDS = 1.0
 CHECKPOINT_MINUTES = "SIMCLR_CHECKPOINT_MINUTES"  # environment; 5 where it is not set
 
@@ -81,7 +82,7 @@ def order(seed: int, epoch: int, count: int) -> Tensor:
 
 
 def batches(
-    images: Tensor,
+    images,
     settings,
     seed: int,
     batch_size: int,
@@ -92,38 +93,43 @@ def batches(
 ):
     """Yield (step, views [branches, B, 3, S, S], indices [B] of their images) for one epoch.
 
-    images: uint8 [N, 3, S, S], on the device where views are made; settings: how they are made.
-    Every epoch has another order of the images; those that fill no batch are left out. Begins with
-    step `start`. Views of several steps are made at once; see `per_chunk`. With a slice `part` of
-    the batch, only those of its images; no bit of a view depends on that.
+    images: pixels.Pixels, or uint8 [N, 3, S, S] on the device where views are made; settings: how
+    they are made. Every epoch has another order of the images; those that fill no batch are left
+    out. Begins with step `start`. Views of several steps are made at once; see `per_chunk`. With a
+    slice `part` of the batch, only those of its images; no bit of a view depends on that.
     """
-    device, side = images.device, images.shape[-1]
+    images = pixels.wrap(images)
     steps = steps_per_epoch(len(images), batch_size)
     everything = order(seed, epoch, len(images))
     block, chunk = per_draw(batch_size), per_chunk(images, batch_size, branches)
-    for first in range(start // block * block, steps, chunk):
-        end = min(first + chunk, steps)
+    firsts = range(start // block * block, steps, chunk)
+    whole = [everything[k * batch_size : min(k + chunk, steps) * batch_size] for k in firsts]
+    part = part or slice(0, batch_size)
+    count = part.stop - part.start
+    mine = torch.arange(chunk * batch_size).view(-1, batch_size)[:, part].flatten()
+    chosen = [every[mine[: len(every) // batch_size * count]] for every in whole]
+    for first, every, some, there in zip(firsts, whole, chosen, images.ahead(chosen), strict=True):
+        end = first + len(every) // batch_size
         drawn = views.join(
             [
                 views.draw(
                     settings,
                     (min(step + block, steps) - step) * batch_size,
-                    side,
+                    images.side,
                     generator(seed, "views", epoch, step),
                     branches,
                     batch_size,
+                    images.stored_side,
+                    images.aspects_of(every[(step - first) * batch_size :][: block * batch_size]),
                 )
                 for step in range(first, end, block)
             ]
         )
-        chosen, count = everything[first * batch_size : end * batch_size], batch_size
-        if part is not None and part.stop - part.start < batch_size:
-            count = part.stop - part.start
-            mine = torch.arange(len(chosen)).view(-1, batch_size)[:, part].flatten()
-            chosen, drawn = chosen[mine], {name: value[:, mine] for name, value in drawn.items()}
-        chosen = chosen.to(device, non_blocking=True)
-        made = views.make(images[chosen], drawn, settings)
-        several = zip(range(first, end), made.split(count, 1), chosen.split(count), strict=True)
+        if count < batch_size:
+            drawn = {name: value[:, mine[: len(some)]] for name, value in drawn.items()}
+        made = views.make(there, drawn, settings, images.side)
+        index = some.to(images.device, non_blocking=True)
+        several = zip(range(first, end), made.split(count, 1), index.split(count), strict=True)
         yield from (one for one in several if one[0] >= start)
 
 
@@ -132,9 +138,9 @@ def per_draw(batch_size: int) -> int:
     return max(1, DRAW_IMAGES // batch_size)
 
 
-def per_chunk(images: Tensor, batch_size: int, branches: int) -> int:
+def per_chunk(images: pixels.Pixels, batch_size: int, branches: int) -> int:
     """How many steps' views are made at once, in whole draws. No bit of a view depends on it."""
-    floats, block = branches * batch_size * images[0].numel(), per_draw(batch_size)
+    floats, block = branches * batch_size * 3 * images.side**2, per_draw(batch_size)
     return max(1, VIEW_FLOATS[images.device.type] // (floats * block)) * block
 
 
@@ -143,7 +149,7 @@ def train(
 ) -> list[dict]:
     """Train `modules` and return the curves: a dict per epoch, of epoch, the `names`, and lr.
 
-    settings: a Training; images: uint8 [N, 3, S, S] on the device; modules: name -> nn.Module, on
+    settings: a Training; images: as `batches` has them; modules: name -> nn.Module, on
     the device, "classifier" as optim.build_optimizer has it; network: maps views
     [branches * B, 3, S, S] to the output, a tensor or several, by default the modules one after
     another; objective(output, indices [B]) -> (loss, other summaries), scalars which `names`
@@ -152,6 +158,7 @@ def train(
     number; the checkpoint then is the last good one.
     """
     torch.utils.deterministic.fill_uninitialized_memory = False  # it costs a tenth of a step
+    images = pixels.wrap(images)
     count, batch_size, epochs = len(images), settings.batch_size, settings.epochs
     steps = steps_per_epoch(count, batch_size)
     classifiers = [module for name, module in modules.items() if name == "classifier"]
@@ -175,6 +182,9 @@ def train(
     if settings.compile:
         network = torch.compile(network)
 
+    def check(step):
+        check_finite(record[: step + 1], epoch, parts(modules, optimizer))
+
     for epoch in range(start, epochs):
         how = settings.views, settings.seed, batch_size, epoch, branches, next_step
         for step, x, index in batches(images, *how, part=ranks.share(batch_size)):
@@ -196,16 +206,16 @@ def train(
 
             now = time.monotonic()
             if now - looked > LOOK_SECONDS:
-                check_finite(record[: step + 1], epoch, parts(modules, optimizer))
+                check(step)
                 done = (epoch * steps + step + 1) / (epochs * steps)
                 report(done, f"epoch {epoch + 1} of {epochs}, loss {record[step, 0].item():.3f}")
                 looked = time.monotonic()
             between = (step + 1) % chunk == 0 and step + 1 < steps
             if between and now - saved >= interval:
-                check_finite(record[: step + 1], epoch, parts(modules, optimizer))
+                check(step)
                 save_checkpoint(checkpoint, modules, optimizer, record, curves, step + 1)
                 saved = time.monotonic()
-        check_finite(record, epoch, parts(modules, optimizer))
+        check(steps - 1)
         means = record.double().mean(0).tolist()
         curves.append({"epoch": epoch + 1, **dict(zip(names, means, strict=True)), "lr": rate})
         next_step = 0
@@ -306,15 +316,18 @@ def resume(path: Path, modules, optimizer, record: Tensor) -> tuple[list[dict], 
 
 
 @torch.no_grad()
-def predict(function, images: Tensor) -> dict[str, Tensor]:
-    """Put images uint8 [N, 3, S, S] through `function`, as floats in [0, 1], some at a time.
+def predict(function, images) -> dict[str, Tensor]:
+    """Put images, as `batches` has them, through `function`, as floats in [0, 1], some at a time.
 
-    function returns a dict of tensors, which are put together along their first dimension.
+    What evaluation shows of them (views.centre_boxes). function returns a dict of tensors, which
+    are put together along their first dimension.
     """
-    some = max(1, PREDICT_FLOATS // images[0].numel())
+    images = pixels.wrap(images)
+    some = max(1, PREDICT_FLOATS[images.device.type] // (3 * images.side**2))
+    parts = torch.arange(len(images)).split(some)
     made = [
-        function((x.float() / 255).contiguous(memory_format=torch.channels_last))
-        for x in images.split(some)
+        function(x.contiguous(memory_format=torch.channels_last))
+        for x in (images.shown(*one) for one in zip(parts, images.ahead(parts), strict=True))
     ]
     return {name: torch.cat([each[name] for each in made]) for name in made[0]}
 

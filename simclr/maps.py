@@ -19,7 +19,7 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from threadpoolctl import threadpool_limits
 
-from simclr import loop, packed, samples
+from simclr import loop, packed, pixels, samples
 from simclr.evaluate import features_of, load_networks
 
 
@@ -38,7 +38,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
         samples.write(out / "spectrum.csv", ("kind", "rank", "value"), spectrum_rows(matrix))
     chosen = some_images(data.test_labels, settings)
     labels = data.test_labels[chosen]
-    images = loop.to_device(data.test_images[chosen], device)
+    images = pixels.of(data, "test", device, torch.from_numpy(chosen))
     rows = []
     with threadpool_limits(1):  # the same bits with any number of cores
         for name, x in features_of(networks, images).items():

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from simclr import loop, packed, samples
+from simclr import loop, packed, pixels, samples
 from simclr.evaluate import ROWS, features_of, load_networks
 
 
@@ -20,10 +20,8 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     data = packed.load(inputs["data"])
     device = loop.find_device(settings.device)
     networks = load_networks(inputs["encoder"], inputs["data"], device)
-    train, test = (
-        features_of(networks, loop.to_device(images, device))
-        for images in (data.train_images, data.test_images)
-    )
+    images = {split: pixels.of(data, split, device) for split in ("train", "test")}
+    train, test = (features_of(networks, one) for one in images.values())
     first = [np.flatnonzero(data.test_labels == label)[0] for label in range(len(data.classes))]
     queries = first[: settings.queries]
     metrics, rows = {}, []
@@ -32,11 +30,11 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
         same = data.train_labels[found] == data.test_labels[:, None]
         metrics[f"neighbours_{kind}"] = 100 * float(same.mean())
         for place, query in enumerate(queries):
-            about = int(data.test_labels[query]), np.array(data.test_images[query])
-            rows.append((kind, place, 0, *about))
+            label, picture = data.test_labels[query], images["test"].plain(query)
+            rows.append((kind, place, 0, int(label), picture))
             for rank, index in enumerate(found[query]):
-                about = int(data.train_labels[index]), np.array(data.train_images[index])
-                rows.append((kind, place, rank + 1, *about))
+                label, picture = data.train_labels[index], images["train"].plain(index)
+                rows.append((kind, place, rank + 1, int(label), picture))
     samples.write(out / "neighbours.csv", ("kind", "query", "rank", "label", "pixels"), rows)
     loop.write_json(out / "metrics.json", metrics)
     report(1.0, "neighbours")

@@ -83,16 +83,10 @@ def build_optimizer(settings: Optimizer, modules, classifiers=()) -> LARS | torc
     Biases and the parameters of batch normalisation (all vectors) are neither decayed nor adapted,
     nor, with LARS, is anything of a classifier, as in the authors' later code.
     """
-    parameters = [p for module in modules for p in module.parameters()]
-    linear = [p for module in classifiers for p in module.parameters()]
-    kernels, others = (
-        [p for p in parameters if (p.ndim > 1) == wanted] for wanted in (True, False)
-    )
-    if settings.kind == "lars":
-        others += linear
-    else:
-        kernels += [p for p in linear if p.ndim > 1]
-        others += [p for p in linear if p.ndim <= 1]
+    parameters = [(p, p.ndim > 1) for module in modules for p in module.parameters()]
+    for module in classifiers:
+        parameters += [(p, p.ndim > 1 and settings.kind != "lars") for p in module.parameters()]
+    kernels, others = ([p for p, kernel in parameters if kernel == wanted] for wanted in (1, 0))
     groups = [
         {"params": kernels, "weight_decay": settings.weight_decay, "adapt": True},
         {"params": others, "weight_decay": 0.0, "adapt": False},

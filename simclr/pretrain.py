@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch.nn.functional as F
 
-from simclr import classifier, loop, weights
+from simclr import classifier, loop, pixels, weights
 from simclr.head import build_head
 from simclr.losses import nt_xent
 from simclr.other_losses import one_sided
@@ -51,7 +51,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
             h = encoder(views)
             return head(h), linear(h.detach())
 
-    images = loop.to_device(data.train_images, device)
+    images = pixels.of(data, "train", device)
     how_to = checkpoint, report, network
     curves = loop.train(settings, images, modules, objective, names, 2, *how_to)
 

@@ -8,11 +8,12 @@ of its classifier. Writes metrics.json: probe_<task>_h and probe_<task>_z, perce
 
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simclr import loop, operators, packed
+from simclr import loop, operators, packed, pixels
 from simclr.evaluate import features_of, load_networks, standardise, stored_batches
 
 KINDS = {"gray": 2, "rotation": 4, "noise": 2, "sobel": 2}  # classes of each task
@@ -24,16 +25,17 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     Raises ConfigError for settings that do not fit the data.
     """
     data = packed.load(inputs["data"])
-    loop.steps_per_epoch(len(data.train_images), settings.batch_size)
+    images = {split: some_images(data, split, settings.images) for split in ("train", "test")}
+    loop.steps_per_epoch(len(images["train"]), settings.batch_size)
     device = loop.find_device(settings.device)
     networks = load_networks(inputs["encoder"], inputs["data"], device)
     metrics = {}
     for place, task in enumerate(settings.tasks):
         features, wanted = {}, {}
         for split in ("train", "test"):
-            images = loop.to_device(getattr(data, f"{split}_images"), device)
             draws = loop.generator(settings.seed, f"probe {task} {split}")
-            changed, label = transformed(task, images, settings.noise_sigma, draws)
+            plain = images[split].to(device)
+            changed, label = transformed(task, plain, settings.noise_sigma, draws)
             features[split], wanted[split] = features_of(networks, changed), label.to(device)
         for name, x in features["train"].items():
             tested = standardise(features["test"][name], x)
@@ -41,6 +43,13 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
             metrics[f"probe_{task}_{name}"] = loop.accuracy(classifier(tested), wanted["test"])
         report((place + 1) / len(settings.tasks), task)
     loop.write_json(out / "metrics.json", metrics)
+
+
+def some_images(data, split: str, most: int) -> Tensor:
+    """The first images of a split, which are of all classes; `most` 0: all. uint8 [N, 3, S, S]."""
+    count = len(getattr(data, f"{split}_images"))
+    some = pixels.of(data, split, torch.device("cpu"), torch.arange(min(count, most or count)))
+    return torch.from_numpy(np.stack([some.plain(k) for k in range(len(some))]))
 
 
 def transformed(

@@ -161,8 +161,8 @@ def _check_code(instance: dict) -> None:
 
 
 def keyed_settings(settings: dict) -> dict:
-    """The settings that belong into the key: all but `file`, a place whose content is hashed."""
-    return {name: value for name, value in settings.items() if name != "file"}
+    """The settings that belong into the key: all but places, whose content is hashed."""
+    return {name: value for name, value in settings.items() if name not in ("file", "subset")}
 
 
 def make_deterministic() -> None:

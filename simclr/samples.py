@@ -4,6 +4,9 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
+MOST = 64  # pixels of a side: larger ones are reduced, since a page holds dozens
 
 
 def write(path: Path, header: tuple, rows: list[tuple]) -> None:
@@ -17,7 +20,11 @@ def write(path: Path, header: tuple, rows: list[tuple]) -> None:
 def _text(cell):
     if not isinstance(cell, np.ndarray):
         return cell
-    return np.ascontiguousarray(cell).tobytes().hex()
+    picture = np.ascontiguousarray(cell.transpose(1, 2, 0))
+    if len(picture) > MOST:
+        small = Image.fromarray(picture).resize((MOST, MOST), Image.Resampling.BOX)
+        picture = np.asarray(small)
+    return np.ascontiguousarray(picture.transpose(2, 0, 1)).tobytes().hex()
 
 
 def picture(text: str) -> np.ndarray:

@@ -30,18 +30,24 @@ TASKS = ("gray", "rotation", "noise", "sobel")  # transformations that are to be
 class Prepare:
     """Stage `prepare`: a data set, packed. Images are square, uint8, RGB."""
 
-    source: str = setting("patterns", choices=("patterns", "cifar10", "folder"))
+    source: str = setting("patterns", choices=("patterns", "cifar10", "folder", "imagenet"))
     family: str = setting("textures", choices=("textures", "figures"))  # of `patterns`
-    file: str = setting("")  # `folder`: archive or directory, relative to data/raw; not in the key
-    sha256: str = setting("")  # `folder`: content hash, as `simclr fingerprint` prints it
+    file: str = setting("")  # archive or directory, relative to data/raw; not in the key
+    sha256: str = setting("")  # of its content, as `simclr fingerprint` prints it
     image_size: int = setting(32, low=8, high=1024)  # side in pixels after resizing
+    view_size: int = setting(0, low=0, high=1024)  # of views and test crops; 0: image_size
+    fit: str = setting("crop", choices=("crop", "stretch"))  # the central square, or all of it
     train_images: int = setting(0, low=0)  # 0: all; else a class-balanced subset
     test_images: int = setting(0, low=0)
     seed: int = setting(0, low=0)  # of the patterns, or of the choice of the subset
 
     def check(self):
-        if self.source == "folder" and not self.file:
-            return "file: needed with source 'folder': an archive or directory below data/raw."
+        if self.source in ("folder", "imagenet") and not self.file:
+            return f"file: needed with source '{self.source}': its place below data/raw."
+        if self.view_size > self.image_size:
+            return f"view_size: {self.view_size} is more than image_size, {self.image_size}."
+        if self.fit == "stretch" and self.source != "imagenet":
+            return "fit: 'stretch' is for source 'imagenet' alone."
         if self.source == "patterns" and not (self.train_images and self.test_images):
             return "train_images, test_images: must be given with source 'patterns'."
         return None
@@ -210,6 +216,13 @@ class FineTune(Training):
 
     labels: float = setting(1.0, above=0.0, high=1.0)  # share of the training images, by class
     epochs: int = setting(30, low=1)
+    subset: str = setting("")  # or a list of image names, relative to data/raw; not in the key
+    subset_sha256: str = setting("")  # of this file
+
+    def check(self):
+        if bool(self.subset) != bool(self.subset_sha256):
+            return "subset, subset_sha256: give both (`sha256sum` prints the second), or none."
+        return super().check()
 
 
 @dataclass(frozen=True)
@@ -218,6 +231,7 @@ class Probe:
 
     tasks: tuple[str, ...] = setting(("gray", "rotation", "noise", "sobel"), choices=TASKS)
     noise_sigma: float = setting(0.2, above=0.0, high=1.0)  # sigma ~ U[0, this]
+    images: int = setting(0, low=0)  # of each split, at most; 0: all (they are held in memory)
     hidden: int = setting(256, low=1)  # units of the classifier's one hidden layer
     batch_size: int = setting(128, low=2)
     epochs: int = setting(30, low=1)

@@ -8,7 +8,7 @@ accuracy on the test images, percent).
 
 from pathlib import Path
 
-from simclr import classifier, loop, weights
+from simclr import classifier, loop, pixels, weights
 
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
@@ -16,7 +16,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     data, device, initial, encoder = loop.begin(settings, inputs["data"])
     linear = classifier.build(encoder.feature_dim, data.classes, initial).to(device)
     labels = loop.to_device(data.train_labels, device)
-    images = loop.to_device(data.train_images, device)
+    images = pixels.of(data, "train", device)
     curves = classifier.train(settings, images, labels, encoder, linear, checkpoint, report)
     top1 = classifier.test(encoder, linear, data, device)["top1"]
     weights.save_network(out / "encoder.safetensors", encoder, settings.encoder, inputs["data"])

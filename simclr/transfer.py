@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from simclr import loop, packed
+from simclr import loop, packed, pixels
 from simclr.evaluate import features_of, load_networks
 from simclr.finetune import share_of
 
@@ -27,8 +27,8 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     device = loop.find_device(settings.device)
     encoder = {"h": load_networks(inputs["encoder"], None, device)["h"]}
     x, tested = (
-        features_of(encoder, loop.to_device(images, device))["h"].double().cpu()
-        for images in (data.train_images, data.test_images)
+        features_of(encoder, pixels.of(data, split, device))["h"].double().cpu()
+        for split in ("train", "test")
     )
     labels, wanted = (
         torch.from_numpy(np.array(found)) for found in (data.train_labels, data.test_labels)

@@ -35,13 +35,20 @@ def draw(
     generator: torch.Generator,
     branches: int = 2,
     batch_size: int = 0,
+    stored: int = 0,
+    aspects: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Draw what makes views of n images of `side` pixels: tensors [branches, n, ...], on the CPU.
 
     In asymmetric mode (Fig. 5) the draws of the second branch exist but are not used. batch_size:
-    images of a batch (0: all n), for what is drawn once a batch.
+    images of a batch (0: all n), for what is drawn once a batch. stored: side of the images if it
+    is another than the views'; aspects: float32 [n], width over height of what the images show, if
+    they are squeezed into a square. What first cuts a view out of an image (the base crop, a crop,
+    else the centre that evaluation shows) goes by these two.
     """
     shape = (branches, n)
+    cut = {"side": stored or side, "aspects": aspects}  # what the next cut is made of
+    squared = {"side": side, "aspects": None}
 
     def uniform(low, high):
         return torch.rand(shape, generator=generator) * (high - low) + low
@@ -54,11 +61,16 @@ def draw(
 
     drawn = {"branch": torch.arange(branches)[:, None].expand(shape)}
     if settings.base_crop:
-        boxes = draw_boxes(n, side, settings.min_area, generator)
-        drawn["base"] = boxes.expand(*shape, 4)
+        boxes = draw_boxes(n, min_area=settings.min_area, generator=generator, **cut)
+        drawn["base"], cut = boxes.expand(*shape, 4), squared
+    elif cut != squared and (settings.asymmetric or settings.operators[:1] != ("crop",)):
+        boxes = centre_boxes(n, side, stored or side, aspects)
+        drawn["base"], cut = boxes.expand(*shape, 4), squared
     for operator in settings.operators:
         if operator == "crop":
-            boxes = draw_boxes(branches * n, side, settings.min_area, generator)
+            if cut["aspects"] is not None:
+                cut["aspects"] = aspects.repeat(branches)
+            boxes = draw_boxes(branches * n, min_area=settings.min_area, generator=generator, **cut)
             drawn["crop"] = boxes.view(*shape, 4)
         elif operator == "flip":
             drawn["flip"] = happens(0.5)
@@ -103,13 +115,16 @@ def draw(
     return drawn
 
 
-def draw_boxes(n: int, side: int, min_area: float, generator: torch.Generator) -> Tensor:
+def draw_boxes(
+    n: int, side: int, min_area: float, generator: torch.Generator, aspects: Tensor | None = None
+) -> Tensor:
     """Draw n crops (y, x, h, w) of a square image, int64 [n, 4], as the authors' sampler does.
 
     TensorFlow's `sample_distorted_bounding_box`: the aspect ratio is uniform in ASPECT, then the
     height is a uniform integer between those that give `min_area` and 1 at that ratio (so area is
     not uniform, unlike the paper's wording); a box of less than COVERED is drawn again; a box
-    smaller than the image never touches its lower and right border.
+    smaller than the image never touches its lower and right border. aspects: float32 [n], width
+    over height of what was squeezed into the square: a crop's aspect is that of what it shows.
     """
     boxes = torch.tensor([0, 0, side, side]).repeat(n, 1)
     pending = torch.arange(n)
@@ -118,6 +133,8 @@ def draw_boxes(n: int, side: int, min_area: float, generator: torch.Generator) -
             break
         chance = torch.rand(4, len(pending), generator=generator, dtype=torch.float64)
         aspect = ASPECT[0] + chance[0] * (ASPECT[1] - ASPECT[0])
+        if aspects is not None:
+            aspect = aspect / aspects[pending]
         height = side * aspect.rsqrt()  # of a box with the whole area; sqrt() would start threads
         tallest = height.round().minimum(((side + 0.5 - 1e-7) / aspect).floor())
         tallest = tallest.clamp(max=side)
@@ -134,19 +151,32 @@ def draw_boxes(n: int, side: int, min_area: float, generator: torch.Generator) -
     return boxes
 
 
+def centre_boxes(n: int, side: int, stored: int, aspects: Tensor | None = None) -> Tensor:
+    """What evaluation shows: the central `side` pixels of an image whose short side has `stored`.
+
+    Boxes int64 [n, 4] (y, x, h, w) in the stored square; aspects as in `draw_boxes`. With 224 of
+    256: the paper's central crop (B.6).
+    """
+    aspects = torch.ones(n) if aspects is None else aspects
+    h = (side * aspects.clamp(max=1)).round().clamp(min=1)
+    w = (side / aspects.clamp(min=1)).round().clamp(min=1)
+    return torch.stack([((stored - h) / 2).floor(), ((stored - w) / 2).floor(), h, w], 1).long()
+
+
 def join(draws: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Put the draws of several batches together: the views of their images, one after another."""
     return {name: torch.cat([drawn[name] for drawn in draws], 1) for name in draws[0]}
 
 
-def make(images: Tensor, drawn: dict[str, Tensor], settings: Views) -> Tensor:
+def make(images: Tensor, drawn: dict[str, Tensor], settings: Views, side: int = 0) -> Tensor:
     """Make views float32 [branches, n, 3, S, S] in [0, 1] of images uint8 [n, 3, S, S].
 
     `drawn` is what `draw` returned for the same settings, n and S. Views are made where the images
-    are. In asymmetric mode the second branch is the image itself, or its base crop.
+    are. In asymmetric mode the second branch is the image itself, or its base crop. side: S of the
+    views, if it is another than the images'.
     """
-    branches = drawn["branch"].shape[0]
-    out = torch.empty(branches, *images.shape, device=images.device)
+    branches, side = drawn["branch"].shape[0], side or images.shape[-1]
+    out = torch.empty(branches, *images.shape[:2], side, side, device=images.device)
     if settings.asymmetric and branches == 2:
         augmented = {name: value[:1] for name, value in drawn.items()}
         plain = {name: drawn[name][1:] for name in ("branch", "base") if name in drawn}
@@ -159,7 +189,7 @@ def make(images: Tensor, drawn: dict[str, Tensor], settings: Views) -> Tensor:
 
 def _make_branches(images, drawn, names, settings, out):
     """Write views of all branches to out [branches, n, 3, S, S], a chunk of images at a time."""
-    branches, n = out.shape[:2]
+    branches, n, _, side, _ = out.shape
     out = out.flatten(0, 1)
     drawn = {name: value.flatten(0, 1) for name, value in drawn.items()}
     # Images with the same order of colour operations stand together, so that each operation
@@ -179,7 +209,7 @@ def _make_branches(images, drawn, names, settings, out):
         # Channel planes lie apart in memory, [3, m, S, S], as colour and crops want them.
         x = out.new_empty(3, len(pixels), *pixels.shape[2:]).transpose(0, 1)
         x.copy_(pixels).div_(255)
-        out.index_copy_(0, there, transform(x, values, names, settings))
+        out.index_copy_(0, there, transform(x, values, names, settings, side))
 
     chunks = rank.split(per_chunk)
     if threads == 1:
@@ -195,12 +225,15 @@ def _make_branches(images, drawn, names, settings, out):
         torch.set_num_threads(threads)
 
 
-def transform(x: Tensor, drawn: dict[str, Tensor], names: tuple, settings: Views) -> Tensor:
+def transform(
+    x: Tensor, drawn: dict[str, Tensor], names: tuple, settings: Views, side: int = 0
+) -> Tensor:
     """Apply operators `names` to float images [m, 3, S, S], which it may overwrite.
 
-    drawn: the parameters of these images, tensors [m, ...] on the CPU.
+    drawn: the parameters of these images, tensors [m, ...] on the CPU; side: of the views made,
+    if it is another than that of the images.
     """
-    side, device = x.shape[3], x.device
+    side, device = side or x.shape[3], x.device
 
     def there(name):
         return drawn[name].to(device, non_blocking=True)

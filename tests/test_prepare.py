@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from simclr import folder, images, packed, patterns, prepare
+from simclr.config import DataError
 from simclr.settings import Prepare
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "cifar10-jpeg75.tar.xz"
@@ -292,8 +293,9 @@ def test_full_disk_is_an_error_before_the_images_are_read(tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DataError, match="No space left on device; make room"):
         prepared(tmp_path / "a", image_size=16, train_images=60, test_images=40)
+    assert not (tmp_path / "a" / "train_images.npy").exists()
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="needs the real images of ../shared/data")
