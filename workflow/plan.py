@@ -6,16 +6,19 @@ number of figures use them.
 """
 
 import difflib
+import functools
 import hashlib
 import importlib
 import json
+import math
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from simclr import keys, results
 from simclr.config import ConfigError, build, merge, nearest, to_dict
-from simclr.runner import keyed_settings
+from simclr.runner import TRAINING, keyed_settings
 from simclr.settings import STAGES
 from workflow import cost, groups
 from workflow.experiments import ORDER
@@ -24,6 +27,7 @@ from workflow.scale import SCALES, Scale, load_scale
 PAPER = [keys.ROOT / "data" / "paper" / name for name in ("paper_reported.csv", "claims.csv")]
 UNUSED = "unused"  # results/<scale>/unused/<stage>/<key>: of other plans
 ALL_STAGES = (*STAGES, "figures")
+SURELY = 1.2  # times a GPU's memory: cost.memory is counted, and may be off by some
 # The stages whose results are metrics.
 MEASURES = (
     "evaluate",
@@ -71,8 +75,9 @@ class Plan:
     scale: str
     settings: Scale
     instances: dict = field(default_factory=dict)
+    resolved: dict = field(default_factory=dict)  # of _resolve: what was checked before
 
-    @property
+    @functools.cached_property
     def store(self) -> Path:
         """results/<scale>, relative to the root of the repository, where commands run."""
         return Path("results") / self.scale
@@ -111,8 +116,8 @@ class Plan:
     def inputs(self, instances) -> list[Instance]:
         """The instances that these read, but for themselves."""
         own = {one.key for one in instances}
-        wanted = {key for one in instances for _, key in one.inputs.values()} - own
-        return [i for i in self.instances.values() if i.key in wanted]
+        wanted = dict.fromkeys(key for one in instances for _, key in one.inputs.values())
+        return [self.instances[key] for key in wanted if key not in own]
 
     def groups(self, instances) -> dict[str, list[Instance]]:
         """What each process computes of these: see workflow/groups.py."""
@@ -183,15 +188,15 @@ def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
 def _add(plan, stage, values, inputs, name, experiment, modules=None) -> Instance:
     """Resolve, check and key one instance; return the one with its key (maybe planned before)."""
     if stage in STAGES:
-        cls, module = STAGES[stage]
-        modules = (module,)
-        values = {**plan.settings.devices(cls), **values}
-        values = to_dict(build(cls, values, f"scale {plan.scale}: {name}: {stage}"))
-    _check_sizes(plan, stage, values, name)
+        modules = (STAGES[stage][1],)
+        values = _resolve(plan, stage, values, f"scale {plan.scale}: {name}: {stage}")
     input_keys = {role: instance.key for role, instance in inputs.items()}
     key = keys.result_key(stage, keyed_settings(values), input_keys, modules)
     found = plan.instances.get(key)
     if found is None:
+        data = inputs["data"].settings if "data" in inputs else values
+        if stage in TRAINING:
+            _check_sizes(plan, stage, values, data, name)
         found = Instance(
             stage=stage,
             key=key,
@@ -199,7 +204,7 @@ def _add(plan, stage, values, inputs, name, experiment, modules=None) -> Instanc
             settings=values,
             inputs={role: [instance.stage, instance.key] for role, instance in inputs.items()},
             modules=list(modules),
-            seconds=round(_seconds(plan, stage, values, inputs), 2),
+            seconds=round(_seconds(plan, stage, values, inputs, data), 2),
         )
         plan.instances[key] = found
     if experiment and experiment not in found.experiments:
@@ -207,35 +212,55 @@ def _add(plan, stage, values, inputs, name, experiment, modules=None) -> Instanc
     return found
 
 
-def _check_sizes(plan: Plan, stage: str, values: dict, name: str) -> None:
-    images = _images(plan)
-    batch = values.get("batch_size", 0)
+def _resolve(plan: Plan, stage: str, values: dict, where: str) -> dict:
+    """All settings of a stage, checked. Those that differ in the seed alone are checked once."""
+    known = stage, repr({**values, "seed": 0})
+    if known not in plan.resolved:
+        cls = STAGES[stage][0]
+        every = {**plan.settings.devices(cls), **values}
+        plan.resolved[known] = to_dict(build(cls, every, where))
+    found = plan.resolved[known]
+    return {**found, "seed": values["seed"]} if "seed" in values else found
+
+
+def _check_sizes(plan: Plan, stage: str, values: dict, data: dict, name: str) -> None:
+    """Refuse a batch that the data set, or the memory of the scale's GPUs, has no room for."""
+    where = f"scale {plan.scale}: {name}: batch_size {values['batch_size']}"
+    images = data["train_images"] or cost.KNOWN.get(data["source"], (0, 0))[0]
     if stage == "finetune":  # with some of the labels; one image of a class at least
         images = round(images * values["labels"])
-    if stage in ("pretrain", "supervise", "finetune") and images and batch > images:
+    batch = values["batch_size"]
+    if images and batch > images:
         raise ConfigError(
-            f"scale {plan.scale}: {name}: batch_size {batch} is larger than the data set "
-            f"({images} training images are used)."
+            f"{where} is larger than the data set ({images} training images are used)."
         )
+    if values["device"] == "cuda":
+        _check_memory(plan.settings, *cost.memory(stage, values, data), values, where)
 
 
-def _images(plan: Plan) -> int:
-    """Training images, 0 where only the prepared data can tell."""
-    data = plan.settings.base.get("prepare", {})
-    return data.get("train_images", 0) or {"cifar10": 50_000}.get(data.get("source"), 0)
+def _check_memory(scale: Scale, held: float, shared: float, values: dict, where: str) -> None:
+    """Raise ConfigError where the scale's GPUs surely have no room for a training step.
+
+    held, shared: bytes of every GPU, and of all together, as cost.memory gives.
+    """
+    gpus, room = scale.gpus, scale.gpu_gigabytes * 1e9
+    if gpus > values["batch_size"]:
+        raise ConfigError(f"{where} is less than an image for each of gpus {gpus}; lower `gpus`.")
+    if held + shared / gpus <= SURELY * room:
+        return
+    needed = f"{where} needs about {(held + shared / gpus) / 1e9:.0f} GB on each of {gpus} GPU"
+    needed += f"{'s' * (gpus > 1)} of {scale.gpu_gigabytes:g} GB"
+    if held >= room:
+        raise ConfigError(f"{needed}, the weights alone too much: take a smaller encoder.")
+    enough = math.ceil(shared / (room - held))
+    other = "" if values["recompute"] else ", or `recompute: true`, which needs a third of it"
+    raise ConfigError(f"{needed}: set `gpus` to {enough} or more{other}.")
 
 
-def _seconds(plan: Plan, stage: str, values: dict, inputs: dict) -> float:
-    """Expected duration on one core or GPU, from the encoder's multiply-adds (workflow/cost.py)."""
-    data = plan.settings.base.get("prepare", {})
-    return cost.seconds(
-        stage,
-        values,
-        inputs["encoder"].settings if "encoder" in inputs else {},
-        images=_images(plan) or 50_000,
-        image_size=data.get("image_size", 32),
-        gmacs_per_second=plan.settings.gmacs_per_second,
-    )
+def _seconds(plan: Plan, stage: str, values: dict, inputs: dict, data: dict) -> float:
+    """Expected duration on one core or GPU, from the encoder's work (workflow/cost.py)."""
+    source = inputs["encoder"].settings if "encoder" in inputs else {}
+    return cost.seconds(stage, values, source, data, plan.settings)
 
 
 def settle(plan: Plan) -> None:
@@ -245,14 +270,16 @@ def settle(plan: Plan) -> None:
     that DVC records depend on the plan, not on the branches that were visited before.
     """
     for stage in ALL_STAGES:
-        for path in (plan.store / stage).glob("*"):
-            if path.name not in plan.instances:
-                _move(path, plan.store / UNUSED / stage / path.name)
-    for instance in plan.instances.values():
-        path = instance.path(plan.store)
-        aside = results.folder(plan.store / UNUSED, instance.stage, instance.key)
-        if results.is_finished(aside) and not results.is_finished(path):
-            _move(aside, path)
+        here, aside = plan.store / stage, plan.store / UNUSED / stage
+        for name in _names(here) - plan.instances.keys():
+            _move(here / name, aside / name)
+        for name in _names(aside) & plan.instances.keys():
+            if results.is_finished(aside / name) and not results.is_finished(here / name):
+                _move(aside / name, here / name)
+
+
+def _names(folder: Path) -> set[str]:
+    return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
 def _move(source: Path, target: Path) -> None:

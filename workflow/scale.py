@@ -38,7 +38,12 @@ class Scale:
     experiments: dict = setting()  # experiment -> its grid, and `seeds` if not those above
     device: str = setting("cpu", choices=("cpu", "cuda"))
     precision: str = setting("float32", choices=("float32", "bfloat16"))
-    gmacs_per_second: float = setting(20.0, above=0.0)  # measured; only for estimates of time
+    # Rates of one core or GPU, for estimates of time alone (workflow/cost.py).
+    gmacs_per_second: float = setting(200.0, above=0.0)  # 1e9 multiply-adds
+    gelements_per_second: float = setting(0.27, above=0.0)  # 1e9 outputs of convolutions
+    step_milliseconds: float = setting(6.0, low=0.0)  # what a training step costs besides
+    measured: str = setting("")  # by which command, on what, when; empty: the rates are assumed
+    assumed: str = setting("")  # on what hardware, and what the assumption rests on
     startup_seconds: float = setting(4.0, low=0.0)  # of a process: Python, torch
     gpus: int = setting(1, low=1)  # that train one network together, by torchrun
     gpus_per_node: int = setting(8, low=1)
@@ -47,6 +52,8 @@ class Scale:
     def check(self):
         if problem := _bad_seeds(self.seeds):
             return problem
+        if self.measured and self.assumed:
+            return "measured, assumed: the rates are one or the other; give one."
         for stage in self.base:
             if stage not in STAGES:
                 return f"base.{stage}: unknown stage.{nearest(stage, STAGES)}"
