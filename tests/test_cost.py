@@ -1,13 +1,15 @@
-"""Parameters and multiply-adds without torch, against the official code and against our encoder."""
+"""What a run costs, without torch: against the official code, our encoder, and published runs."""
 
-from pathlib import Path
+import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from workflow import cost
+from tests.project import ROOT
+from workflow import cost, planning
 
-ORACLE = Path(__file__).parent / "oracle" / "param_counts.npz"
+ORACLE = ROOT / "tests" / "oracle" / "param_counts.npz"
 
 
 def encoder(depth, width=1, stem="cifar", base_channels=64):
@@ -52,14 +54,95 @@ def test_counts_agree_with_the_encoder_that_is_trained(depth, width, stem):
     assert sum(counted) == cost.macs(settings, 24)
 
 
-def test_seconds_grow_with_the_work():
-    settings = {"encoder": encoder(8), "epochs": 10}
-    known = {"images": 1000, "image_size": 16, "gmacs_per_second": 10.0}
-    pretrain = cost.seconds("pretrain", settings, {}, **known)
-    supervise = cost.seconds("supervise", settings, {}, **known)
-    assert pretrain == pytest.approx(2 * supervise)  # two views
-    assert pretrain == pytest.approx(6 * cost.macs(settings["encoder"], 16) * 10_000 / 1e10)
-    features = {"protocols": ["features"], "epochs": 100}
-    augmented = {"protocols": ["augmented"], "epochs": 100}
-    plain = cost.seconds("evaluate", features, settings, **known)
-    assert cost.seconds("evaluate", augmented, settings, **known) > 10 * (plain - 1)
+DATA = {"source": "patterns", "image_size": 16, "train_images": 1000, "test_images": 500}
+TRAINED = {"batch_size": 100, "epochs": 10, "recompute": False, "norm_groups": 1}
+
+
+@dataclass
+class Rates:
+    """Of a scale: 10e9 multiply-adds, 1e9 outputs of convolutions a second, a millisecond a step."""
+
+    gmacs_per_second: float = 10.0
+    gelements_per_second: float = 1.0
+    step_milliseconds: float = 1.0
+
+
+def seconds(stage, settings, source=None, data=DATA, rates=None, gpus=1):
+    return cost.seconds(stage, settings, source or {}, data, rates or Rates(), gpus)
+
+
+def test_seconds_of_a_training_by_hand():
+    settings = {**TRAINED, "encoder": encoder(8)}
+    one = cost.macs(encoder(8), 16) / 10e9 + cost.elements(encoder(8), 16) / 1e9
+    # 10 epochs of 10 steps of 100 images, two views, forward and (twice as long) backward
+    pretrain = seconds("pretrain", settings)
+    assert pretrain == pytest.approx(3 * 2 * 10_000 * one + 100 * 0.001)
+    recomputed = seconds("pretrain", {**settings, "recompute": True})
+    assert recomputed - pretrain == pytest.approx(2 * 10_000 * one)  # once more forward
+    assert seconds("pretrain", settings, gpus=4) == pytest.approx(3 * 2 * 2_500 * one + 0.1)
+    # Some of the labels: 2 steps an epoch, one view, and the test images at the end
+    tuned = seconds("finetune", {**settings, "labels": 0.25})
+    assert tuned == pytest.approx((3 * 2_000 + 500) * one + 20 * 0.001)
+
+
+def test_an_augmented_evaluation_passes_all_images_in_every_epoch():
+    settings = {**TRAINED, "encoder": encoder(8)}
+    how = {"epochs": 100, "batch_size": 100}
+    features = seconds("evaluate", {**how, "protocols": ["features"]}, settings)
+    augmented = seconds("evaluate", {**how, "protocols": ["augmented"]}, settings)
+    one = cost.macs(encoder(8), 16) / 10e9 + cost.elements(encoder(8), 16) / 1e9
+    assert augmented - features == pytest.approx(100 * 1000 * one)
+
+
+def test_elements_are_those_that_the_encoder_puts_out():
+    torch = pytest.importorskip("torch")
+    from simclr.encoder import build_encoder
+    from simclr.settings import Encoder
+
+    settings = encoder(14, 2, base_channels=8)
+    made = build_encoder(Encoder(**settings), torch.Generator().manual_seed(0)).eval()
+    counted = []
+    for module in made.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda m, _, y: counted.append(y.numel()))
+    with torch.no_grad():
+        made(torch.zeros(1, 3, 16, 16))
+    assert sum(counted) == cost.elements(settings, 16)
+
+
+def test_memory_is_what_the_benchmark_counted():
+    """benchmarks/memory.py: ResNet-50 of 64 channels at 32 x 32, in bfloat16, MiB a batch size."""
+    found = json.loads((ROOT / "benchmarks" / "results" / "memory.json").read_text())
+    (case,) = found["cases"].values()
+    data = {**DATA, "image_size": 32}
+    for batch, counted in case["mib"].items():
+        for recompute, mib in zip((False, True), counted, strict=True):
+            settings = {"encoder": encoder(50), "batch_size": int(batch), "recompute": recompute}
+            held, shared = cost.memory("pretrain", {**settings, "precision": "bfloat16"}, data)
+            assert (held + shared) / 2**20 == pytest.approx(mib, rel=0.1), (batch, recompute)
+
+
+def test_the_fewest_gpus_have_room_and_fewer_have_not():
+    data = {"source": "imagenet", "image_size": 256, "view_size": 224}
+    network = {"encoder": encoder(50, 4, "imagenet"), "precision": "bfloat16"}
+    settings = {**TRAINED, **network, "batch_size": 4096}
+    found = cost.fewest("pretrain", settings, data, 80)
+    held, shared = cost.memory("pretrain", settings, data)
+    assert held + shared / found <= 80e9 < held + shared / (found - 1)
+    assert cost.fewest("pretrain", settings, data, 3) == 0  # the weights alone need more
+    assert cost.fewest("pretrain", {**settings, "norm_groups": 8}, data, 80) == 0  # one GPU at most
+
+
+@pytest.mark.parametrize("scale", planning.CHECKED)
+def test_estimates_agree_with_the_published_durations(scale):
+    """All together to a quarter, each stage of some weight to a factor of two."""
+    found = planning.check(scale)
+    assert {"pretrain", "supervise", "finetune", "evaluate"} <= set(found)
+    estimated, measured = (
+        {stage: sum(pair[which] for pair in pairs) for stage, pairs in found.items()}
+        for which in (0, 1)
+    )
+    assert sum(estimated.values()) == pytest.approx(sum(measured.values()), rel=0.25)
+    for stage in estimated:
+        if measured[stage] > 60:
+            assert 0.5 < estimated[stage] / measured[stage] < 2, stage

@@ -6,6 +6,8 @@ shortcut in the first block of every group, no convolution bias. Depths 8, 14 an
 groups, the others four.
 """
 
+import math
+
 from simclr.architecture import BLOCKS, STRIDES
 
 
@@ -97,6 +99,8 @@ def seconds(
     if stage in ("figures", "examples"):
         return fixed
     train, test = images(data)
+    if stage == "probe" and settings["images"]:
+        train, test = min(train, settings["images"]), min(test, settings["images"])
     if stage == "prepare":
         if data["source"] != "patterns":  # all are read, also for a part of them
             train, test = KNOWN.get(data["source"], UNKNOWN)
@@ -174,6 +178,19 @@ def memory(stage: str, settings: dict, data: dict) -> tuple[float, float]:
     if settings["precision"] == "float32":
         each *= 2
     return held, each * views * elements(settings["encoder"], side_of(data))
+
+
+def fewest(stage: str, settings: dict, data: dict, gigabytes: float) -> int:
+    """Return on how many GPUs of this memory a training step has room; 0: on no number."""
+    held, shared = memory(stage, settings, data)
+    room = gigabytes * 1e9 - held
+    found = math.ceil(shared / room) if room > 0 else 0
+    return found if found <= most(settings) else 0
+
+
+def most(settings: dict) -> int:
+    """Return on how many GPUs a network can be trained: an image on each, groups only on one."""
+    return 1 if settings["norm_groups"] > 1 else settings["batch_size"]
 
 
 def _halved(side: int) -> int:

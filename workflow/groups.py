@@ -5,8 +5,6 @@ setting pays it once, and settings of an experiment that take seconds share one.
 takes long enough to stand alone.
 """
 
-from workflow.experiments import ORDER
-
 TRAINED = ("pretrain", "supervise", "evaluate")  # one process: the last reads the others
 SHORT = 30.0  # seconds on one core: settings that take less share a process
 
@@ -14,17 +12,19 @@ SHORT = 30.0  # seconds on one core: settings that take less share a process
 def make(instances: list) -> dict[str, list]:
     """Return {name: instances}, of instances in the plan's order.
 
-    Names are valid for Snakemake rules. In the order of experiments; within one, the longest first,
-    so that at the end no core waits long for another.
+    Names are valid for Snakemake rules. In the order of the scale's experiments; within one, the
+    longest first, so that at the end no core waits long for another.
     """
     wanted, made = {instance.key for instance in instances}, {}
+    order = dict.fromkeys(one for instance in instances for one in instance.experiments[:1])
+    place = {experiment: number for number, experiment in enumerate(order)}
     for instance in instances:
         made.setdefault(_name(instance, wanted), []).append(instance)
     made = _packed(made)
 
     def rank(name):
         first = made[name][0].experiments[:1]  # none: the data, which all need
-        return [ORDER.index(one) for one in first], -_work(made[name])
+        return [place[one] for one in first], -_work(made[name])
 
     return {name: made[name] for name in sorted(made, key=rank)}
 

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import importlib
 import json
-import math
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -21,7 +20,6 @@ from simclr.config import ConfigError, build, merge, nearest, to_dict
 from simclr.runner import TRAINING, keyed_settings
 from simclr.settings import STAGES
 from workflow import cost, groups
-from workflow.experiments import ORDER
 from workflow.scale import SCALES, Scale, load_scale
 
 PAPER = [keys.ROOT / "data" / "paper" / name for name in ("paper_reported.csv", "claims.csv")]
@@ -58,7 +56,7 @@ class Instance:
     settings: dict
     inputs: dict  # role -> [stage, key]
     modules: list
-    seconds: float  # expected, on one core or GPU
+    seconds: float  # expected, on one core, or on the scale's GPUs (see `gpus`)
     experiments: list = field(default_factory=list)  # all that use it, in order
 
     def path(self, store: Path) -> Path:
@@ -84,6 +82,10 @@ class Plan:
 
     def of(self, *stages: str) -> list[Instance]:
         return [i for i in self.instances.values() if i.stage in stages]
+
+    def gpu_hours(self, instance: Instance) -> float:
+        gpus = gpus_of(self.settings, instance.stage, instance.settings)
+        return gpus * instance.seconds / 3600
 
     def figure(self, experiment: str) -> Instance:
         for instance in self.of("figures"):
@@ -130,9 +132,9 @@ def build_plan(name: str, folder: Path = SCALES) -> Plan:
     scale = load_scale(name, folder)
     plan = Plan(name, scale)
     data = _add(plan, "prepare", scale.base.get("prepare", {}), {}, "data", "")
-    for experiment in sorted(scale.experiments, key=ORDER.index):
+    for experiment in scale.experiments:
         _add_experiment(plan, experiment, data)
-    # "prepare" first, then in the order of ORDER; a figure stands after all that it shows
+    # "prepare" first, then in the order of the scale; a figure stands after all that it shows
     return plan
 
 
@@ -140,7 +142,7 @@ def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
     scale = plan.settings
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     where = f"scale {plan.scale}: experiments.{experiment}"
-    grid, seeds = scale.grid(experiment, where)
+    grid, seeds, base = scale.grid(experiment, where)
     rows, inputs, seen = [], {}, set()
     for one in module.settings(grid):
         if one.name in seen:
@@ -150,12 +152,12 @@ def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
             run_name = f"{experiment}.{one.name}.s{seed}"
 
             def add(stage, own, data, name=run_name, seed=seed, **inputs):
-                values = merge(merge(scale.base.get(stage, {}), own), {"seed": seed})
+                values = merge(merge(base.get(stage, {}), own), {"seed": seed})
                 return _add(plan, stage, values, {"data": data, **inputs}, name, experiment)
 
             used, start = data, {}
             if one.data:
-                other = merge(scale.base.get("prepare", {}), one.data)
+                other = merge(base.get("prepare", {}), one.data)
                 used = _add(plan, "prepare", other, {}, f"{experiment}.data", experiment)
             if one.of:
                 start = {"encoder": add(*one.of, data)}
@@ -164,7 +166,7 @@ def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
                 shown = _add(
                     plan,
                     "evaluate",
-                    scale.base.get("evaluate", {}),
+                    base.get("evaluate", {}),
                     {"data": data, "encoder": run},
                     run_name,
                     experiment,
@@ -235,32 +237,45 @@ def _check_sizes(plan: Plan, stage: str, values: dict, data: dict, name: str) ->
             f"{where} is larger than the data set ({images} training images are used)."
         )
     if values["device"] == "cuda":
-        _check_memory(plan.settings, *cost.memory(stage, values, data), values, where)
+        _check_memory(plan.settings, stage, values, data, where)
 
 
-def _check_memory(scale: Scale, held: float, shared: float, values: dict, where: str) -> None:
-    """Raise ConfigError where the scale's GPUs surely have no room for a training step.
-
-    held, shared: bytes of every GPU, and of all together, as cost.memory gives.
-    """
-    gpus, room = scale.gpus, scale.gpu_gigabytes * 1e9
-    if gpus > values["batch_size"]:
-        raise ConfigError(f"{where} is less than an image for each of gpus {gpus}; lower `gpus`.")
-    if held + shared / gpus <= SURELY * room:
+def _check_memory(scale: Scale, stage: str, values: dict, data: dict, where: str) -> None:
+    """Raise ConfigError where the scale's GPUs surely have no room for a training step."""
+    if scale.gpus > values["batch_size"]:
+        raise ConfigError(
+            f"{where} is less than an image for each of gpus {scale.gpus}; lower `gpus`."
+        )
+    gpus, room = gpus_of(scale, stage, values), scale.gpu_gigabytes
+    held, shared = cost.memory(stage, values, data)
+    each = (held + shared / gpus) / 1e9
+    if each <= SURELY * room:
         return
-    needed = f"{where} needs about {(held + shared / gpus) / 1e9:.0f} GB on each of {gpus} GPU"
-    needed += f"{'s' * (gpus > 1)} of {scale.gpu_gigabytes:g} GB"
-    if held >= room:
-        raise ConfigError(f"{needed}, the weights alone too much: take a smaller encoder.")
-    enough = math.ceil(shared / (room - held))
-    other = "" if values["recompute"] else ", or `recompute: true`, which needs a third of it"
-    raise ConfigError(f"{needed}: set `gpus` to {enough} or more{other}.")
+    needed = f"{where} needs about {each:.0f} GB on each of {gpus} GPU{'s' * (gpus > 1)}"
+    needed += f" of {room:g} GB"
+    remedies = []
+    if enough := cost.fewest(stage, values, data, room):
+        remedies.append(f"set `gpus` to {enough} or more")
+    if not values["recompute"]:
+        held, shared = cost.memory(stage, {**values, "recompute": True}, data)
+        if (held + shared / gpus) / 1e9 <= room:
+            remedies.append("`recompute: true` for this stage")
+    remedies.append("a smaller batch or encoder")
+    raise ConfigError(f"{needed}: {', or '.join(remedies)}.")
+
+
+def gpus_of(scale: Scale, stage: str, values: dict) -> int:
+    """Return how many GPUs compute one result of these settings together; 0: it needs none."""
+    if values.get("device") != "cuda":
+        return 0
+    return min(scale.gpus, cost.most(values)) if stage in TRAINING else 1
 
 
 def _seconds(plan: Plan, stage: str, values: dict, inputs: dict, data: dict) -> float:
-    """Expected duration on one core or GPU, from the encoder's work (workflow/cost.py)."""
+    """Expected duration on a core, or the scale's GPUs, from the encoder's work (cost.py)."""
     source = inputs["encoder"].settings if "encoder" in inputs else {}
-    return cost.seconds(stage, values, source, data, plan.settings)
+    gpus = gpus_of(plan.settings, stage, values)
+    return cost.seconds(stage, values, source, data, plan.settings, gpus or 1)
 
 
 def settle(plan: Plan) -> None:

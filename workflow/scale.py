@@ -28,6 +28,17 @@ def _bad_seeds(seeds) -> str | None:
     return None
 
 
+def _bad_base(base) -> str | None:
+    if not isinstance(base, dict):
+        return f"base: expected a mapping, got {base!r}."
+    for stage, values in base.items():
+        if stage not in STAGES:
+            return f"base.{stage}: unknown stage.{nearest(stage, STAGES)}"
+        if not isinstance(values, dict):
+            return f"base.{stage}: expected a mapping, got {values!r}."
+    return None
+
+
 @dataclass(frozen=True)
 class Scale:
     """The content of workflow/scales/<name>.yaml."""
@@ -35,15 +46,18 @@ class Scale:
     title: str = setting()
     seeds: tuple[int, ...] = setting(low=0)
     base: dict = setting()  # stage -> settings laid over the defaults of simclr/settings.py
-    experiments: dict = setting()  # experiment -> its grid, and `seeds` if not those above
+    # Experiment -> its grid, in the order of execution: what shows something early comes first.
+    # Beside the grid maybe its own `seeds`, and `base`, settings laid over those above.
+    experiments: dict = setting()
     device: str = setting("cpu", choices=("cpu", "cuda"))
     precision: str = setting("float32", choices=("float32", "bfloat16"))
-    # Rates of one core or GPU, for estimates of time alone (workflow/cost.py).
+    # Rates of one core or GPU, for estimates of time alone (workflow/cost.py). The defaults are
+    # those of a core, fitted to `tiny` and `small` (`python -m workflow.planning --check tiny`).
     gmacs_per_second: float = setting(200.0, above=0.0)  # 1e9 multiply-adds
     gelements_per_second: float = setting(0.27, above=0.0)  # 1e9 outputs of convolutions
     step_milliseconds: float = setting(6.0, low=0.0)  # what a training step costs besides
-    measured: str = setting("")  # by which command, on what, when; empty: the rates are assumed
-    assumed: str = setting("")  # on what hardware, and what the assumption rests on
+    measured: str = setting("")  # on what, by which command
+    assumed: str = setting("")  # or, where none was: of what hardware, and what is a guess
     startup_seconds: float = setting(4.0, low=0.0)  # of a process: Python, torch
     gpus: int = setting(1, low=1)  # that train one network together, by torchrun
     gpus_per_node: int = setting(8, low=1)
@@ -54,26 +68,38 @@ class Scale:
             return problem
         if self.measured and self.assumed:
             return "measured, assumed: the rates are one or the other; give one."
-        for stage in self.base:
-            if stage not in STAGES:
-                return f"base.{stage}: unknown stage.{nearest(stage, STAGES)}"
+        if problem := _bad_base(self.base):
+            return problem
         for name in self.experiments:
             if name not in ORDER:
                 return f"experiments.{name}: unknown experiment.{nearest(name, ORDER)}"
         return None
+
+    @property
+    def basis(self) -> str:
+        """What the rates rest on: 'measured: ...' or 'assumed, not measured: ...'."""
+        if self.measured:
+            return f"measured: {self.measured}"
+        return f"assumed, not measured{': ' * bool(self.assumed)}{self.assumed}"
 
     def devices(self, cls) -> dict:
         """The device and precision of the scale, as far as settings of class `cls` have them."""
         every = {"device": self.device, "precision": self.precision}
         return {k: v for k, v in every.items() if k in cls.__dataclass_fields__}
 
-    def grid(self, experiment: str, where: str = "") -> tuple[dict, tuple[int, ...]]:
-        """Return (grid, seeds) of an experiment. Raises ConfigError for unusable seeds."""
+    def grid(self, experiment: str, where: str = "") -> tuple[dict, tuple[int, ...], dict]:
+        """Return (grid, seeds, base) of an experiment. Raises ConfigError for unusable ones."""
         grid = self.experiments[experiment] or {}
-        if not isinstance(grid, dict) or "seeds" not in grid:
-            return grid, self.seeds
-        own = {"seeds": grid["seeds"]}
-        return {k: v for k, v in grid.items() if k not in own}, build(Seeds, own, where).seeds
+        if not isinstance(grid, dict):  # what is wrong with it says the experiment
+            return grid, self.seeds, self.base
+        own = {name: grid[name] for name in ("seeds", "base") if name in grid}
+        seeds = self.seeds
+        if "seeds" in own:
+            seeds = build(Seeds, {"seeds": own["seeds"]}, where).seeds
+        if problem := _bad_base(own.get("base", {})):
+            raise ConfigError(f"{where}.{problem}")
+        grid = {name: value for name, value in grid.items() if name not in own}
+        return grid, seeds, merge(self.base, own.get("base", {}))
 
 
 def load_scale(name: str, folder: Path = SCALES) -> Scale:

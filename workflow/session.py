@@ -75,28 +75,36 @@ def begin(plan, cores: int) -> None:
 
 
 def summary(plan, cores: int | None = None) -> str:
-    """One or two lines: what is cached, what would be computed, about how long it takes."""
+    """Some lines: what is cached, what would be computed, about how long it takes, and why so."""
     total, missing = len(plan.instances), plan.missing()
     text = f"scale {plan.scale}: {total} results, "
     if not missing:
         return text + "all that the figures need is there; nothing to compute."
-    cores = cores or os.cpu_count() or 1
-    work = sum(i.seconds for i in missing)
-    starts = len(plan.groups(missing)) * plan.settings.startup_seconds
-    unit = "GPU" if plan.settings.device == "cuda" else "core"
-    lanes = 1 if plan.settings.device == "cuda" else cores
+    scale = plan.settings
+    starts = len(plan.groups(missing)) * scale.startup_seconds
+    if scale.device == "cuda":
+        hours = f"{sum(map(plan.gpu_hours, missing)):,.1f} GPU-hours"
+        seconds = 3600 * sum(map(plan.gpu_hours, missing)) / scale.gpus + starts
+        here = f"{hours}, about {duration(seconds)} on {scale.gpus} GPU{'s' * (scale.gpus > 1)}"
+    else:
+        cores = cores or os.cpu_count() or 1
+        work = sum(i.seconds for i in missing)
+        here = f"{duration(work)} on one core, about {duration((work + starts) / cores)} here"
+        here += f" ({cores} core{'s' * (cores > 1)})"
     lines = [
-        f"{text}{len(missing)} to compute: {duration(work)} on one {unit}, "
-        f"about {duration((work + starts) / lanes)} here ({lanes} {unit}{'s' * (lanes > 1)}).",
+        f"{text}{len(missing)} to compute: {here}.",
+        f"Rates {scale.basis}.",
         "Expected, per experiment (what several share counts at the first):",
     ]
     per_experiment = {}
     for instance in missing:
         name = instance.experiments[0] if instance.experiments else "data"
-        count, seconds = per_experiment.get(name, (0, 0.0))
-        per_experiment[name] = count + 1, seconds + instance.seconds
-    for name, (count, seconds) in per_experiment.items():
-        lines.append(f"  {name:10}{count:6} results  {duration(seconds)}")
+        per_experiment.setdefault(name, []).append(instance)
+    for name, members in per_experiment.items():
+        took = duration(sum(one.seconds for one in members))
+        if scale.device == "cuda":
+            took = f"{sum(map(plan.gpu_hours, members)):,.1f} GPU-hours"
+        lines.append(f"  {name:10}{len(members):6} results  {took}")
     return "\n".join(lines)
 
 
@@ -104,7 +112,7 @@ def duration(seconds: float) -> str:
     """12 s, 3 min, 2.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
 
 
 def read_planned(scale: str | None, wanted: list[str]) -> tuple[str, list[dict]]:

@@ -1,0 +1,217 @@
+"""docs/planning.md is what its command writes; the large scales are complete, and fit their GPUs."""
+
+import re
+import shutil
+
+import pytest
+
+from simclr.config import ConfigError
+from tests.project import MINI, ROOT
+from workflow import planning
+from workflow.experiments import ORDER
+from workflow.plan import build_plan, gpus_of
+from workflow.scale import SCALES
+from workflow.session import summary
+
+LARGE = ("cifar10", "imagenet")
+
+
+@pytest.fixture(scope="module")
+def plans():
+    return {scale: build_plan(scale) for scale in LARGE}
+
+
+def test_the_page_is_what_the_command_writes():
+    assert planning.PAGE.read_text() == planning.page(), "run `python -m workflow.planning`"
+
+
+def test_other_rates_change_the_page(tmp_path, monkeypatch):
+    """The page follows the scales: rates twice as fast halve what is no step."""
+    before = planning.page()
+    shutil.copytree(SCALES, tmp_path / "scales")
+    path = tmp_path / "scales" / "imagenet.yaml"
+    text = path.read_text()
+    assert "gelements_per_second: 100.0" in text
+    path.write_text(text.replace("gelements_per_second: 100.0", "gelements_per_second: 200.0"))
+    monkeypatch.setattr(planning, "build_plan", lambda name: build_plan(name, tmp_path / "scales"))
+    differing = set(before.splitlines()) ^ set(planning.page().splitlines())
+    assert any(line.startswith("| `imagenet`") for line in differing)
+    assert not any(line.startswith("| `cifar10`") for line in differing)
+
+
+def test_a_check_prints_a_ratio_for_each_stage():
+    lines = planning.check_table("tiny").splitlines()
+    found = {line.split("|")[1].strip(): line.split("|")[5] for line in lines[2:]}
+    assert {"pretrain", "evaluate", "all"} <= set(found)
+    assert 0 < float(found["all"])
+
+
+@pytest.mark.parametrize("scale", LARGE)
+def test_every_experiment_is_there_or_a_comment_says_why_not(scale, plans):
+    text = (SCALES / f"{scale}.yaml").read_text()
+    for name in ORDER:
+        if name not in plans[scale].settings.experiments:
+            assert re.search(rf"^ *# {name} .*:", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("scale", LARGE)
+def test_a_plan_says_hours_of_gpus_for_each_experiment_and_what_they_rest_on(scale, plans):
+    plan = plans[scale]
+    text = summary(plan)
+    assert "Rates assumed, not measured: " in text and "H200" in text
+    found = dict(re.findall(r"^  (\w+) +\d+ results  ([\d,.]+) GPU-hours$", text, re.MULTILINE))
+    assert set(found) == {"data", *plan.settings.experiments}
+    (whole,) = re.findall(r"to compute: ([\d,.]+) GPU-hours, about .* on \d+ GPU", text)
+    parts = [float(one.replace(",", "")) for one in found.values()]
+    assert sum(parts) == pytest.approx(float(whole.replace(",", "")), abs=0.06 * len(parts))
+    by_hand = sum(
+        one.seconds / 3600 * gpus_of(plan.settings, one.stage, one.settings)
+        for one in plan.missing()
+    )
+    assert float(whole.replace(",", "")) == pytest.approx(by_hand, abs=0.1)
+
+
+def test_cheap_experiments_come_before_the_dominating_ones(plans):
+    for plan in plans.values():
+        hours = planning.hours(plan)
+        names = list(plan.settings.experiments)
+        largest = max(names, key=lambda name: hours[name][1])
+        assert names.index(largest) > len(names) / 2
+        first = sum(hours[name][1] for name in names[: len(names) // 4])
+        assert first < 0.1 * sum(each for _, each in hours.values())
+
+
+def test_imagenet_is_planned_as_in_the_paper(plans):
+    """SPEC: views A; encoder 1x, 2x, 4x; LARS 4.8 at 4096; linear evaluation B.6; fine-tuning B.5."""
+    plan = plans["imagenet"]
+    (data,) = [one for one in plan.of("prepare") if one.name == "data"]
+    assert data.settings["source"] == "imagenet" and data.settings["view_size"] == 224
+    trained = plan.of("pretrain")
+    base = next(one.settings for one in trained if "table5" in one.experiments)
+    assert base["batch_size"] == 4096 and base["epochs"] == 100 and base["encoder"]["depth"] == 50
+    rule = base["optimizer"]
+    assert rule["kind"] == "lars" and rule["base_lr"] * 4096 / 256 == pytest.approx(4.8)
+    assert rule["weight_decay"] == 1e-6 and rule["warmup_epochs"] == 10
+    for experiment in ("table6", "table7"):
+        found = {
+            (one.settings["encoder"]["width"], one.settings["epochs"])
+            for one in trained
+            if experiment in one.experiments
+        }
+        assert found == {(width, 1000) for width in (1, 2, 4)}, experiment
+    assert {one.settings["epochs"] for one in trained if "fig9" in one.experiments} == {
+        *range(100, 1001, 100)
+    }
+    evaluated = {repr({**one.settings, "seed": 0}) for one in plan.of("evaluate")}
+    assert len(evaluated) == 1
+    settings = plan.of("evaluate")[0].settings
+    assert settings["protocols"] == ["augmented"] and settings["epochs"] == 90
+    assert settings["base_lr"] * settings["batch_size"] / 256 == pytest.approx(1.6)
+    tuned = [one.settings for one in plan.of("finetune") if one.name.startswith("table7.fine")]
+    assert {(one["labels"], one["epochs"]) for one in tuned} == {(0.01, 60), (0.1, 30), (1.0, 30)}
+    assert all(one["optimizer"]["base_lr"] * one["batch_size"] / 256 == 0.8 for one in tuned)
+    transferred = [one for one in plan.of("prepare") if one.name != "data"]
+    assert [one.settings["fit"] for one in transferred] == ["crop"]
+
+
+def test_cifar10_has_the_grid_of_the_paper(plans):
+    """SPEC, section 8: ResNet-50, batches, rates, temperatures, 100 to 1,000 epochs."""
+    found = [one.settings for one in plans["cifar10"].of("pretrain") if "figb8" in one.experiments]
+    assert {one["encoder"]["depth"] for one in found} == {50}
+    assert {one["batch_size"] for one in found} == {256, 512, 1024, 2048, 4096}
+    assert {one["optimizer"]["base_lr"] for one in found} == {0.5, 1.0, 1.5}
+    assert {one["loss"]["temperature"] for one in found} == {0.1, 0.5, 1.0}
+    assert {100, 1000} <= {one["epochs"] for one in found}
+    assert all(one["views"]["color_strength"] == 0.5 for one in found)
+    assert all(one["views"]["operators"] == ["crop", "flip", "color"] for one in found)
+
+
+def changed(tmp_path, old: str, new: str, scale: str = "imagenet"):
+    shutil.copytree(SCALES, tmp_path / "scales")
+    path = tmp_path / "scales" / f"{scale}.yaml"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    return build_plan(scale, tmp_path / "scales")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("gpus: 32\n", "gpus: 1\n", "GB on each of 1 GPU of 141 GB: set `gpus` to [2-9] or more"),
+        ("gpus: 32\n", "gpus: 2\n", "batch_size 4096 needs about .*, or `recompute: true`"),
+        ("gpu_gigabytes: 141", "gpu_gigabytes: 3", "a smaller batch or encoder"),
+        ("gpus: 32\n", "gpus: 8192\n", "less than an image for each of gpus 8192; lower `gpus`"),
+    ],
+)
+def test_too_few_gpus_for_the_batch_are_refused(tmp_path, old, new, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        changed(tmp_path, old, new)
+    assert "\n" not in str(caught.value) and "scale imagenet: table5." in str(caught.value)
+
+
+def test_what_is_said_to_have_room_is_accepted(tmp_path):
+    """The number that the error names is enough, for that batch: the next error is another one's."""
+    with pytest.raises(ConfigError) as caught:
+        changed(tmp_path / "one", "gpus: 32\n", "gpus: 1\n")
+    (enough,) = re.findall(r"set `gpus` to (\d+)", str(caught.value))
+    with pytest.raises(ConfigError) as other:
+        changed(tmp_path / "other", "gpus: 32\n", f"gpus: {enough}\n")
+    assert str(caught.value).split(":")[1] != str(other.value).split(":")[1]
+
+
+def test_cores_never_run_out_of_the_memory_of_gpus(tmp_path):
+    (tmp_path / "mini.yaml").write_text(f"{MINI}gpu_gigabytes: 0.000001\n")
+    assert build_plan("mini", tmp_path).instances
+
+
+def test_more_gpus_take_less_time_down_to_the_longest_chain(plans):
+    for plan in plans.values():
+        found = [planning.fleet(plan, count) for count in (8, 128, 100_000)]
+        assert found[0].seconds > found[1].seconds > found[2].seconds
+        assert found[2].seconds == found[2].chain
+    assert planning.fleet(plans["imagenet"], 1).homeless
+
+
+def test_an_experiment_may_have_a_base_of_its_own(tmp_path):
+    own = "{dims: [8], base: {pretrain: {epochs: 3}, evaluate: {epochs: 7}}}"
+    (tmp_path / "mini.yaml").write_text(MINI.replace("{dims: [8]}", own))
+    plan = build_plan("mini", tmp_path)
+    for experiment, lengths in (("fig8", (3, 7)), ("table5", (1, 2))):
+        for stage, epochs in zip(("pretrain", "evaluate"), lengths, strict=True):
+            found = [one for one in plan.of(stage) if experiment in one.experiments]
+            assert {one.settings["epochs"] for one in found} == {epochs}
+    for wrong, message in (
+        ("{evalute: {epochs: 7}}", "fig8.base.evalute: unknown stage. Did you mean 'evaluate'"),
+        ("7", "fig8.base: expected a mapping, got 7"),
+        ("{evaluate: 7}", "fig8.base.evaluate: expected a mapping, got 7"),
+        ("{evaluate: {epoch: 7}}", "evaluate.epoch: unknown setting"),
+    ):
+        bad = MINI.replace("{dims: [8]}", f"{{dims: [8], base: {wrong}}}")
+        (tmp_path / "mini.yaml").write_text(bad)
+        with pytest.raises(ConfigError, match=re.escape(message)):
+            build_plan("mini", tmp_path)
+
+
+def test_experiments_run_in_the_order_of_the_scale(tmp_path):
+    swapped = MINI.replace("  fig8: {dims: [8]}\n", "").replace(
+        "  table5", "  fig8: {dims: [8]}\n  table5"
+    )
+    (tmp_path / "mini.yaml").write_text(swapped)
+    plan = build_plan("mini", tmp_path)
+    assert [one.name for one in plan.of("figures")] == ["fig6", "fig8", "table5"]
+    groups = [members[0] for members in plan.groups(plan.instances.values()).values()]
+    order = [one.experiments[0] for one in groups if one.experiments]
+    assert order == sorted(order, key=["fig6", "fig8", "table5"].index)
+
+
+def test_the_workflow_checks_ten_thousand_results_in_less_than_half_a_minute():
+    """As the committed measurement says."""
+    import json
+    import statistics
+
+    found = json.loads(planning.OVERHEAD.read_text())
+    (case,) = found["cases"].values()
+    assert case["results"] >= 10_000 and found["n"] >= 3
+    assert statistics.median(case["seconds"]["`snakemake --cores all`, nothing missing"]) < 30
+    assert "overhead" in found["command"] and (ROOT / "benchmarks" / "overhead.py").is_file()
