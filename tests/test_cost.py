@@ -60,7 +60,7 @@ TRAINED = {"batch_size": 100, "epochs": 10, "recompute": False, "norm_groups": 1
 
 @dataclass
 class Rates:
-    """Of a scale: 10e9 multiply-adds, 1e9 outputs of convolutions a second, a millisecond a step."""
+    """Of a scale: 10e9 multiply-adds, 1e9 outputs a second, a millisecond a step."""
 
     gmacs_per_second: float = 10.0
     gelements_per_second: float = 1.0

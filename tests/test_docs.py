@@ -22,6 +22,7 @@ ELSEWHERE = {
     "snakemake --rulegraph": ("tests/test_dvc_views.py", '"--rulegraph"'),
     "simclr features": ("tests/test_use.py", '"features"'),
     "python docs/examples/neighbours.py": ("tests/test_use.py", "neighbours.py"),
+    "python -m workflow.planning": ("tests/test_planning.py", "planning.page"),
     "python -m workflow.readme": ("tests/test_readme.py", "readme.filled"),
     "python -m workflow.screenshots": ("tests/test_browser.py", "screenshots.take"),
     "python -m benchmarks.report": ("tests/test_readme.py", "report.page"),

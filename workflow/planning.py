@@ -39,7 +39,8 @@ the table; put measured rates into the scale (`gmacs_per_second`, `gelements_per
 Runs are independent, so they share cores or GPUs evenly, whatever the number; no number makes the
 longest chain of runs that need each other shorter. Each network is trained on as few GPUs as have
 the memory for its batch, recomputing the insides of blocks (`recompute`) where all GPUs together
-have no room otherwise.
+have no room otherwise. A scale whose own `gpus` have no room for a batch is refused when it is
+planned, with the number that would have.
 """
 
 
