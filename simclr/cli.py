@@ -250,9 +250,10 @@ def _prune(args):
 
 
 def _fingerprint(args):
-    from simclr.folder import fingerprint
+    from simclr import folder, imagenet
 
-    print(fingerprint(args.path))
+    layout = imagenet if imagenet.is_layout(args.path) else folder
+    print(layout.fingerprint(args.path))
 
 
 def _features(args):
