@@ -23,10 +23,15 @@ def main(argv=None) -> int:
     sys.unraisablehook = _interrupt_again
     os.chdir(keys.ROOT)
     try:
-        return args.run(args) or 0
+        status = args.run(args) or 0
+        sys.stdout.flush()
+        return status
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # as in `simclr plan --list | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
     except OSError as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         return 2
@@ -113,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         "features",
         _features,
         "Extract the features of a folder of images with an encoder that was trained here.",
-        (("name",), {"help": "the training, e.g. fig8.nonlinear-32.s0"}),
+        (("name",), {"help": "the training, e.g. fig8.nonlinear-128.s0"}),
         (("folder",), {"type": lambda text: Path(text).resolve(), "help": "of images"}),
         (("--out",), {"type": lambda text: Path(text).resolve(), "help": "features.npz"}),
         (("--size",), {"type": int, "help": "side in pixels; default: that it was trained on"}),
