@@ -102,7 +102,21 @@ def _parser() -> argparse.ArgumentParser:
         (("--figures",), {"nargs": "+", "metavar": "NAME", "help": "these alone; default: all"}),
     )
     add("export", _export, "Write all metrics of a scale to data/published/SCALE.jsonl.")
-    add("import", _import, "Bring published metrics in by key, to draw figures from.")
+    add(
+        "import",
+        _import,
+        "Bring published metrics in by key, to draw figures from, or results of another machine.",
+        (
+            ("--from",),
+            {
+                "dest": "source",
+                "metavar": "FOLDER",
+                "type": lambda text: Path(text).resolve(),
+                "help": "a results/SCALE, or a stage of it, from elsewhere; what is in the plan "
+                "and intact is brought in, the rest named",
+            },
+        ),
+    )
     add(
         "prune",
         _prune,
@@ -243,9 +257,17 @@ def _export(args):
 
 
 def _import(args):
-    from workflow.publish import import_metrics
+    from workflow import bring
+    from workflow.session import take_lock
 
-    print(import_metrics(_build(args)))
+    plan = _build(args)
+    take_lock(plan.store)
+    if args.source is None:
+        print(bring.import_metrics(plan))
+        return 0
+    text, refused = bring.bring(plan, args.source)
+    print(text)
+    return 2 if refused else 0
 
 
 def _prune(args):
