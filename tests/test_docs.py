@@ -26,10 +26,12 @@ ELSEWHERE = {
     "python -m workflow.screenshots": ("tests/test_browser.py", "screenshots.take"),
     "python -m benchmarks.report": ("tests/test_readme.py", "report.page"),
     "torchrun": ("tests/test_ranks.py", "torchrun"),
+    "snakemake --workflow-profile profiles/slurm": ("tests/slurm.py", '"profiles/slurm"'),
 }
 # Not by any test: they measure for minutes or hours, or ask a package index. (`make` alone is the
-# setup, which CI does, and `snakemake --cores all`, which is run here.)
-BY_HAND = ("make", "python -m benchmarks.")
+# setup, which CI does, and `snakemake --cores all`, which is run here. What tests.slurm_log shows,
+# tests/test_slurm.py asserts.)
+BY_HAND = ("make", "python -m benchmarks.", "python -m tests.slurm_log")
 NAMES = {
     "tiny": "mini",
     "small": "mini",
