@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         _run,
         "Compute results in this process, without Snakemake (inputs first).",
         (("--keys",), {"nargs": "+", "metavar": "KEY", "help": "planned results, by key"}),
+        (("--ranks",), {"type": int, "default": 1, "help": "processes that train together"}),
         only,
         stage,
     )
@@ -185,6 +186,14 @@ def _run(args):
             if not chosen:
                 raise ConfigError(f"--only {args.only}: no planned result has such a name.")
         instances = [i.line() for i in _with_inputs(plan, chosen)]
+    if args.ranks < 1:
+        raise ConfigError(f"--ranks {args.ranks}: expected 1 or more.")
+    if args.ranks > 1 and "WORLD_SIZE" not in os.environ:
+        from workflow import launch
+        from workflow.scale import load_scale
+
+        per_node = load_scale(plan_scale).gpus_per_node
+        launch.become_torchrun(plan_scale, instances, args.ranks, per_node)
     return run_instances(plan_scale, instances)
 
 

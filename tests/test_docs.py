@@ -29,6 +29,8 @@ ELSEWHERE = {
     "python -m workflow.screenshots": ("tests/test_browser.py", "screenshots.take"),
     "python -m benchmarks.report": ("tests/test_readme.py", "report.page"),
     "torchrun": ("tests/test_ranks.py", "torchrun"),
+    "python -m tests.slurm_log": ("tests/test_slurm.py", "def test_the_dag_runs_through_sbatch"),
+    "snakemake --workflow-profile profiles/slurm": ("tests/slurm.py", '"profiles/slurm"'),
 }
 BENCHMARKS = "python -m benchmarks."  # test_benchmarks.py runs all of them
 # Only tried, by `make --dry-run`: the end of what would be run, and why it is not.

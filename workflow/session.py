@@ -62,20 +62,36 @@ def take_lock(store: Path) -> None:
     _LOCKS.append(file)
 
 
-def begin(plan, cores: int) -> None:
-    """Note what this run has to do, for the progress lines of its jobs."""
+def begin(plan, absent) -> None:
+    """Note what this run has to do, for the progress lines of its jobs; and `absent`, the keys of
+    all that was not there, for jobs that read the rules again (see `begun`)."""
     missing = plan.missing()
     session = {
         "started": time.time(),
-        "cores": cores,
         "seconds": {i.key: i.seconds for i in missing},
         "stage": {i.key: i.stage for i in missing},
+        "absent": list(absent),
     }
     results.write_atomic(plan.store / "session.json", json.dumps(session))
 
 
-def summary(plan, cores: int | None = None) -> str:
-    """One or two lines: what is cached, what would be computed, about how long it takes."""
+def begun(plan) -> dict:
+    """Return {key: instance} of what was not there when the run began to which this job belongs.
+
+    Raises ConfigError where the plan is another one by now.
+    """
+    keys_then = json.loads((plan.store / "session.json").read_text())["absent"]
+    for key in keys_then:
+        if key not in plan.instances:
+            raise ConfigError(f"{key}: the code or scale changed since it was planned; run again.")
+    return {key: plan.instances[key] for key in keys_then}
+
+
+def summary(plan, cores: int | None = None, jobs: int | None = None) -> str:
+    """One or two lines: what is cached, what would be computed, about how long it takes.
+
+    Here, on `cores`; or on a cluster that runs so many `jobs` at a time.
+    """
     total, missing = len(plan.instances), plan.missing()
     text = f"scale {plan.scale}: {total} results, "
     if not missing:
@@ -84,10 +100,11 @@ def summary(plan, cores: int | None = None) -> str:
     work = sum(i.seconds for i in missing)
     starts = len(plan.groups(missing)) * plan.settings.startup_seconds
     unit = "GPU" if plan.settings.device == "cuda" else "core"
-    lanes = 1 if plan.settings.device == "cuda" else cores
+    lanes = jobs or (1 if plan.settings.device == "cuda" else cores)
+    where = f"with {jobs} jobs at a time" if jobs else f"here ({lanes} {unit}{'s' * (lanes > 1)})"
     lines = [
         f"{text}{len(missing)} to compute: {duration(work)} on one {unit}, "
-        f"about {duration((work + starts) / lanes)} here ({lanes} {unit}{'s' * (lanes > 1)}).",
+        f"about {duration((work + starts) / lanes)} {where}.",
         "Expected, per experiment (what several share counts at the first):",
     ]
     per_experiment = {}
