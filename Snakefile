@@ -35,9 +35,20 @@ include: "workflow/rules/results.smk"
 
 
 onstart:
+    executor = workflow.executor_plugin.name
+    chooses = bool(
+        getattr(workflow.executor_settings, "partition_config", None)
+        or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
+    )
+    or_stop(cluster.check, PLAN, executor, workflow.dag.needrun_jobs(), chooses)
+    cluster.tell_jobs(PLAN, executor)
     or_stop(take_lock, PLAN.store)
     or_stop(write_plan, PLAN)
-    or_stop(begin, PLAN, workflow.resource_settings.cores or 1)
+    or_stop(begin, PLAN, MISSING)
     print(
-        summary(PLAN, workflow.resource_settings.cores), file=sys.stderr, flush=True
+        summary(
+            PLAN, workflow.resource_settings.cores, workflow.resource_settings.nodes
+        ),
+        file=sys.stderr,
+        flush=True,
     )

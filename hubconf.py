@@ -1,4 +1,4 @@
-"""For torch.hub: `torch.hub.load("PATH", "encoder", "fig8.nonlinear-32.s0", source="local")`."""
+"""For torch.hub: `torch.hub.load("PATH", "encoder", "fig8.nonlinear-128.s0", source="local")`."""
 
 dependencies = ["torch", "safetensors", "yaml", "PIL"]
 

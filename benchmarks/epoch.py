@@ -10,23 +10,22 @@ All train the same networks with the same loss, optimiser and precision: only wh
 differs. They take turns, an epoch each, crop, flip and colour distortion at 32x32 pixels.
 """
 
-import argparse
 import os
+import sys
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
 
 from benchmarks import measure, views
-from simclr import loop, patterns
-from simclr.config import build
+from simclr import loop, runner
+from simclr.config import ConfigError, build
 from simclr.encoder import build_encoder
 from simclr.head import build_head
 from simclr.losses import nt_xent
 from simclr.optim import build_optimizer, learning_rate
 from simclr.settings import Pretrain
 
-SIDE = 32
 NOWHERE = Path("no checkpoint of the benchmark")
 
 
@@ -125,32 +124,28 @@ def settings_of(arguments) -> dict:
     }
 
 
-def main():
+def main(argv=None):
     """Measure, print a table, and write the numbers as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--depth", type=int, default=18)
-    parser.add_argument("--channels", type=int, default=64, help="of the stem; the paper's: 64")
-    parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--images", type=int, default=50_000, help="in an epoch")
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser = measure.parser(
+        "epoch", __doc__, depth=18, channels=64, batch=512, images=50_000, repetitions=5
+    )
     parser.add_argument("--compile", action="store_true", help="ours by torch.compile")
-    parser.add_argument("--rivals", nargs="*", default=["torchvision", "kornia"])
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    rivals = {"torchvision": torchvision, "kornia": kornia}
+    parser.add_argument("--rivals", nargs="*", default=list(rivals), choices=rivals)
+    arguments = parser.parse_args(argv)
+    if arguments.images < arguments.batch:
+        raise ConfigError(f"--images {arguments.images}: fewer than a batch, {arguments.batch}.")
     device = loop.find_device(arguments.device)
     settings = build(Pretrain, settings_of(arguments))
-    images = torch.from_numpy(patterns.generate(arguments.images, SIDE, 0, "train")[0].copy())
+    runner.make_deterministic()
+    images = measure.images_of(arguments.images)
     found = measure.about(
         arguments.device, arguments.repetitions, "torchvision", "kornia", "pillow"
     )
     print(measure.header(found))
     contestants = {"ours": deterministic(ours(settings, images, device), True)}
-    for name in arguments.rivals:
-        made = {"torchvision": torchvision, "kornia": kornia}[name](settings, images, device)
-        contestants[name] = deterministic(made, False)  # Kornia has kernels that are not
+    for name in arguments.rivals:  # Kornia has kernels that are not deterministic
+        contestants[name] = deterministic(rivals[name](settings, images, device), False)
     seconds = measure.take_turns(contestants, arguments.repetitions)
     counted = arguments.images // arguments.batch * arguments.batch
     what = (
@@ -174,4 +169,4 @@ def deterministic(run, really: bool):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measure.run(main))

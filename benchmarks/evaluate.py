@@ -10,20 +10,18 @@
 All train the same number of epochs; they take turns.
 """
 
-import argparse
 import os
-from pathlib import Path
+import sys
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import measure
-from simclr import evaluate, loop, patterns
+from benchmarks.step import encoder_of
+from simclr import evaluate, loop, patterns, runner
 from simclr.encoder import build_encoder
 from simclr.head import build_head
 from simclr.settings import Encoder, Evaluate, Head
-
-SIDE = 32
 
 
 class Views(Dataset):
@@ -34,7 +32,7 @@ class Views(Dataset):
         from PIL import Image
 
         bicubic = T.InterpolationMode.BICUBIC
-        crop = T.RandomResizedCrop(SIDE, interpolation=bicubic)
+        crop = T.RandomResizedCrop(measure.SIDE, interpolation=bicubic)
         self.transform = T.Compose([crop, T.RandomHorizontalFlip(), T.ToTensor()])
         self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
 
@@ -47,7 +45,7 @@ class Views(Dataset):
 
 def contestants(settings, encoder: Encoder, count: int, device) -> dict:
     """Functions that extract features and train the classifiers of `count` images."""
-    pixels, labels = patterns.generate(count, SIDE, 0, "train")
+    pixels, labels = patterns.generate(count, measure.SIDE, 0, "train")
     pixels = torch.from_numpy(pixels.copy())
     labels = torch.from_numpy(labels.copy()).long().to(device)
     images, batch = pixels.to(device), settings.batch_size
@@ -96,25 +94,18 @@ def contestants(settings, encoder: Encoder, count: int, device) -> dict:
     return {f.__name__: f for f in (floor, features, augmented, torchvision)}
 
 
-def main():
+def main(argv=None):
     """Measure, print a table, and write the numbers as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--depth", type=int, default=18)
-    parser.add_argument("--channels", type=int, default=64, help="of the stem; the paper's: 64")
-    parser.add_argument("--images", type=int, default=50_000)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    parser = measure.parser(
+        "evaluate", __doc__, depth=18, channels=64, images=50_000, epochs=10, repetitions=5
+    )
+    arguments = parser.parse_args(argv)
     device = loop.find_device(arguments.device)
+    encoder = encoder_of(arguments)
+    runner.make_deterministic()
     settings = Evaluate(
         batch_size=min(512, arguments.images), epochs=arguments.epochs, device=arguments.device
     )
-    encoder = Encoder(depth=arguments.depth, base_channels=arguments.channels, stem="cifar")
     found = measure.about(arguments.device, arguments.repetitions, "torchvision", "pillow")
     print(measure.header(found))
     functions = contestants(settings, encoder, arguments.images, device)
@@ -129,4 +120,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measure.run(main))

@@ -11,7 +11,6 @@ Images are looked for in SIMCLR_DATA_DIR. FOLDER gets measurements.json, log.txt
 (metrics, curves and provenance; no encoders).
 """
 
-import argparse
 import json
 import os
 import signal
@@ -20,6 +19,10 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+
+from benchmarks import measure
+from simclr import loop
+from simclr.config import ConfigError, nearest
 
 PATTERNS = ("metrics.json", "curves.csv", "training.json", "provenance.json")
 BIG, LITTLE = ["--depth", "18", "--batch", "512"], ["--depth", "8", "--channels", "8"]
@@ -37,8 +40,8 @@ def parts(small: bool) -> list[tuple[str, list[str]]]:
             ("epoch", ["benchmarks.epoch", *LITTLE, "--batch", "64", *few]),
             ("evaluate", ["benchmarks.evaluate", *LITTLE, "--epochs", "1", *few]),
             ("memory", ["benchmarks.memory", "--depth", "18", "--batches", "64"]),
-            ("loss", ["benchmarks.loss", "--sizes", "64", "256"]),
-            ("profile", ["benchmarks.profile", *LITTLE, "--batch", "64"]),
+            ("loss", ["benchmarks.loss", "--sizes", "256", "--repetitions", "2"]),
+            ("profile", ["benchmarks.profile", *LITTLE, "--batch", "64", "--steps", "2"]),
             ("train short", [*train, "fig9.b128-e6.s0"]),
         ]
     train = ["simclr", "run", "cifar10-jpeg", "--only"]
@@ -99,24 +102,31 @@ def collect(out: Path, scale: str) -> None:
                 archive.add(path)
 
 
-def main():
+def main(argv=None) -> int:
     """Run the parts in order until the time is over."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=9.5)
+    parser = measure.parser("gpu", __doc__, device=False, saved=False)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--minutes", type=float, default=9.5, help="at most; default: 9.5")
     parser.add_argument("--small", action="store_true", help="on the CPU, at small size")
-    arguments = parser.parse_args()
+    parser.add_argument("--parts", nargs="+", metavar="NAME", help="these alone; default: all")
+    arguments = parser.parse_args(argv)
+    chosen = dict(parts(arguments.small))
+    for name in arguments.parts or ():
+        if name not in chosen:
+            raise ConfigError(f"--parts {name}: unknown.{nearest(name, chosen)}")
+    if not arguments.small:
+        loop.find_device("cuda")
     os.environ["SIMCLR_CHECKPOINT_MINUTES"] = "1"
     end = time.monotonic() + 60 * arguments.minutes
     (arguments.out / "parts").mkdir(parents=True, exist_ok=True)
     done = True
-    for name, command in parts(arguments.small):
+    for name in arguments.parts or chosen:
         left = end - time.monotonic()
-        done = left > 5 and run(name, command, arguments.out, left) and done
+        done = left > 5 and run(name, chosen[name], arguments.out, left) and done
     collect(arguments.out, "tiny" if arguments.small else "cifar10-jpeg")
     print("all done" if done else "not all done; the same command goes on")
     return 0 if done else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measure.run(main))

@@ -16,20 +16,19 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
-from pathlib import Path
 
 import torch
 
 from benchmarks import measure
-from simclr import losses
+from simclr import loop, losses
 
 KINDS = ("ours", "plain", "lightly")
-DIM, TEMPERATURE, REPETITIONS = 128, 0.1, 5
+DIM, TEMPERATURE = 128, 0.1
 LARGE = 8192  # images; more of them take minutes on a CPU, once is enough
 
 
-def one(kind: str, n: int, device: str) -> dict:
-    """Seconds [REPETITIONS] and peak MiB of one case, in this process."""
+def one(kind: str, n: int, device: str, repetitions: int) -> dict:
+    """Seconds [repetitions] and peak MiB of one case, in this process."""
     if kind == "plain":
         losses.LOGITS = 2**62
     torch.set_num_threads(1)
@@ -42,9 +41,10 @@ def one(kind: str, n: int, device: str) -> dict:
         def loss_of(a, b):
             return losses.nt_xent(a, b, TEMPERATURE)[0]
 
+    torch.manual_seed(0)  # the same for all kinds, so that their losses can be compared
     a, b = (torch.randn(n, DIM, device=device).requires_grad_() for _ in "ab")
     before, seconds = memory(device), []
-    for _ in range(REPETITIONS if n <= LARGE else 1):
+    for _ in range(repetitions if n <= LARGE else 1):
         start = time.perf_counter()
         loss = loss_of(a, b)
         loss.backward()
@@ -60,34 +60,45 @@ def memory(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-def main():
+def main(argv=None):
     """Run every case in a process, print a line each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 2048, 8192, 32768])
-    parser.add_argument("--plain-up-to", type=int, default=8192, help="16 GiB at 16,384 images")
+    parser = measure.parser("loss", __doc__, repetitions=5)
+    sizes = [512, 2048, 8192, 32768]
+    parser.add_argument(
+        "--sizes", type=measure.positive, nargs="+", default=sizes, metavar="N", help="images"
+    )
+    parser.add_argument(
+        "--plain-up-to",
+        type=measure.positive,
+        default=8192,
+        metavar="N",
+        help="the others with so many images at most: 16 GiB at 16,384; default: 8,192",
+    )
     parser.add_argument("--one", nargs=2, metavar=("KIND", "N"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
+    loop.find_device(arguments.device)
+    options = ["--device", arguments.device, "--repetitions", str(arguments.repetitions)]
     if arguments.one:
-        print(json.dumps(one(arguments.one[0], int(arguments.one[1]), arguments.device)))
+        kind, n = arguments.one
+        print(json.dumps(one(kind, int(n), arguments.device, arguments.repetitions)))
         return
-    found = measure.about(arguments.device, REPETITIONS, "lightly")
+    found = measure.about(arguments.device, arguments.repetitions, "lightly")
     print(measure.header(found))
     kinds = KINDS if find_spec("lightly") else KINDS[:2]
+    print(f"{'':8}{'images':>10}{'seconds':>12}{'least':>10}{'most':>10}{'peak MiB':>10}")
     rows = []
     for n in arguments.sizes:
         for kind in kinds if n <= arguments.plain_up_to else kinds[:1]:
-            command = [sys.executable, "-m", "benchmarks.loss", "--device", arguments.device]
-            done = subprocess.run(
-                [*command, "--one", kind, str(n)], check=True, capture_output=True, text=True
-            )
+            command = [sys.executable, "-m", "benchmarks.loss", *options, "--one", kind, str(n)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             case = json.loads(done.stdout)
             rows.append({"kind": kind, "images": n, **case})
-            seconds = statistics.median(case["seconds"])
-            print(f"{kind:8} N = {n:6,}  {seconds:8.3f} s  peak {case['mib']:8.0f} MiB")
+            seconds = case["seconds"]
+            middle = statistics.median(seconds)
+            numbers = f"{middle:12.4f}{min(seconds):10.4f}{max(seconds):10.4f}{case['mib']:10,.0f}"
+            print(f"{kind:8}{n:10,}{numbers}", flush=True)
     measure.save(arguments.json, found, {f"views in {DIM} dimensions": {"rows": rows}})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measure.run(main))

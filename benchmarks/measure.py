@@ -1,5 +1,6 @@
-"""What the benchmarks share: taking turns, a table with the ratio to a named rival, JSON."""
+"""What the benchmarks share: options, taking turns, a table with the ratio to a rival, JSON."""
 
+import argparse
 import datetime
 import json
 import os
@@ -11,7 +12,64 @@ from pathlib import Path
 
 import torch
 
+from simclr import patterns
+from simclr.config import ConfigError
 from simclr.runner import hardware
+
+SIDE = 32  # pixels of an image, as of CIFAR-10
+MEANING = {
+    "depth": "of the ResNet",
+    "channels": "of the stem; the paper's: 64",
+    "batch": "images in a batch",
+    "images": "of the data set",
+    "epochs": "of training",
+    "steps": "of an epoch",
+    "repetitions": "turns of each, after one to warm up",
+}
+
+
+def positive(text: str) -> int:
+    """A number of things on the command line."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def parser(
+    name: str, about: str, device: bool = True, saved: bool = True, **numbers: int
+) -> argparse.ArgumentParser:
+    """Of one benchmark: --device, the `numbers` (of MEANING) with their defaults, and --json.
+
+    A wrong option is one line and status 2; the usage stands in --help, with the docstring.
+    """
+    made = argparse.ArgumentParser(
+        prog=f"benchmarks.{name}",
+        usage=argparse.SUPPRESS,
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if device:
+        made.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    for option, default in numbers.items():
+        meaning = f"{MEANING[option]}; default: {default:,}"
+        made.add_argument(f"--{option}", type=positive, default=default, metavar="N", help=meaning)
+    if saved:
+        made.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+    return made
+
+
+def run(main, argv=None) -> int:
+    """The exit status of a benchmark; what cannot be measured is one line and status 2."""
+    try:
+        return main(argv) or 0
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def images_of(count: int, side: int = SIDE) -> torch.Tensor:
+    """Images to measure with: patterns, uint8 [count, 3, side, side]."""
+    return torch.from_numpy(patterns.generate(count, side, 0, "train")[0].copy())
 
 
 def take_turns(contestants: dict, repetitions: int) -> dict[str, list[float]]:

@@ -8,16 +8,15 @@ it is measured; elsewhere counted on tensors without content (torch's MemTracker
 so it needs neither the memory nor the time. `--really` allocates and computes on the CPU.
 """
 
-import argparse
+import sys
 from contextlib import nullcontext
-from pathlib import Path
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed._tools.mem_tracker import MemTracker
 
 from benchmarks import measure
-from benchmarks.step import PLAIN, step_of
+from benchmarks.step import PLAIN, encoder_of, step_of
 from simclr import loop
 from simclr.settings import Encoder
 
@@ -40,19 +39,14 @@ def peak(settings: Encoder, batch: int, device: torch.device, recompute: bool, r
     return tracker.get_tracker_snapshot("peak")[device]["Total"] / 2**20
 
 
-def main():
+def main(argv=None):
     """Print a table, and write the numbers as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--depth", type=int, default=50)
-    parser.add_argument("--channels", type=int, default=64, help="of the stem; the paper's: 64")
+    parser = measure.parser("memory", __doc__, depth=50, channels=64)
     sizes = [256, 512, 1024, 2048, 4096]
-    parser.add_argument("--batches", type=int, nargs="+", default=sizes, metavar="N")
+    parser.add_argument("--batches", type=measure.positive, nargs="+", default=sizes, metavar="N")
     parser.add_argument("--really", action="store_true", help="on the CPU: compute, then count")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    arguments = parser.parse_args()
-    device = loop.find_device(arguments.device)
-    settings = Encoder(depth=arguments.depth, base_channels=arguments.channels, stem="cifar")
+    arguments = parser.parse_args(argv)
+    device, settings = loop.find_device(arguments.device), encoder_of(arguments)
     found = measure.about(arguments.device, 1)
     what = f"ResNet-{arguments.depth}, {arguments.channels} channels"
     print(f"{measure.header(found)}\n{what}\n{'images':>8}{'kept, MiB':>14}{'recomputed, MiB':>18}")
@@ -68,4 +62,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measure.run(main))

@@ -13,17 +13,13 @@ They take turns, an epoch each, so that a busy machine slows both alike. The sha
 is the median of the ratios of two turns; one thread, as the runner has it.
 """
 
-import argparse
-import tempfile
-from pathlib import Path
+import sys
 
 import torch
 
-from benchmarks import measure
-from simclr import loop, patterns, views
+from benchmarks import epoch, measure
+from simclr import loop, runner, views
 from simclr.config import build
-from simclr.encoder import build_encoder
-from simclr.head import build_head
 from simclr.losses import nt_xent
 from simclr.settings import Pretrain
 
@@ -45,64 +41,48 @@ CASES = {
 }
 SIDES = {"tiny, 16x16": 16, "small, 16x16": 16, "32x32": 32}
 STEPS = {"tiny, 16x16": 15, "small, 16x16": 32, "32x32": 4}  # of an epoch
-REPETITIONS = 15
 
 
 def contestants(settings, side: int, steps: int) -> dict:
     """Two functions that run one epoch each."""
-    count = settings.batch_size * steps
-    images = torch.from_numpy(patterns.generate(count, side, 0, "train")[0])
-    device = images.device
-    initial = loop.generator(0, "weights")
-    encoder = loop.place(build_encoder(settings.encoder, initial), device)
-    head = loop.place(build_head(settings.head, encoder.feature_dim, initial), device)
-    modules = {"encoder": encoder, "head": head}
-    temperature = settings.loss.temperature
-    nowhere = Path(tempfile.gettempdir()) / "no checkpoint of the benchmark"
-
-    def objective(z, index):
-        return nt_xent(*z.chunk(2), temperature)
-
-    def pretrain():
-        names = ("loss", "contrastive_accuracy", "contrastive_entropy")
-        loop.train(settings, images, modules, objective, names, 2, nowhere, lambda *_: None)
-
+    images = measure.images_of(settings.batch_size * steps, side)
+    modules = epoch.networks_of(settings, images.device)
     batch = images[: settings.batch_size]
     drawn = views.draw(settings.views, len(batch), side, loop.generator(0, "views"))
     ready = views.make(batch, drawn, settings.views).flatten(0, 1)
     ready = ready.contiguous(memory_format=torch.channels_last)
-    parameters = [p for module in modules.values() for p in module.parameters()]
+    network = torch.nn.Sequential(*modules.values())
 
     def networks():
         for _ in range(steps):
-            loss, *_ = nt_xent(*head(encoder(ready)).chunk(2), temperature)
-            for p in parameters:
-                p.grad = None
+            loss, *_ = nt_xent(*network(ready).chunk(2), settings.loss.temperature)
+            network.zero_grad()
             loss.backward()
 
-    return {"pretrain": pretrain, "networks": networks}
+    return {"pretrain": epoch.ours(settings, images, images.device), "networks": networks}
 
 
-def main():
+def main(argv=None):
     """Measure, print a line per case, and write the numbers as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    arguments = parser.parse_args()
-
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    parser = measure.parser("pretrain", __doc__, device=False, repetitions=15)
+    parser.add_argument(
+        "--steps", type=measure.positive, metavar="N", help="of an epoch; default: each case's own"
+    )
+    arguments = parser.parse_args(argv)
+    runner.make_deterministic()
     torch.utils.deterministic.fill_uninitialized_memory = False
     found = measure.about("cpu", arguments.repetitions)
     print(measure.header(found))
     cases = {}
     for name, values in CASES.items():
-        functions = contestants(build(Pretrain, {**COMMON, **values}), SIDES[name], STEPS[name])
+        settings = build(Pretrain, {**COMMON, **values})
+        steps = arguments.steps or STEPS[name]
+        functions = contestants(settings, SIDES[name], steps)
         seconds = measure.take_turns(functions, arguments.repetitions)
-        cases[name] = measure.case("steps/s", STEPS[name], seconds, "pretrain")
+        cases[name] = measure.case("steps/s", steps, seconds, "pretrain")
         print(f"{name}\n{measure.table(cases[name])}")
     measure.save(arguments.json, found, cases)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measure.run(main))

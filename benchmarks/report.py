@@ -24,11 +24,11 @@ This page is written by `python -m benchmarks.report` from `benchmarks/results/*
 """
 
 
-def page() -> str:
+def page(results: Path = HERE / "results") -> str:
     """Return the page as the result files have it now."""
     sections = [INTRODUCTION]
     for name in ORDER:
-        files = sorted((HERE / "results").glob(f"{name}*.json"))
+        files = sorted(results.glob(f"{name}*.json"))
         if files:
             sections.append(_title(name))
         for path in files:

@@ -8,21 +8,20 @@ of one large matrix product in the same precision, measured in the same run. Var
 memory format, precision, compiled, recomputed.
 """
 
-import argparse
 import statistics
-from pathlib import Path
+import sys
 
 import torch
 
 from benchmarks import measure
 from simclr import loop
+from simclr.config import build
 from simclr.encoder import build_encoder
 from simclr.head import build_head
 from simclr.losses import nt_xent
 from simclr.settings import Encoder, Head
 from workflow.cost import macs
 
-SIDE = 32
 MATRIX = {"cpu": 1024, "cuda": 8192}  # side of the matrices of the floor
 PLAIN = {"precision": "float32", "channels_last": True, "compile": False, "recompute": False}
 
@@ -59,7 +58,9 @@ def step_of(settings: Encoder, batch: int, device: torch.device, how: dict, fake
     head = build_head(Head(out_dim=128), encoder.feature_dim, loop.generator(0, "head"))
     networks = torch.nn.Sequential(encoder, head).to(device, memory_format=layout).train()
     encoder.recompute = how["recompute"]
-    views = torch.rand(2 * batch, 3, SIDE, SIDE, generator=loop.generator(0, "views"))
+    views = torch.rand(
+        2 * batch, 3, measure.SIDE, measure.SIDE, generator=loop.generator(0, "views")
+    )
     views = views.to(device).contiguous(memory_format=layout)
     if fake is not None:
         views = fake.from_tensor(views)
@@ -89,20 +90,21 @@ def floor_of(device: torch.device, precision: str):
     return (lambda: a @ b), side**3
 
 
-def main():
+def encoder_of(arguments) -> Encoder:
+    """The encoder that the options --depth and --channels name."""
+    return build(
+        Encoder,
+        {"depth": arguments.depth, "base_channels": arguments.channels, "stem": "cifar"},
+    )
+
+
+def main(argv=None):
     """Measure, print a table, and write the numbers as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--depth", type=int, default=18)
-    parser.add_argument("--channels", type=int, default=64, help="of the stem; the paper's: 64")
-    parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--repetitions", type=int, default=7)
+    parser = measure.parser("step", __doc__, depth=18, channels=64, batch=512, repetitions=7)
     parser.add_argument("--compiled", action="store_true", help="also torch.compile (needs g++)")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
+    device, settings = loop.find_device(arguments.device), encoder_of(arguments)
     torch.set_num_threads(1)
-    device = loop.find_device(arguments.device)
-    settings = Encoder(depth=arguments.depth, base_channels=arguments.channels, stem="cifar")
     found = measure.about(arguments.device, arguments.repetitions)
     print(measure.header(found))
 
@@ -114,7 +116,7 @@ def main():
         contestants[f"matrix product, {how['precision']}"] = multiply
     seconds = measure.take_turns(contestants, arguments.repetitions)
     # Forward, and twice that backward, of two views an image.
-    work = 6 * arguments.batch * macs(vars(settings), SIDE)
+    work = 6 * arguments.batch * macs(vars(settings), measure.SIDE)
     shares = {}
     for name, how in named.items():
         product = seconds[f"matrix product, {how['precision']}"]
@@ -138,4 +140,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measure.run(main))

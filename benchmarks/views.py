@@ -13,21 +13,19 @@ The three take turns in one process tree, so that a busy machine slows all alike
 per second, from images in memory to float32 batches.
 """
 
-import argparse
+import sys
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import measure
-from simclr import packed, patterns, views
+from simclr import packed, views
+from simclr.config import ConfigError
 from simclr.settings import Views
 
-SIDE = 32
-IMAGES = 4096
-BATCH = 1024
+SIDE = measure.SIDE
 THREADS = WORKERS = 2
-REPETITIONS = 7
 SETTINGS = Views(operators=("crop", "flip", "color"))
 
 
@@ -60,22 +58,22 @@ class TwoViews(Dataset):
         return torch.stack([self.transform(self.images[index]) for _ in range(2)])
 
 
-def ours(images):
+def ours(images, batch_size: int):
     """Return a function that makes all views once."""
     generator = torch.Generator().manual_seed(0)
 
     def make_all():
-        for batch in images.split(BATCH):
+        for batch in images.split(batch_size):
             drawn = views.draw(SETTINGS, len(batch), SIDE, generator)
             views.make(batch, drawn, SETTINGS)
 
     return make_all
 
 
-def torchvision(images):
+def torchvision(images, batch_size: int):
     """The same by torchvision's PIL transforms in worker processes."""
     loader = DataLoader(
-        TwoViews(images), batch_size=BATCH, num_workers=WORKERS, persistent_workers=True
+        TwoViews(images), batch_size=batch_size, num_workers=WORKERS, persistent_workers=True
     )
 
     def make_all():
@@ -85,12 +83,12 @@ def torchvision(images):
     return make_all
 
 
-def kornia(images):
+def kornia(images, batch_size: int):
     """The same by Kornia's batch augmentations."""
     transform = kornia_transform()
 
     def make_all():
-        for batch in images.split(BATCH):
+        for batch in images.split(batch_size):
             pixels = batch.float() / 255
             for _ in range(2):
                 transform(pixels)
@@ -117,26 +115,26 @@ def kornia_transform():
     )
 
 
-def load_images(folder):
-    """IMAGES images uint8 [IMAGES, 3, S, S]: of a prepared data set, or else patterns."""
+def load_images(folder: Path | None, count: int):
+    """`count` images uint8 [count, 3, S, S]: of a prepared data set, or else patterns."""
     if folder is None:
-        pixels, _ = patterns.generate(IMAGES, SIDE, seed=0, split="train")
-    else:
-        pixels = packed.load(folder).train_images[:IMAGES]
-    return torch.from_numpy(pixels.copy())
+        return measure.images_of(count)
+    images = torch.from_numpy(packed.load(folder).train_images[:count].copy())
+    if images.shape[-1] != SIDE:
+        raise ConfigError(f"--data {folder}: images of {images.shape[-1]} pixels, not {SIDE}.")
+    return images
 
 
-def main():
+def main(argv=None):
     """Measure, print a table, and write the numbers as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = measure.parser("views", __doc__, device=False, images=4096, batch=1024, repetitions=7)
     parser.add_argument("--data", type=Path, help="a prepared data set of 32x32 images")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
 
     torch.set_num_threads(THREADS)
-    images = load_images(arguments.data)
-    contestants = {f.__name__: f(images) for f in (ours, torchvision, kornia)}
+    images = load_images(arguments.data, arguments.images)
+    makers = (ours, torchvision, kornia)
+    contestants = {make.__name__: make(images, arguments.batch) for make in makers}
     seconds = measure.take_turns(contestants, arguments.repetitions)
     found = measure.about("cpu", arguments.repetitions, "torchvision", "kornia", "pillow")
     what = f"{2 * len(images):,} views of {SIDE} x {SIDE} pixels"
@@ -146,4 +144,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measure.run(main))

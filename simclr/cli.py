@@ -23,10 +23,15 @@ def main(argv=None) -> int:
     sys.unraisablehook = _interrupt_again
     os.chdir(keys.ROOT)
     try:
-        return args.run(args) or 0
+        status = args.run(args) or 0
+        sys.stdout.flush()
+        return status
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # as in `simclr plan --list | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
     except OSError as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         return 2
@@ -79,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         _run,
         "Compute results in this process, without Snakemake (inputs first).",
         (("--keys",), {"nargs": "+", "metavar": "KEY", "help": "planned results, by key"}),
+        (("--ranks",), {"type": int, "default": 1, "help": "processes that train together"}),
         only,
         stage,
     )
@@ -97,7 +103,21 @@ def _parser() -> argparse.ArgumentParser:
         (("--figures",), {"nargs": "+", "metavar": "NAME", "help": "these alone; default: all"}),
     )
     add("export", _export, "Write all metrics of a scale to data/published/SCALE.jsonl.")
-    add("import", _import, "Bring published metrics in by key, to draw figures from.")
+    add(
+        "import",
+        _import,
+        "Bring published metrics in by key, to draw figures from, or results of another machine.",
+        (
+            ("--from",),
+            {
+                "dest": "source",
+                "metavar": "FOLDER",
+                "type": lambda text: Path(text).resolve(),
+                "help": "a results/SCALE, or a stage of it, from elsewhere; what is in the plan "
+                "and intact is brought in, the rest named",
+            },
+        ),
+    )
     add(
         "prune",
         _prune,
@@ -113,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         "features",
         _features,
         "Extract the features of a folder of images with an encoder that was trained here.",
-        (("name",), {"help": "the training, e.g. fig8.nonlinear-32.s0"}),
+        (("name",), {"help": "the training, e.g. fig8.nonlinear-128.s0"}),
         (("folder",), {"type": lambda text: Path(text).resolve(), "help": "of images"}),
         (("--out",), {"type": lambda text: Path(text).resolve(), "help": "features.npz"}),
         (("--size",), {"type": int, "help": "side in pixels; default: that it was trained on"}),
@@ -166,6 +186,14 @@ def _run(args):
             if not chosen:
                 raise ConfigError(f"--only {args.only}: no planned result has such a name.")
         instances = [i.line() for i in _with_inputs(plan, chosen)]
+    if args.ranks < 1:
+        raise ConfigError(f"--ranks {args.ranks}: expected 1 or more.")
+    if args.ranks > 1 and "WORLD_SIZE" not in os.environ:
+        from workflow import launch
+        from workflow.scale import load_scale
+
+        per_node = load_scale(plan_scale).gpus_per_node
+        launch.become_torchrun(plan_scale, instances, args.ranks, per_node)
     return run_instances(plan_scale, instances)
 
 
@@ -238,9 +266,17 @@ def _export(args):
 
 
 def _import(args):
-    from workflow.publish import import_metrics
+    from workflow import bring
+    from workflow.session import take_lock
 
-    print(import_metrics(_build(args)))
+    plan = _build(args)
+    take_lock(plan.store)
+    if args.source is None:
+        print(bring.import_metrics(plan))
+        return 0
+    text, refused = bring.bring(plan, args.source)
+    print(text)
+    return 2 if refused else 0
 
 
 def _prune(args):
@@ -250,9 +286,10 @@ def _prune(args):
 
 
 def _fingerprint(args):
-    from simclr.folder import fingerprint
+    from simclr import folder, imagenet
 
-    print(fingerprint(args.path))
+    layout = imagenet if imagenet.is_layout(args.path) else folder
+    print(layout.fingerprint(args.path))
 
 
 def _features(args):

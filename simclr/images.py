@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from simclr.config import DataError
 
 MAX_PIXELS = 100_000_000  # of one image: beyond, a small file is meant to fill the memory
+TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 CHUNK = 64  # images that a thread decodes at once
 SMALL = 8192  # bytes of an image file: below, on average, no threads are used
 STREAMS = {"train": 0, "test": 1}  # of the random numbers of a seed
@@ -38,7 +39,7 @@ def decode(encoded: bytes, side: int, name: str) -> np.ndarray:
     The largest centred square, resized with an antialiased bicubic filter. The EXIF orientation is
     applied; what is transparent becomes white. Raises DataError, which names the image.
     """
-    return _decoded(encoded, side, name, square)
+    return _decoded(encoded, side, name, square)[0]
 
 
 def decode_whole(encoded: bytes, side: int, name: str) -> tuple[np.ndarray, float]:
@@ -47,15 +48,18 @@ def decode_whole(encoded: bytes, side: int, name: str) -> tuple[np.ndarray, floa
 
 
 def _decoded(encoded: bytes, side: int, name: str, fit):
-    """What `fit` makes of the image."""
+    """What `fit` makes of the image, and its width over its height."""
     try:
         image = Image.open(io.BytesIO(encoded))
         if image.width * image.height > MAX_PIXELS:
             raise DataError(
                 f"{name}: {image.width} x {image.height} pixels are too many; remove it."
             )
+        aspect = image.width / image.height
+        if image.getexif().get(ExifTags.Base.Orientation, 1) in TURNED:
+            aspect = image.height / image.width
         image.draft(None, (2 * side, 2 * side))  # large JPEG: decode at a fraction of the size
-        return fit(to_rgb(ImageOps.exif_transpose(image)), side)
+        return fit(to_rgb(ImageOps.exif_transpose(image)), side), aspect
     except DataError:
         raise
     except Exception as error:  # Pillow raises a dozen kinds, from SyntaxError to struct.error
@@ -86,10 +90,9 @@ def square(image: Image.Image, side: int) -> np.ndarray:
     return np.asarray(image).transpose(2, 0, 1)
 
 
-def squeeze(image: Image.Image, side: int) -> tuple[np.ndarray, float]:
-    """Resize an RGB image, whatever its shape: uint8 [3, side, side], and width over height."""
-    made = image.resize((side, side), Image.Resampling.BICUBIC)
-    return np.asarray(made).transpose(2, 0, 1), image.width / image.height
+def squeeze(image: Image.Image, side: int) -> np.ndarray:
+    """Resize an RGB image, whatever its shape: uint8 [3, side, side]."""
+    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
 
 
 def decode_all(encoded, total: int, side: int, report) -> None:

@@ -63,9 +63,9 @@ class Pixels:
     def _read(self, index: Tensor) -> Tensor:
         """The same from the disk, on the CPU."""
         numbers = (index if self.rows is None else self.rows[index]).numpy()
-        made = torch.empty(len(numbers), *self.stored.shape[1:], dtype=torch.uint8)
-        if self.device.type == "cuda":
-            made = made.pin_memory()  # or the copy to the device would wait
+        shape = (len(numbers), *self.stored.shape[1:])
+        pinned = self.device.type == "cuda"  # or the copy to the device would wait
+        made = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
         target = made.numpy()
 
         def read(part: slice) -> None:

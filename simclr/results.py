@@ -17,6 +17,7 @@ from pathlib import Path
 from simclr.config import ConfigError
 
 PROVENANCE = "provenance.json"
+REMEDY = "`simclr verify --repair` computes it again"
 
 
 class ResultError(ConfigError):
@@ -50,7 +51,7 @@ def provenance_text(provenance: dict) -> str:
     return json.dumps({**rest, "seal": seal}, indent=1, sort_keys=True) + "\n"
 
 
-def read_provenance(path: Path) -> dict:
+def read_provenance(path: Path, remedy: str = REMEDY) -> dict:
     """Return the provenance of the result folder `path`. Raises ResultError."""
     try:
         text = (path / PROVENANCE).read_text()
@@ -62,28 +63,26 @@ def read_provenance(path: Path) -> dict:
         return found
     except FileNotFoundError:
         raise ResultError(f"{path}: no such result; run the stage that makes it.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ResultError(
-            f"{path / PROVENANCE}: damaged ({error}); `simclr verify --repair` computes it again."
-        ) from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ResultError(f"{path / PROVENANCE}: damaged ({error}); {remedy}.") from None
 
 
-def verify(path: Path, names=None) -> dict:
+def verify(path: Path, names=None, remedy: str = REMEDY) -> dict:
     """Check every output of the result folder `path`, or those of `names`, against its SHA-256.
 
-    Returns the provenance. Raises ResultError, which names the first file that differs.
+    Returns the provenance. Raises ResultError, which names the first file that differs, and says
+    what to do: `remedy`.
     """
-    provenance = read_provenance(path)
-    remedy = "`simclr verify --repair` computes it again."
+    provenance = read_provenance(path, remedy)
     for name, recorded in sorted(provenance["outputs"].items()):
         file = path / name
         if not file.is_file():
-            raise ResultError(f"{file}: missing from a finished result; {remedy}")
+            raise ResultError(f"{file}: missing from a finished result; {remedy}.")
         if (names is None or name in names) and sha256(file) != recorded:
-            raise ResultError(f"{file}: content differs from its recorded SHA-256; {remedy}")
+            raise ResultError(f"{file}: content differs from its recorded SHA-256; {remedy}.")
     extra = {p.name for p in path.iterdir()} - {PROVENANCE, *provenance["outputs"]}
     if extra:
-        raise ResultError(f"{path / min(extra)}: does not belong to this result; {remedy}")
+        raise ResultError(f"{path / min(extra)}: does not belong to this result; {remedy}.")
     return provenance
 
 

@@ -1,7 +1,7 @@
 """Using a trained encoder: load it in a line, give it to torchvision, extract features of a folder.
 
 from simclr.use import find, load_encoder
-encoder = load_encoder(find("fig8.nonlinear-32.s0", "tiny"))
+encoder = load_encoder(find("fig8.nonlinear-128.s0", "tiny"))
 features = encoder(images)  # float images [N, 3, S, S] between 0 and 1 -> [N, d]
 """
 
@@ -23,7 +23,7 @@ BATCH = 256  # images decoded and encoded at once
 def find(name: str, scale: str | None = None) -> Path:
     """Return the folder of the training with this name (or key) at a scale, if it is there.
 
-    name: as `simclr plan --list` prints it, e.g. fig8.nonlinear-32.s0. Raises ConfigError.
+    name: as `simclr plan --list` prints it, e.g. fig8.nonlinear-128.s0. Raises ConfigError.
     """
     from workflow.plan import build_plan
     from workflow.plan import find as planned

@@ -1,16 +1,19 @@
 """Faults by the hundred: crashes, signals and flipped bytes, and nothing may be lost.
 
-python -m tests.faults --rounds 100        # about half an hour; the tests run a sample
+python -m tests.faults --rounds 100        # about an hour; the tests run a sample
 
 A crash round takes a finished copy of the minute scale, removes some results at random, starts a
 driver, stops it at a random moment with all its processes, and runs the same command again: it
 must succeed without any unlocking, and every output must have the bits of the undisturbed run. A
-flip round changes one byte of one output: `verify` must name the file. Prints what was done, found
-and lost; exit status 1 where anything was.
+round in which the driver was faster does not count. A flip round changes one bit of one output:
+`verify` must name the file. A damage round lets a driver use what was changed so: it must refuse,
+name the file and record nothing, and the repair must compute this result alone. Prints what was
+done, found and lost; exit status 1 where anything was.
 """
 
 import argparse
 import collections
+import datetime
 import json
 import os
 import random
@@ -23,6 +26,7 @@ import time
 from pathlib import Path
 
 from simclr import results
+from simclr.runner import hardware
 from tests.project import BIN, Project
 
 SIMCLR = (sys.executable, "-m", "simclr")
@@ -45,14 +49,8 @@ def result_folders(project: Project) -> list[Path]:
 
 def remove(project: Project, what: str, draws: random.Random) -> None:
     """Take away what a driver then has to make again."""
-    if what == "results":  # with what was made of them: who has the metrics needs no encoder
-        gone = set()
-        for stage in ("pretrain", "histograms", "evaluate", "figures"):
-            for folder in (one for one in result_folders(project) if one.parent.name == stage):
-                used = {key for _, key in results.read_provenance(folder)["inputs"].values()}
-                if used & gone or draws.random() < 0.4:
-                    gone.add(folder.name)
-                    shutil.rmtree(folder)
+    if what == "results":
+        remove_what_reads(project, set(), lambda: draws.random() < 0.4)
     elif what == "data":
         shutil.rmtree(project.store / "prepare")
     elif what == "pages":
@@ -62,16 +60,34 @@ def remove(project: Project, what: str, draws: random.Random) -> None:
         (project.store / "recorded").unlink(missing_ok=True)
 
 
-def crash(finished: Project, folder: Path, driver: str, stop: str, draws: random.Random) -> float:
+def remove_what_reads(project: Project, gone: set[str], also) -> None:
+    """Remove the results made of those with the keys `gone`, and those that `also()` says.
+
+    With what was made of these in turn: who has the metrics needs no encoder.
+    """
+    gone = set(gone)
+    for stage in ("pretrain", "histograms", "evaluate", "figures"):
+        for folder in (one for one in result_folders(project) if one.parent.name == stage):
+            if folder.name not in gone:  # else it may be damaged
+                used = {key for _, key in results.read_provenance(folder)["inputs"].values()}
+                if used & gone or also():
+                    gone.add(folder.name)
+                    shutil.rmtree(folder)
+
+
+def crash(
+    finished: Project, folder: Path, driver: str, stop: str, draws: random.Random, longest=4.0
+) -> float:
     """One round in a new folder. Returns after how many seconds it was stopped (0: it was not).
 
-    Raises AssertionError where anything is lost, or a signal that can be answered shows a trace.
+    longest: seconds until it is stopped, at most. Raises AssertionError where anything is lost, or
+    a signal that can be answered shows a trace.
     """
     project = finished.copy(folder)
     command, what = DRIVERS[driver]
     remove(project, what, draws)
     process = project.launch(command)
-    after = draws.uniform(0.05, 12.0 if what == "results" else 4.0)
+    after = draws.uniform(0.05, longest)
     try:
         said, _ = process.communicate(timeout=after)
         after = 0.0
@@ -91,57 +107,123 @@ def crash(finished: Project, folder: Path, driver: str, stop: str, draws: random
     return after
 
 
+def flip_a_bit(folder: Path, draws: random.Random) -> tuple[Path, bytes]:
+    """Flip a random bit of a random file of a result; returns the file and what was in it."""
+    file = draws.choice(sorted(path for path in folder.iterdir() if path.stat().st_size))
+    content = file.read_bytes()
+    place, bit = draws.randrange(len(content)), draws.randrange(8)
+    file.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+    return file, content
+
+
 def flip(project: Project, draws: random.Random) -> str:
     """Flip a random bit of a random output, provenance included; returns the file's kind.
 
     `verify` must name the file. Then the byte is put back. Raises AssertionError.
     """
     folder = draws.choice(result_folders(project))
-    file = draws.choice(sorted(path for path in folder.iterdir() if path.stat().st_size))
-    content = file.read_bytes()
-    place, bit = draws.randrange(len(content)), draws.randrange(8)
-    file.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+    file, content = flip_a_bit(folder, draws)
     try:
         results.verify(folder)
     except results.ResultError as error:
         assert str(file) in str(error), f"{file} damaged, but: {error}"
     else:
-        raise AssertionError(f"{file}: bit {bit} of byte {place} flipped, unnoticed")
+        raise AssertionError(f"{file}: a bit was flipped, unnoticed")
     finally:
         file.write_bytes(content)
     return file.name
 
 
+def damage(finished: Project, folder: Path, driver: str, draws: random.Random) -> str:
+    """Flip a bit of an output, let a driver find it, and repair; returns "STAGE/FILE".
+
+    What reads the result is removed, so that it would be read. Raises AssertionError.
+    """
+    project = finished.copy(folder)
+    result = draws.choice(result_folders(project))
+    file, _ = flip_a_bit(result, draws)
+    remove_what_reads(project, {result.name}, lambda: False)
+    recorded = (project.path / "dvc.lock").read_bytes()
+    done = project._run(DRIVERS[driver][0], check=False)
+    name = str(file.relative_to(project.path))
+    assert done.returncode and name in done.stdout, f"{name} damaged, but {driver}: {done.stdout}"
+    assert "Traceback" not in done.stdout, done.stdout
+    assert (project.path / "dvc.lock").read_bytes() == recorded, f"{name}: recorded by {driver}"
+    before = len(project.executed())
+    project.simclr("verify", "--repair")
+    again = project.executed(before)
+    assert len(again) == 1 and again[0].startswith(result.parent.name), (name, again)
+    project.snakemake()
+    assert project.contents() == finished.contents(), "other bits"
+    shutil.rmtree(folder)
+    return f"{result.parent.name}/{file.name}"
+
+
+def duration(finished: Project, folder: Path, driver: str) -> float:
+    """Seconds that a driver takes, undisturbed, after everything was removed that could be."""
+    project = finished.copy(folder)
+    command, what = DRIVERS[driver]
+    remove(project, what, random.Random(0))
+    started = time.monotonic()
+    project._run(command, check=True)
+    seconds = time.monotonic() - started
+    shutil.rmtree(folder)
+    return seconds
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=100, help="of crashes; twice as many flips")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=100,
+        help="drivers that are stopped; twice as many flips, a fifth as many damage rounds",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the counts here")
     arguments = parser.parse_args()
     draws, counts, lost = random.Random(arguments.seed), collections.Counter(), []
+    started = time.monotonic()
+
+    def attempt(what: str, run) -> str | float:
+        """The result of a round, 0 where something was lost."""
+        try:
+            return run()
+        except AssertionError as error:
+            lost.append(f"{what}: {str(error)[-2000:]}")
+            print(f"LOST: {lost[-1]}", file=sys.stderr, flush=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            return 0
+
     with tempfile.TemporaryDirectory() as root:
-        finished = Project.create(Path(root) / "finished")
+        finished, folder = Project.create(Path(root) / "finished"), Path(root) / "round"
         finished.snakemake()
         finished.commit()
         for _ in range(2 * arguments.rounds):
-            counts[f"flip: {flip(finished, draws)}"] += 1
-        started = time.monotonic()
-        for number in range(arguments.rounds):
-            driver = list(DRIVERS)[number % len(DRIVERS)]
+            counts[f"flip: {attempt('flip', lambda: flip(finished, draws))}"] += 1
+        for number in range(arguments.rounds // 5):
+            driver = ("snakemake", "dvc repro")[number % 2]
+            damaged = attempt(driver, lambda: damage(finished, folder, driver, draws))  # noqa: B023
+            counts[f"damage: {driver}: {damaged}"] += 1
+            print(f"damage {number + 1}: {driver}, {damaged}", flush=True)
+        longest = {driver: duration(finished, folder, driver) for driver in DRIVERS}
+        stopped = tried = 0
+        while stopped < arguments.rounds and tried < 3 * arguments.rounds:
+            driver = list(DRIVERS)[tried % len(DRIVERS)]
             stop = draws.choices(list(SIGNALS), [8, 1, 1])[0]
-            folder = Path(root) / f"round-{number}"
-            try:
-                after = crash(finished, folder, driver, stop, draws)
-            except AssertionError as error:
-                lost.append(f"{driver}, {stop}: {str(error)[-2000:]}")
-                print(f"LOST in round {number}: {lost[-1]}", file=sys.stderr)
-                shutil.rmtree(folder, ignore_errors=True)
-                continue
+            tried += 1
+            after = attempt(
+                f"{driver}, {stop}",
+                lambda: crash(finished, folder, driver, stop, draws, longest[driver]),  # noqa: B023
+            )
+            stopped += bool(after)
             counts[f"{driver}: {stop if after else 'was faster'}"] += 1
-            print(f"round {number + 1}: {driver}, {stop} after {after:.1f} s", flush=True)
-        minutes = (time.monotonic() - started) / 60
-    found = {"rounds": arguments.rounds, "seed": arguments.seed, "minutes": round(minutes, 1)}
-    found |= {"lost": lost, "counts": dict(sorted(counts.items()))}
+            print(f"round {stopped}: {driver}, {stop} after {after:.1f} s", flush=True)
+    found = {"rounds": arguments.rounds, "stopped": stopped, "seed": arguments.seed}
+    found |= {"flips": 2 * arguments.rounds, "damaged": arguments.rounds // 5, "lost": lost}
+    found |= {"minutes": round((time.monotonic() - started) / 60, 1)}
+    found |= {"counts": dict(sorted(counts.items())), "date": datetime.date.today().isoformat()}
+    found |= {"hardware": hardware(), "cores": len(os.sched_getaffinity(0))}
     print(json.dumps(found, indent=1))
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,5 +1,7 @@
 """A user's mistake is one line that says what to do, before anything is computed."""
 
+import sys
+
 import pytest
 
 from tests.project import MINI, Project
@@ -104,3 +106,11 @@ def test_other_versions_are_refused(project):
     project.write("requirements.lock", original)
     assert done.returncode == 2 and "requirements.lock pins 0." in done.stdout
     assert not project.executed()
+
+
+def test_a_reader_who_stops_early_is_no_error(project):
+    """`simclr plan --list | head -1`"""
+    process = project.launch([sys.executable, "-m", "simclr", "plan", "tiny", "--list"])
+    assert process.stdout.readline().startswith("scale tiny: ")
+    process.stdout.close()
+    assert process.wait() == 141

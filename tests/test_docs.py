@@ -1,20 +1,23 @@
 """Every command in the README and the docs is run, here or where `ELSEWHERE` says."""
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 
 import pytest
 
+from simclr import keys
 from tests.project import BIN, ROOT, Project
+from workflow import plan
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = ("snakemake", "dvc", "simclr", "make", "python", "torchrun", "source")
 # Beginning of a command: what runs it, and words of its own that stand there.
 ELSEWHERE = {
-    "make test": (".ci/run", "make test"),
     "source .venv/bin/activate": ("Makefile", ".venv/bin"),
-    "dvc remote add": ("tests/conftest.py", '"remote", "add", "--default"'),
     "dvc plots": ("tests/test_dvc_views.py", '"plots"'),
     "dvc metrics diff": ("tests/test_dvc_views.py", '"metrics", "diff", "HEAD~1"'),
     "dvc dag": ("tests/test_dvc_views.py", '"dag", "--mermaid"'),
@@ -27,10 +30,17 @@ ELSEWHERE = {
     "python -m workflow.screenshots": ("tests/test_browser.py", "screenshots.take"),
     "python -m benchmarks.report": ("tests/test_readme.py", "report.page"),
     "torchrun": ("tests/test_ranks.py", "torchrun"),
+    "python -m tests.slurm_log": ("tests/test_slurm.py", "def test_the_dag_runs_through_sbatch"),
+    "snakemake --workflow-profile profiles/slurm": ("tests/slurm.py", '"profiles/slurm"'),
 }
-# Not by any test: they measure for minutes or hours, or ask a package index. (`make` alone is the
-# setup, which CI does, and `snakemake --cores all`, which is run here.)
-BY_HAND = ("make", "python -m benchmarks.")
+BENCHMARKS = "python -m benchmarks."  # test_benchmarks.py runs all of them
+# Only tried, by `make --dry-run`: the end of what would be run, and why it is not.
+BY_HAND = {
+    "make": "snakemake --cores all",  # which is run here, after the setup, which CI does
+    "make test": "python -m pytest",  # what runs this
+    "make benchmarks": "python -m benchmarks.report",  # half an hour; see BENCHMARKS
+    "make lock": "--output-file requirements.lock",  # asks an index for new versions
+}
 NAMES = {
     "tiny": "mini",
     "small": "mini",
@@ -40,6 +50,7 @@ NAMES = {
     "fig8.none.s0": "table5.l2-0.5.s0",
     "PATH": "data/paper/README.md",
     "NAME": "fig6",
+    "FOLDER": "results/mini",
 }
 
 
@@ -47,7 +58,7 @@ def commands() -> dict[str, str]:
     """Command -> the page that has it; inline code, and indented or `sh` blocks."""
     found = {}
     for page in PAGES:
-        if page.name == "extending.md":  # test_extending runs all of it
+        if page.name in ("extending.md", "sharing.md"):  # their own tests run all of them
             continue
         text = page.read_text()
         blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
@@ -67,7 +78,8 @@ BEFORE = ("snakemake", "dvc repro", "simclr export")  # in this order; the other
 
 def here() -> list[str]:
     """The commands to run here, as they are in the docs."""
-    chosen = [c for c in COMMANDS if not c.startswith((*ELSEWHERE, *BY_HAND))]
+    others = (*ELSEWHERE, BENCHMARKS)
+    chosen = [c for c in COMMANDS if c not in BY_HAND and not c.startswith(others)]
     return sorted(chosen, key=lambda c: [not c.startswith(one) for one in BEFORE])
 
 
@@ -103,7 +115,46 @@ def test_what_is_run_elsewhere_is(command):
     assert any(one.startswith(command) for one in COMMANDS), "no page has it: remove it here"
 
 
+def test_the_results_that_the_docs_name_are_planned():
+    """At scale tiny, or at that which stands in the same line."""
+    files = [*PAGES, *(ROOT / "docs" / "examples").glob("*.py"), ROOT / "simclr" / "cli.py"]
+    found = set()
+    for line in "\n".join(file.read_text() for file in files).splitlines():
+        scale = "cifar10" if "run cifar10" in line else "tiny"
+        found |= {(scale, name) for name in re.findall(r"\b(?:fig|table)\w+\.[\w.-]+\.s\d\b", line)}
+    planned = {scale: plan.build_plan(scale) for scale in ("tiny", "cifar10")}
+    names = {(s, one.name) for s in planned for one in planned[s].of("pretrain")}
+    assert len(found) > 3 and found <= names, found - names
+
+
 def test_links_between_pages_resolve():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
             assert target.startswith("http") or (page.parent / target).exists(), (page, target)
+
+
+@pytest.mark.parametrize("command", BY_HAND)
+def test_what_is_run_by_hand_would_run(command):
+    assert command in COMMANDS, "no page has it: remove it here"
+    assert dry(*shlex.split(command)[1:]).endswith(f"{BY_HAND[command]}\n")
+
+
+def test_every_target_of_make_would_run():
+    (names,) = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    usual = {*keys.locked(), "uv", ".venv/bin/python"}  # the last two as the Makefile says
+    for name in names.split():
+        for line in dry(name).replace("\\\n", " ").splitlines():
+            program = shlex.split(line)[0]
+            assert program in usual or shutil.which(program, path=os.environ["PATH"]), line
+
+
+def dry(*words: str) -> str:
+    """What make would run where nothing is set up yet."""
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout

@@ -18,13 +18,18 @@ from tests.project import ROOT, Project
     [("snakemake", "kill", 1), ("dvc repro", "kill", 2), ("bare stages", "int", 3)],
 )
 def test_a_crash_loses_nothing(finished, tmp_path, driver, stop, seed):
-    faults.crash(finished, tmp_path / "project", driver, stop, random.Random(seed))
+    faults.crash(finished, tmp_path / "project", driver, stop, random.Random(seed), longest=12.0)
 
 
 def test_every_flipped_bit_is_found(finished, tmp_path):
     project, draws = finished.copy(tmp_path / "project"), random.Random(0)
     kinds = {faults.flip(project, draws) for _ in range(200)}
     assert {"encoder.safetensors", "metrics.json", "provenance.json", "curves.csv"} <= kinds
+
+
+@pytest.mark.parametrize("driver, seed", [("snakemake", 1), ("dvc repro", 2)])
+def test_no_driver_uses_or_records_what_is_damaged(finished, tmp_path, driver, seed):
+    faults.damage(finished, tmp_path / "project", driver, random.Random(seed))
 
 
 def of(project: Project, stage: str) -> list:

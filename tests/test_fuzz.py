@@ -92,6 +92,21 @@ def test_scales_that_extend_themselves(tmp_path, parents):
         load_scale("a", tmp_path)
 
 
+LAUGHS = ", ".join(
+    ["&a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    + [f"&a{k} [{', '.join([f'*a{k - 1}'] * 10)}]" for k in range(1, 10)]
+)
+
+
+@pytest.mark.parametrize("place", ["title", "seeds", "base", "experiments", "extends"])
+@pytest.mark.parametrize("value", [f"[{LAUGHS}]", "&a [*a]", "&a {b: *a}"])
+def test_aliases_of_aliases(tmp_path, place, value):
+    """Ten billion values in 700 bytes, or endless ones: refused at once, not checked or shown."""
+    (tmp_path / "mine.yaml").write_text(f"{place}: {value}\n")
+    with pytest.raises(ConfigError, match="more than 10,000 values"):
+        load_scale("mine", tmp_path)
+
+
 # -- bytes of files, damaged ----------------------------------------------------------------------
 
 

@@ -19,6 +19,13 @@ with gpu.slot() as card:
     print(card, flush=True)
     sys.stdin.read()
 """
+HOLD_TWO = """
+import sys
+from workflow import gpu
+cards, files = gpu.take(2)
+print(cards, flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -30,9 +37,9 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setenv("SIMCLR_GPU_SLOTS", "2")
 
 
-def start():
+def start(code=HOLD):
     return subprocess.Popen(
-        [sys.executable, "-c", HOLD],
+        [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -55,6 +62,36 @@ def test_no_card_has_more_jobs_than_slots_and_a_killed_job_frees_its_own(machine
     for one in [*holders, fifth]:
         one.communicate()
     assert [one.returncode for one in [*holders, fifth]] == [0, -signal.SIGKILL, 0, 0, 0]
+
+
+def test_who_needs_two_cards_waits_for_both_with_none_in_hand(machine, monkeypatch):
+    monkeypatch.setenv("SIMCLR_GPU_SLOTS", "1")
+    one = start()
+    assert one.stdout.readline() == "3\n"
+    two = start(HOLD_TWO)
+    assert two.stderr.readline() == "too many of 2 GPU slots are taken; waiting.\n"
+    for _ in range(3):  # a small job still gets the second card, again and again
+        with gpu.slot() as card:
+            assert card == "GPU-5a"
+            assert not select.select([two.stdout], [], [], 2 * gpu.POLL_SECONDS)[0]
+    one.communicate()
+    assert two.stdout.readline() == "3,GPU-5a\n"
+    two.communicate()
+    with pytest.raises(ConfigError, match="gpus: 3 wanted, but only 2 available here"):
+        gpu.take(3)
+
+
+def test_jobs_of_slurm_do_not_wait_for_each_other(machine, monkeypatch):
+    """Slurm gave each its cards, which it may name alike."""
+    monkeypatch.setenv("SIMCLR_GPU_SLOTS", "1")
+    held = []
+    for job in ("7", "8"):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        cards, files = gpu.take(2)
+        held += files
+        assert cards == "3,GPU-5a"
+    for file in held:
+        file.close()
 
 
 def test_the_environment_is_put_back(machine):

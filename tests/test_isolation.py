@@ -1,5 +1,6 @@
-"""In namespaces of their own: no network, a full disk, results that cannot be written."""
+"""No network, a full disk, results that cannot be written: in namespaces, or with fewer rights."""
 
+import os
 import subprocess
 
 import pytest
@@ -66,3 +67,29 @@ def test_results_that_cannot_be_written(finished, tmp_path):
     assert not said.rstrip().endswith(("status 0", "status 9")), said
     assert "Read-only file system" in said and "Traceback" not in said, said
     assert project.contents() == finished.contents()
+
+
+# Root may write everywhere; but not without this capability.
+POWERLESS = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+
+
+@pytest.mark.parametrize("place", ["results/mini/evaluate", "results/mini/tmp", "paper_figures"])
+def test_no_permission_to_write(finished, tmp_path, place):
+    """One line that names the folder; with the permission, the same command goes on."""
+    prefix = POWERLESS if os.geteuid() == 0 else []
+    if prefix and subprocess.run([*prefix, "true"], capture_output=True).returncode:
+        pytest.skip("root, and no setpriv to give up its rights")
+    project = finished.copy(tmp_path / "project")
+    project.append("simclr/evaluate.py", "\n\ndef _edited():\n    return 1\n")
+    folder = project.path / place
+    folder.mkdir(exist_ok=True)
+    for inner in (folder, *(one for one in folder.rglob("*") if one.is_dir())):
+        inner.chmod(0o555)
+    command = [*prefix, BIN / "snakemake", "--cores", "2"]
+    done = project._run(command, check=False)
+    for inner in (folder, *(one for one in folder.rglob("*") if one.is_dir())):
+        inner.chmod(0o755)
+    assert done.returncode and "Permission denied" in done.stdout, done.stdout
+    assert place in done.stdout and "Traceback" not in done.stdout, done.stdout
+    project._run(command, check=True)
+    assert "up to date" in project.dvc("status").stdout

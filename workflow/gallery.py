@@ -204,7 +204,7 @@ def _mean(row: dict) -> tuple[str, str]:
 
 
 def _effect_text(row: dict) -> str:
-    return f" ({text(ledger.effect(row))})" if row["effect"] else ""
+    return f" ({page.effect(ledger.effect(row))})" if row["effect"] else ""
 
 
 def _claims(folder: Path, claims: list[dict]) -> str:
@@ -214,18 +214,19 @@ def _claims(folder: Path, claims: list[dict]) -> str:
         links = [f'<a href="#{name}">{text(title(name)[0])}</a>'] if name else []
         if name and (folder / RUNS).is_file():
             links.append(f'<a href="{RUNS}#{name}">runs</a>')
-        words = [text(row["id"]), text(row["claim"]), text(row["contrast"])]
-        effect = text(ledger.effect(row)), row["effect"]
-        mark = page.badge(verdict) + " *" * ledger.holds(row)
-        cells = [*words, effect, text(row["paper_effect"]), mark, ", ".join(links)]
+        mark = page.badge(verdict, " *" * ledger.holds(row))
+        effect = page.effect(ledger.effect(row)), row["effect"]
+        cells = [text(row["id"]), text(row["claim"]), mark, text(row["contrast"]), effect]
+        cells += [text(row["paper_effect"]), ", ".join(links)]
         about = f'data-verdict="{page.kind(verdict)}" data-experiment="{text(name)}"'
         about += f' data-effect="{row["effect"]}"'
         if row["id"] not in seen:
             about += f' id="{text(row["id"])}"'
         seen.add(row["id"])
         lines.append(page.row(cells, about))
-    names = ("id", "claim of the paper", "our contrast", "our effect", "the paper's effect")
-    made = page.table("ledger", [*names, "verdict", "figure"], lines, "sortable wide")
+    header = ["id", "claim of the paper", "verdict", "our contrast", "our effect"]
+    header += ["the paper's effect", "figure"]
+    made = page.table("ledger", header, lines, "sortable wide")
     verdicts = [page.kind(verdict) for verdict in page.MARKS]
     experiments = {r["experiment"]: title(r["experiment"])[0] for r in claims if r["experiment"]}
     return f"""<section id="claims">

@@ -3,6 +3,10 @@
 Every card has SIMCLR_GPU_SLOTS slots (1 where it is not set; several small runs can share a card).
 A slot is a locked file of the machine, not of a run: two drivers at once, of whatever scale or
 clone, never put more jobs on a card than it has slots. The lock dies with its process.
+
+Slurm gives each of its jobs cards of its own, and may name them 0, 1, ... in every job: there a
+slot is a locked file of the job. So jobs never wait for each other, and `snakemake --cores all`
+within one job still shares out that job's cards.
 """
 
 import contextlib
@@ -28,26 +32,45 @@ def slot():
     Of the cards in CUDA_VISIBLE_DEVICES where that is set, else of all. Must come before anything
     uses CUDA. Raises ConfigError where there is no GPU, or SIMCLR_GPU_SLOTS is not a number.
     """
-    before, found = os.environ.get(VISIBLE), cards()
-    per_card, waiting = slots_per_card(), False
+    before = os.environ.get(VISIBLE)
+    card, files = take(1)
+    try:
+        os.environ[VISIBLE] = card
+        yield card
+    finally:
+        os.environ.pop(VISIBLE)
+        if before is not None:
+            os.environ[VISIBLE] = before
+        for file in files:
+            file.close()
+
+
+def take(count: int) -> tuple[str, list]:
+    """Take a slot of each of `count` cards; waits until so many are free at once.
+
+    Returns (their names as CUDA_VISIBLE_DEVICES has them, the locked files, open as long as the
+    slots are held). Raises ConfigError where there are not so many cards.
+    """
+    found, per_card, waiting = cards(), slots_per_card(), False
+    if count > len(found):
+        raise ConfigError(f"gpus: {count} wanted, but only {len(found)} available here.")
     while True:
+        held = {}
         # First slots of all cards come first: a second job on a card only where none is free.
         for number in range(per_card):
             for card in found:
-                file = _try_to_lock(card, number)
-                if file is None:
-                    continue
-                with file:
-                    os.environ[VISIBLE] = card
-                    try:
-                        yield card
-                    finally:
-                        os.environ.pop(VISIBLE)
-                        if before is not None:
-                            os.environ[VISIBLE] = before
-                return
+                if card not in held and len(held) < count:
+                    file = _try_to_lock(card, number)
+                    if file is not None:
+                        held[card] = file
+        if len(held) == count:
+            return ",".join(held), list(held.values())
+        for file in held.values():  # all or none: nobody waits with a card in hand
+            file.close()
         if not waiting:
-            print(f"all {per_card * len(found)} GPU slots are taken; waiting.", file=sys.stderr)
+            slots = per_card * len(found)
+            which = f"all {slots}" if count == 1 else f"too many of {slots}"
+            print(f"{which} GPU slots are taken; waiting.", file=sys.stderr)
             waiting = True
         time.sleep(POLL_SECONDS)
 
@@ -81,7 +104,9 @@ def _try_to_lock(card: str, number: int):
     folder.mkdir(exist_ok=True)
     with contextlib.suppress(PermissionError):  # for all users of the machine
         folder.chmod(0o1777)
-    place = folder / f"{card.replace('/', '_')}.{number}"
+    job = os.environ.get("SLURM_JOB_ID")
+    owner = f"slurm-{job}." if job else ""
+    place = folder / f"{owner}{card.replace('/', '_')}.{number}"
     file = os.fdopen(os.open(place, os.O_RDONLY | os.O_CREAT, 0o644))  # a lock needs no writing
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

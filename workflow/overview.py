@@ -46,17 +46,18 @@ def _counts(scales: list[str], rows: list[dict]) -> str:
 def _ledger(scales: list[str], rows: list[dict]) -> str:
     lines = []
     for row in rows:
-        cells = [text(row["id"]), text(row["claim"]), text(row["where"]), text(row["paper_effect"])]
+        cells = [text(row["id"]), text(row["claim"])]
         for scale in scales:
             verdict = row[f"{scale} verdict"]
             link = f"{text(scale)}/index.html#{text(row['id'])}"
             words = f"<a href='{link}'>{text(row[f'{scale} contrasts'])} contrasts</a>"
-            effect = text(row[f"{scale} effect"])
-            cells.append(f"{page.badge(verdict)}<br>{words}<br>{effect}")
+            effect = page.effect(row[f"{scale} effect"])
+            cells.append(f"{page.badge(verdict)}<br> {words}<br> {effect}")
+        cells += [text(row["paper_effect"]), text(row["where"])]
         found = " ".join(sorted({page.kind(row[f"{scale} verdict"]) for scale in scales}))
         about = f'id="{text(row["id"])}" data-verdict="{found}" data-experiment=""'
         lines.append(page.row(cells, about))
-    header = ["id", "claim", "where", "the paper's effect", *scales]
+    header = ["id", "claim", *scales, "the paper's effect", "where"]  # verdicts first: on a phone
     verdicts = [page.kind(verdict) for verdict in page.MARKS]
     controls = page.filters("ledger", verdicts, {}, effect=False)
     return f"""<section id="claims">

@@ -78,8 +78,13 @@ def kind(verdict: str) -> str:
     return verdict.replace(" ", "-")
 
 
-def badge(verdict: str) -> str:
-    return f'<span class="badge {kind(verdict)}">{MARKS[verdict]} {verdict}</span>'
+def badge(verdict: str, more: str = "") -> str:
+    return f'<span class="badge {kind(verdict)}">{MARKS[verdict]} {verdict}{more}</span>'
+
+
+def effect(words: str) -> str:
+    """An effect with its interval, `+6.1 pp [1.5, 10.8], n=5`, that breaks before or after it."""
+    return re.sub(r"\[([^] ]+), ([^] ]+)\]", r"[\1,&nbsp;\2]", text(words))
 
 
 def counts(found: dict[str, int], of: str) -> str:
@@ -126,5 +131,5 @@ def filters(name: str, verdicts: list[str], experiments: dict[str, str], effect:
 {select("verdict", "verdict", {one: one for one in verdicts})}
 {select("experiment", "figure or table", experiments) if experiments else ""}
 {size if effect else ""}<label>words<input name="words" type="search"></label>
-<button class="tool" type="reset">all</button> <output aria-live="polite"></output>
+<button class="tool" type="reset">show all</button> <output aria-live="polite"></output>
 </form>"""

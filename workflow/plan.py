@@ -304,12 +304,19 @@ def _move(source: Path, target: Path) -> None:
 
 
 def check_data(plan: Plan) -> None:
-    """Refuse missing raw data before anything is computed. Raises ConfigError."""
-    missing = [i for i in plan.missing() if i.stage == "prepare"]
-    if missing:
-        from simclr import prepare
+    """Refuse missing raw data and lists before anything is computed. Raises ConfigError."""
+    lists = {}  # each once
+    for one in plan.missing():
+        if one.stage == "prepare":
+            from simclr import prepare
 
-        prepare.check(build(STAGES["prepare"][0], missing[0].settings))
+            prepare.check(build(STAGES["prepare"][0], one.settings))
+        elif one.stage == "finetune" and one.settings["subset"]:
+            lists[one.settings["subset"], one.settings["subset_sha256"]] = one.settings
+    for each in lists.values():
+        from simclr import subset
+
+        subset.check(build(STAGES["finetune"][0], each))
 
 
 def write_plan(plan: Plan) -> None:

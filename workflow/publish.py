@@ -74,7 +74,7 @@ def _remove_others(plan: Plan, folder: Path) -> int:
     return len(others)
 
 
-def _measured(plan: Plan) -> list:
+def measured(plan: Plan) -> list:
     """The instances whose result is a metrics file, sorted by name."""
     return sorted(plan.of(*LISTS["evaluate"]), key=lambda i: (i.name, i.stage))
 
@@ -118,7 +118,7 @@ def _drawn(path: Path) -> dict:
 
 def export_metrics(plan: Plan) -> str:
     """Write data/published/<scale>.jsonl from the results; returns a line for the user."""
-    lines = [_line(instance, plan.store) for instance in _measured(plan)]
+    lines = [_line(instance, plan.store) for instance in measured(plan)]
     if None in lines:
         raise ConfigError(
             f"{lines.count(None)} of {len(lines)} results are not computed yet: "
@@ -154,7 +154,7 @@ def compare_metrics(plan: Plan) -> str:
     if not published:
         return f"Nothing is published for scale {plan.scale} yet (`simclr export` does it)."
     same, different, absent, largest = 0, [], 0, (0.0, "")
-    for instance in _measured(plan):
+    for instance in measured(plan):
         line = _line(instance, plan.store)
         other = published.get(instance.key)
         if line is None or other is None:
@@ -177,59 +177,6 @@ def compare_metrics(plan: Plan) -> str:
     if absent:
         lines.append(f"{absent} results have no published counterpart (settings or code differ).")
     return "\n".join(lines)
-
-
-def import_metrics(plan: Plan) -> str:
-    """Bring published metrics into results/<scale> by key, so that figures need no computing."""
-    published = read_published(plan.scale)
-    if not published:
-        raise ConfigError(f"{PUBLISHED / plan.scale}.jsonl: missing; nothing to import.")
-    made = there = absent = 0
-    for instance in _measured(plan):
-        path = instance.path(plan.store)
-        line = published.get(instance.key)
-        if results.is_finished(path):
-            there += 1
-        elif line is None:
-            absent += 1
-        else:
-            _import_one(instance, line, path)
-            made += 1
-    text = f"{made} results imported, {there} were there already."
-    if absent:
-        text += f" {absent} are not among the published ones (settings or code differ)."
-    return text
-
-
-def _import_one(instance, line: dict, path: Path) -> None:
-    """Write one imported result folder, after checking the published hash of its metrics."""
-    texts = {METRICS: metrics_text(line["metrics"]), **line.get("files", {})}
-    for name, text in texts.items():
-        if hashlib.sha256(text.encode()).hexdigest() != line["outputs"].get(name):
-            raise results.ResultError(
-                f"{PUBLISHED}: {line['name']}: {name} differs from its recorded SHA-256."
-            )
-    temporary = path.parent.parent / "tmp" / instance.key
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        if name != METRICS and name not in DRAWN:
-            raise results.ResultError(f"{PUBLISHED}: {line['name']}: unexpected file {name}.")
-        (temporary / name).write_text(text)
-    provenance = {
-        **{name: value for name, value in instance.line().items() if name != "seconds"},
-        **{name: line[name] for name in ("hardware", "versions", "code")},
-        "imported": True,
-        "outputs": {name: line["outputs"][name] for name in texts},
-    }
-    (temporary / results.PROVENANCE).write_text(results.provenance_text(provenance))
-    os.rename(temporary, path)
-
-
-def metrics_text(metrics: dict) -> str:
-    """The bytes of a metrics.json; the stages write it the same way."""
-    return json.dumps(metrics, indent=1, sort_keys=True) + "\n"
 
 
 def verify(plan: Plan, stages=ALL_STAGES) -> list:
@@ -264,7 +211,8 @@ def prune(plan: Plan) -> str:
 def record(plan: Plan) -> None:
     """Tell DVC that its stages are up to date, as far as it does not know (`dvc commit`).
 
-    Never within `dvc repro` (which records by itself), and only after every byte of the results
+    Never within `dvc repro` (which records by itself), never a part of the results as the whole
+    (who has the metrics alone would record that there are no encoders), and only after every byte
     has been verified; a damaged one raises ResultError and nothing is recorded.
     """
     if "DVC_STAGE" in os.environ or not Path(".dvc").is_dir():
@@ -276,10 +224,19 @@ def record(plan: Plan) -> None:
     note = plan.store / "recorded"
     if note.is_file() and note.read_text() == _signature(plan):
         return
+    absent = []
     for instance in plan.of(*ALL_STAGES):
         path = instance.path(plan.store)
         if path.exists():
             results.verify(path)
+        else:
+            absent.append(instance.stage)
+    if absent:
+        print(
+            f"Not recorded for DVC, since {len(absent)} results are not here "
+            f"({', '.join(dict.fromkeys(absent))}): `dvc pull` brings what was pushed."
+        )
+        return
     command = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 0:

@@ -5,8 +5,8 @@ import importlib
 KINDS = {
     "fig": "Figures",
     "table": "Tables",
-    "figb": "Appendix: figures",
-    "tableb": "Appendix: tables",
+    "figb": "Figures of the appendix",
+    "tableb": "Tables of the appendix",
 }
 
 

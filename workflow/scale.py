@@ -10,6 +10,7 @@ from simclr.settings import STAGES
 from workflow.experiments import ORDER
 
 SCALES = Path(__file__).parent / "scales"
+MOST_VALUES = 10_000  # of a scale file; the largest here has some hundreds
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,28 @@ def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict
         raise ConfigError(f"workflow/scales/{name}.yaml: not valid YAML: {problem}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"workflow/scales/{name}.yaml: expected a mapping.")
+    if _more_than(MOST_VALUES, values):
+        raise ConfigError(
+            f"workflow/scales/{name}.yaml: more than {MOST_VALUES:,} values, each alias (*name) "
+            "counted as what it stands for; make it smaller."
+        )
     parent = values.pop("extends", None)
     if not parent:
         return values
     return merge(_read_scale(parent, folder, (*children, name)), values)
+
+
+def _more_than(most: int, values) -> bool:
+    """Whether there are more values than that in nested lists and mappings.
+
+    Ten aliases of ten aliases, nine times over, are a short file, and a billion values when they
+    are checked or shown; an alias of itself never ends.
+    """
+    todo, count = [values], 0
+    while todo and count <= most:
+        one = todo.pop()
+        inner = [*one.keys(), *one.values()] if isinstance(one, dict) else one
+        if isinstance(inner, list):
+            todo += inner[: most + 1]
+        count += 1
+    return count > most

@@ -62,37 +62,56 @@ def take_lock(store: Path) -> None:
     _LOCKS.append(file)
 
 
-def begin(plan, cores: int) -> None:
-    """Note what this run has to do, for the progress lines of its jobs."""
+def begin(plan, absent) -> None:
+    """Note what this run has to do, for the progress lines of its jobs; and `absent`, the keys of
+    all that was not there, for jobs that read the rules again (see `begun`)."""
     missing = plan.missing()
     session = {
         "started": time.time(),
-        "cores": cores,
         "seconds": {i.key: i.seconds for i in missing},
         "stage": {i.key: i.stage for i in missing},
+        "absent": list(absent),
     }
     results.write_atomic(plan.store / "session.json", json.dumps(session))
 
 
-def summary(plan, cores: int | None = None) -> str:
-    """Some lines: what is cached, what would be computed, about how long it takes, and why so."""
+def begun(plan) -> dict:
+    """Return {key: instance} of what was not there when the run began to which this job belongs.
+
+    Raises ConfigError where the plan is another one by now.
+    """
+    keys_then = json.loads((plan.store / "session.json").read_text())["absent"]
+    for key in keys_then:
+        if key not in plan.instances:
+            raise ConfigError(f"{key}: the code or scale changed since it was planned; run again.")
+    return {key: plan.instances[key] for key in keys_then}
+
+
+def summary(plan, cores: int | None = None, jobs: int | None = None) -> str:
+    """Some lines: what is cached, what would be computed, about how long it takes, and why so.
+
+    Here, on `cores` or the scale's GPUs; or on a cluster that runs so many `jobs` at a time.
+    """
     total, missing = len(plan.instances), plan.missing()
     text = f"scale {plan.scale}: {total} results, "
     if not missing:
         return text + "all that the figures need is there; nothing to compute."
     scale = plan.settings
     starts = len(plan.groups(missing)) * scale.startup_seconds
+    at_a_time = f"with {jobs} jobs at a time" if jobs else ""
     if scale.device == "cuda":
-        hours = f"{sum(map(plan.gpu_hours, missing)):,.1f} GPU-hours"
-        seconds = 3600 * sum(map(plan.gpu_hours, missing)) / scale.gpus + starts
-        here = f"{hours}, about {duration(seconds)} on {scale.gpus} GPU{'s' * (scale.gpus > 1)}"
+        hours = sum(map(plan.gpu_hours, missing))
+        seconds = (3600 * hours / scale.gpus + starts) / (jobs or 1)
+        where = at_a_time or f"on {scale.gpus} GPU{'s' * (scale.gpus > 1)}"
+        cost = f"{hours:,.1f} GPU-hours"
     else:
         cores = cores or os.cpu_count() or 1
         work = sum(i.seconds for i in missing)
-        here = f"{duration(work)} on one core, about {duration((work + starts) / cores)} here"
-        here += f" ({cores} core{'s' * (cores > 1)})"
+        seconds = (work + starts) / (jobs or cores)
+        where = at_a_time or f"here ({cores} core{'s' * (cores > 1)})"
+        cost = f"{duration(work)} on one core"
     lines = [
-        f"{text}{len(missing)} to compute: {here}.",
+        f"{text}{len(missing)} to compute: {cost}, about {duration(seconds)} {where}.",
         f"Rates {scale.basis}.",
         "Expected, per experiment (what several share counts at the first):",
     ]
@@ -104,7 +123,7 @@ def summary(plan, cores: int | None = None) -> str:
         took = duration(sum(one.seconds for one in members))
         if scale.device == "cuda":
             took = f"{sum(map(plan.gpu_hours, members)):,.1f} GPU-hours"
-        lines.append(f"  {name:10}{len(members):6} results  {took}")
+        lines.append(f"  {name:11}{len(members):6} results  {took}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """What does an encoder that was trained here think is alike? Three nearest images of each.
 
-python docs/examples/neighbours.py fig8.nonlinear-32.s0 PHOTOGRAPHS
+python docs/examples/neighbours.py fig8.nonlinear-128.s0 PHOTOGRAPHS
 
 Loads an encoder by its name, extracts features of a folder of images, and prints for each image
 the three that are nearest to it. `simclr plan --list` prints names of encoders.

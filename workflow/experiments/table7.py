@@ -30,6 +30,8 @@ class Grid:
     epochs: tuple[int, ...] = setting((60, 30, 30), low=1)  # of fine-tuning, for each share
     scratch_epochs: tuple[int, ...] = setting((200, 100, 90), low=1)
     batches: tuple[int, ...] = setting((4096, 4096, 4096), low=2)
+    lists: tuple[str, ...] = setting(())  # of image names, below data/raw; "": drawn by the seed
+    lists_sha256: tuple[str, ...] = setting(())  # of these files
     base_lr: float = setting(0.05, above=0.0)  # of fine-tuning
     scratch_lr: float = setting(0.1, above=0.0)
 
@@ -37,20 +39,26 @@ class Grid:
         lengths = {len(x) for x in (self.labels, self.epochs, self.scratch_epochs, self.batches)}
         if lengths != {len(self.labels)} or not self.labels:
             return "labels, epochs, scratch_epochs, batches: give one of each for every share."
+        for name in ("lists", "lists_sha256"):
+            if len(getattr(self, name)) not in (0, len(self.labels)):
+                return f"{name}: give one for every share ('' where the seed draws), or none."
         return None
 
 
 def settings(grid: dict) -> list[Setting]:
     """Both methods for each width and share of the labels (label `labels`: percent)."""
     grid = build(Grid, grid, "experiments.table7")
-    made = []
+    made, none = [], ("",) * len(grid.labels)
+    listed = list(zip(grid.lists or none, grid.lists_sha256 or none, strict=True))
     for width in grid.widths:
         encoder = {"encoder": {"width": width}}
-        each = zip(grid.labels, grid.epochs, grid.scratch_epochs, grid.batches, strict=True)
-        for share, epochs, scratch, batch in each:
+        each = zip(grid.labels, grid.epochs, grid.scratch_epochs, grid.batches, listed, strict=True)
+        for share, epochs, scratch, batch, (names, sha256) in each:
             labels = {"width": width, "labels": 100 * share}
             name = f"w{width}-{100 * share:g}"
             common = {"labels": share, "batch_size": batch, **encoder}
+            if names or sha256:
+                common |= {"subset": names, "subset_sha256": sha256}
             fine = {**common, "epochs": epochs, "optimizer": {"base_lr": grid.base_lr}}
             new = {**common, "epochs": scratch, "optimizer": {"base_lr": grid.scratch_lr}}
             of = ("pretrain", encoder)

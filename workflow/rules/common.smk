@@ -1,4 +1,5 @@
 # What the rules share: the plan, and what of it is not there yet.
+import os
 import sys
 
 sys.path.insert(0, str(workflow.basedir))
@@ -6,10 +7,12 @@ sys.path.insert(0, str(workflow.basedir))
 from simclr.cli import explain
 from simclr.config import ConfigError
 from simclr.results import PROVENANCE
+from workflow import cluster, requests
 from workflow.experiments import FAMILIES
 from workflow.plan import LISTS, build_plan, check_data, write_plan
 from workflow.session import (
     begin,
+    begun,
     default_scale,
     put_this_python_first,
     summary,
@@ -32,8 +35,13 @@ def or_stop(function, *arguments):
 
 
 PLAN = or_stop(build_plan, str(config.get("scale", default_scale())))
-or_stop(check_data, PLAN)
-MISSING = {one.key: one for one in PLAN.missing_of_any_stage()}
+# A job on a cluster is a Snakemake of its own, which reads these rules again when it starts. It
+# must see those that the main process saw: rules and their names follow from what is missing.
+if workflow.remote_exec:
+    MISSING = or_stop(begun, PLAN)
+else:
+    or_stop(check_data, PLAN)
+    MISSING = {one.key: one for one in PLAN.missing_of_any_stage()}
 
 
 def unfinished(instances):
@@ -43,6 +51,12 @@ def unfinished(instances):
         for one in instances
         if one.key in MISSING
     ]
+
+
+def absent(files):
+    """Those that are not there. Snakemake deletes outputs before it runs a rule: so a job on a
+    cluster that starts again keeps what it finished the first time."""
+    return [file for file in files if not os.path.exists(file)]
 
 
 def nearest_target(wildcards):

@@ -11,20 +11,20 @@ for rank, (group, members) in enumerate(PLAN.groups(MISSING.values()).items()):
         input:
             unfinished(PLAN.inputs(members)),
         output:
-            unfinished(members),
+            absent(unfinished(members)),
         log:
             f"{PLAN.store}/logs/{group}.log",
         priority: len(PLAN.instances) - rank
         conda:
             ENVIRONMENT
-        threads: 1
+        threads: max(requests.ranks(one, PLAN.settings) for one in members)
         resources:
-            gpu=int(members[0].settings.get("device") == "cuda"),
-            mem_mb=2000,
-            runtime=max(10, int(sum(one.seconds for one in members) / 20)),
+            **or_stop(requests.of_job, PLAN, members),
         params:
             wanted=[one.key for one in members],
             scale=PLAN.scale,
+            ranks=max(requests.ranks(one, PLAN.settings) for one in members),
         shell:
             "python -m simclr run {params.scale:q} --keys {params.wanted:q}"
+            " --ranks {params.ranks}"
             " 2>&1 | tee {log:q} >&2"

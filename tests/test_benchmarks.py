@@ -1,0 +1,185 @@
+"""Every benchmark of the docs is run: the command as it stands there, with a smaller size added."""
+
+import json
+import multiprocessing
+import re
+import runpy
+import shlex
+import statistics
+import sys
+
+import pytest
+import torch
+
+from benchmarks import report
+from tests.project import ROOT
+from tests.test_docs import BENCHMARKS, COMMANDS, dry
+
+THIN = "--depth 8 --channels 4 --batch 4 --repetitions 2"
+# Of each benchmark: the options that make it small (the last one wins) and who takes turns.
+SMALL = {
+    "views": ("--images 8 --batch 4 --repetitions 2", {"ours", "torchvision", "kornia"}),
+    "pretrain": ("--steps 1 --repetitions 1", {"pretrain", "networks"}),
+    "step": (
+        THIN,
+        {f"float32, {how}" for how in ("channels last", "channels first", "recomputed")},
+    ),
+    "epoch": (f"{THIN} --images 10", {"ours", "torchvision", "kornia"}),
+    "evaluate": (
+        "--depth 8 --channels 4 --images 16 --epochs 1 --repetitions 2",
+        {"floor", "features", "augmented", "torchvision"},
+    ),
+    "loss": ("--sizes 64 --repetitions 2", {"ours", "plain"}),
+    "memory": ("--depth 8 --channels 4 --batches 64 128", None),
+    "gpu": ("--small", None),
+}
+DOCUMENTED = [c for c in COMMANDS if c.startswith(BENCHMARKS) and "benchmarks.report" not in c]
+ON_GPU = [c for c in DOCUMENTED if "benchmarks.gpu" in c]
+TIMED = [c for c in DOCUMENTED if c not in ON_GPU]
+
+# Each in a process of its own, forked from one that has imported the large libraries once.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["benchmarks.measure", "simclr.pretrain", "torchvision", "kornia"])
+
+
+def execute(name: str, words: list, out: str, err: str) -> None:
+    """`python -m benchmarks.NAME WORDS`, in this process, as __main__."""
+    with open(out, "w") as sys.stdout, open(err, "w") as sys.stderr:
+        sys.argv = ["", *words]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
+
+
+def run(name: str, words: list, folder) -> tuple[int, str, str]:
+    """Return (status, what it printed, what it said about mistakes)."""
+    out, err = folder / "out.txt", folder / "err.txt"
+    process = FORKS.Process(target=execute, args=(name, list(map(str, words)), out, err))
+    process.start()
+    process.join()
+    return process.exitcode, out.read_text(), err.read_text()
+
+
+def named(command: str) -> tuple[str, list[str]]:
+    """The name of the benchmark, and its options in the docs."""
+    _, _, module, *options = shlex.split(command)
+    name = module.removeprefix("benchmarks.")
+    assert name in SMALL, f"say in SMALL what makes {name} small"
+    return name, options
+
+
+def numbers(line: str) -> list[float]:
+    return [float(one) for one in re.findall(r"[\d.]+", line.replace(",", ""))]
+
+
+@pytest.mark.parametrize("command", TIMED)
+def test_a_benchmark_of_the_docs(command, tmp_path):
+    """It prints what the JSON file has; the page of the docs can be made of that."""
+    name, options = named(command)
+    small, turns = SMALL[name]
+    file = tmp_path / f"{name}.json"
+    words = [*options, *small.split(), "--json", str(file)]
+    status, printed, said = run(name, words, tmp_path)
+    assert status == 0, said
+    found = json.loads(file.read_text())
+    assert found["command"] == " ".join(["python -m", f"benchmarks.{name}", *words])
+    assert printed.startswith(f"{found['hardware']}, {found['cores']} cores; torch ")
+    assert f"n = {found['n']}\n" in printed
+    for case in found["cases"].values():
+        {"loss": check_loss, "memory": check_memory}.get(name, check_rates)(
+            printed, case, found["n"], turns
+        )
+    page = report.page(tmp_path)
+    assert f"`{found['command']}`: {found['hardware']}, " in page
+    assert all(f"{what}:\n" in page or f"{what}, counted:\n" in page for what in found["cases"])
+
+
+def check_rates(printed: str, case: dict, n: int, turns: set) -> None:
+    """Everybody's median rate, least and most, and the median ratio of neighbouring turns."""
+    seconds = case["seconds"]
+    assert turns <= set(seconds)
+    for who, taken in seconds.items():
+        assert len(taken) == n and min(taken) > 0
+        if who not in turns:  # a floor, which is not in the table
+            continue
+        rates = [case["count"] / one for one in taken]
+        times = [a / b for a, b in zip(taken, seconds[case["ours"]], strict=True)]
+        expected = [statistics.median(rates), min(rates), max(rates), statistics.median(times)]
+        lines = [line for line in printed.splitlines() if line.startswith(f"{who}  ")]
+        shown = [numbers(line.removeprefix(who)) for line in lines]
+        assert any(
+            len(one) == 4 and one == pytest.approx(expected, rel=1e-3, abs=0.06) for one in shown
+        ), (who, expected, lines)
+    for who, share in case.get("share_of_peak", {}).items():
+        assert share > 0 and f"{who:34}{share:8.0%} of the " in printed
+
+
+def check_loss(printed: str, case: dict, n: int, turns: set) -> None:
+    """All compute the same loss; a line for each."""
+    assert turns <= {row["kind"] for row in case["rows"]}
+    for row in case["rows"]:
+        assert row["loss"] == pytest.approx(case["rows"][0]["loss"], rel=1e-5)
+        assert len(row["seconds"]) == n and row["mib"] > 0
+        (line,) = [line for line in printed.splitlines() if line.startswith(f"{row['kind']} ")]
+        taken = row["seconds"]
+        expected = [row["images"], statistics.median(taken), min(taken), max(taken), row["mib"]]
+        assert numbers(line) == pytest.approx(expected, abs=0.51)
+
+
+def check_memory(printed: str, case: dict, n: int, turns) -> None:
+    """Counted; twice the images need nearly twice as much, recomputing less."""
+    (few, few_recomputed), (many, many_recomputed) = case["mib"]["64"], case["mib"]["128"]
+    assert case["way"] == "counted"
+    assert 1.6 < many / few < 2.1 and few_recomputed < few and many_recomputed < many
+    assert f"{64:8,}{few:14,.0f}{few_recomputed:18,.0f}\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("command", "part"),
+    list(zip(ON_GPU, ["verify", "profile"], strict=True)),
+)
+def test_all_that_is_measured_on_a_gpu(command, part, tmp_path):
+    """Its verification and its profile, on the CPU; what was done is not done again."""
+    name, options = named(command)
+    words = [*options, *SMALL[name][0].split(), "--parts", part, "--out", tmp_path / "measured"]
+    status, printed, said = run(name, words, tmp_path)
+    assert (status, said) == (0, "") and "all done" in printed, printed
+    log = (tmp_path / "measured" / "log.txt").read_text()
+    cases = json.loads((tmp_path / "measured" / "measurements.json").read_text())[part]["cases"]
+    if part == "verify":
+        assert [case["passed"] for case in cases.values()] == [True] * 4, log
+        assert all(f"{case} ".ljust(9) + "ok: " in log for case in cases)
+    else:
+        assert cases["aten::mkldnn_convolution"]["calls"] > 0, log
+        assert "ms a step  aten::mkldnn_convolution" in log
+    assert run(name, words, tmp_path)[:2] == (0, "all done\n")
+    assert (tmp_path / "measured" / "log.txt").read_text() == log
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("step --depth 7", "depth: 7"),
+        ("epoch --images 2 --batch 4", "--images 2: fewer than a batch, 4"),
+        ("views --images none", "expected a whole number above 0, got 'none'"),
+        ("loss --sizes 0", "expected a whole number above 0, got '0'"),
+        ("gpu --out nowhere --small --parts loses", "--parts loses: unknown. Did you mean 'loss'"),
+        pytest.param(
+            "gpu --out nowhere",
+            "no GPU is available",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there"),
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(command, words, tmp_path):
+    name, *options = command.split()
+    status, printed, said = run(name, options, tmp_path)
+    assert status == 2 and printed == "", printed
+    assert said.count("\n") == 1 and words in said
+
+
+def test_make_runs_the_benchmarks_of_the_page():
+    """`make benchmarks` has the commands of docs/benchmarks.md, and writes the page last."""
+    lines = [line for line in dry("benchmarks").splitlines() if line.startswith(BENCHMARKS)]
+    *measured, last = lines
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert last == "python -m benchmarks.report"
+    assert sorted(measured) == sorted(re.findall(r"^`(python -m [^`]+)`:", page, re.MULTILINE))

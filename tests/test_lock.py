@@ -1,0 +1,41 @@
+"""requirements.lock has all that pyproject.toml asks for, with hashes, for every Python allowed."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.project import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WANTED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+# name, version, marker or "", the lines of hashes
+LOCKED = re.findall(
+    r"^([\w.-]+)==([^\s;]+)(?: ; ([^\\\n]+))?((?: \\\n {4}--hash=sha256:[0-9a-f]{64})+)",
+    (ROOT / "requirements.lock").read_text(),
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_each_library_that_the_project_names_is_locked(wanted):
+    requirement = Requirement(wanted)
+    for python in ("3.11", "3.13"):
+        here = {"python_version": python, "python_full_version": f"{python}.0"}
+        versions = [
+            version
+            for name, version, marker, _ in LOCKED
+            if canonicalize_name(name) == canonicalize_name(requirement.name)
+            and (not marker or Marker(marker).evaluate(here))
+        ]
+        assert len(versions) == 1, "run `make lock`"
+        assert requirement.specifier.contains(versions[0]), "run `make lock`"
+
+
+def test_nothing_else_stands_in_the_lock():
+    """Every line belongs to a library with its hashes: no other source, no option."""
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    assert len(lines) == sum(1 + hashes.count("--hash=") for *_, hashes in LOCKED)
