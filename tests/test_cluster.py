@@ -93,11 +93,11 @@ def test_training_asks_for_whole_nodes_and_evaluation_for_one_gpu(tmp_path):
 
 
 def test_a_set_that_is_read_from_the_disk_asks_for_some_batches_alone(tmp_path, monkeypatch):
-    one_gpu = LARGE.replace("gpus: 16", "gpus: 1")
+    one_gpu = LARGE.replace("gpus: 16", "gpus: 1\ngpu_gigabytes: 400")
     found = {stage: values["mem_mb"] for stage, values in asked(plan(tmp_path, one_gpu)).items()}
     batch = 3 * 4096 * 3 * 256**2 / 1e6  # one in use, one copied, one read
     assert found["pretrain"] - requests.PROCESS_MB["cuda"] == pytest.approx(batch, abs=1)
-    tests = 50_000 * 3 * 256**2 / 1e6  # these alone fit half of the GPU, 40 GB
+    tests = 50_000 * 3 * 256**2 / 1e6  # these alone fit half of the GPU, 200 GB
     evaluated = found["evaluate"] - requests.PROCESS_MB["cuda"]
     assert evaluated == pytest.approx(batch + tests, abs=1)
     # 16 processes share the batch, 8 on each node.

@@ -134,7 +134,7 @@ def test_the_fewest_gpus_have_room_and_fewer_have_not():
 
 
 @pytest.mark.parametrize("scale", planning.CHECKED)
-def test_estimates_agree_with_the_published_durations(scale):
+def test_estimates_agree_with_the_recorded_durations(scale):
     """All together to a quarter, each stage of some weight to a factor of two."""
     found = planning.check(scale)
     assert {"pretrain", "supervise", "finetune", "evaluate"} <= set(found)

@@ -38,7 +38,7 @@ BENCHMARKS = "python -m benchmarks."  # test_benchmarks.py runs all of them
 BY_HAND = {
     "make": "snakemake --cores all",  # which is run here, after the setup, which CI does
     "make test": "python -m pytest",  # what runs this
-    "make benchmarks": "python -m benchmarks.report",  # half an hour; see BENCHMARKS
+    "make benchmarks": "python -m workflow.planning",  # half an hour; see BENCHMARKS
     "make lock": "--output-file requirements.lock",  # asks an index for new versions
 }
 NAMES = {

@@ -1,19 +1,22 @@
 """Write docs/planning.md: what the paper costs at each scale, on one machine and on many.
 
     python -m workflow.planning                  # the page; a test compares it with the scales
-    python -m workflow.planning --check tiny     # estimates against the published durations
+    python -m workflow.planning --check tiny     # estimates against recorded durations
+    python -m workflow.planning --record tiny    # keep those of the published runs
 
 Hours come from workflow/cost.py and the rates of each scale, which says whether they are measured.
-Nothing here is typed in: durations are those of data/published/, the workflow's own cost is that
-of benchmarks/results/overhead.json.
+Nothing here is typed in: durations are those of benchmarks/results/durations-*.json, recorded after
+a run on a machine that did little else; the workflow's own cost is that of overhead.json.
 """
 
 import argparse
+import datetime
 import json
 import statistics
 from typing import NamedTuple
 
 from simclr import keys
+from simclr.results import write_atomic
 from simclr.runner import TRAINING
 from workflow import cost
 from workflow.plan import build_plan
@@ -96,21 +99,37 @@ def hours(plan) -> dict[str, tuple[int, float]]:
     return found
 
 
-def check(scale: str) -> dict[str, list[tuple[float, float]]]:
-    """Return {stage: [(estimated, measured) seconds]} of the published results, by their names."""
-    plan = build_plan(scale)
+def record(scale: str) -> None:
+    """Keep the durations of the published runs, by stage and name, and where they were measured."""
+    plan, seconds = build_plan(scale), {}
     published = {(line["stage"], line["name"]): line for line in read_published(scale).values()}
-    found, seen = {}, set()
     for one in plan.instances.values():
-        line = published.get((one.stage, one.name))
-        if line is None or "seconds" not in line:
-            continue
-        found.setdefault(one.stage, []).append((one.seconds, line["seconds"]))
-        if "training" in line and one.inputs["encoder"][1] not in seen:
-            encoder = plan.instances[one.inputs["encoder"][1]]
-            seen.add(encoder.key)
-            pair = encoder.seconds, line["training"]["seconds"]
-            found.setdefault(encoder.stage, []).append(pair)
+        line = published.get((one.stage, one.name), {})
+        if "seconds" in line:
+            seconds[f"{one.stage} {one.name}"] = line["seconds"]
+            if "training" in line:
+                encoder = plan.instances[one.inputs["encoder"][1]]
+                seconds[f"{encoder.stage} {encoder.name}"] = line["training"]["seconds"]
+    lines = list(published.values())
+    about = {
+        "hardware": ", ".join(sorted({line["hardware"] for line in lines})),
+        "recorded": datetime.date.today().isoformat(),
+        "seconds": dict(sorted(seconds.items())),
+    }
+    write_atomic(_durations(scale), json.dumps(about, indent=1) + "\n")
+
+
+def _durations(scale: str):
+    return OVERHEAD.with_name(f"durations-{scale}.json")
+
+
+def check(scale: str) -> dict[str, list[tuple[float, float]]]:
+    """Return {stage: [(estimated, measured) seconds]} of the recorded runs, by their names."""
+    measured, found = json.loads(_durations(scale).read_text())["seconds"], {}
+    for one in build_plan(scale).instances.values():
+        if f"{one.stage} {one.name}" in measured:
+            pair = one.seconds, measured[f"{one.stage} {one.name}"]
+            found.setdefault(one.stage, []).append(pair)
     return found
 
 
@@ -135,13 +154,14 @@ def page() -> str:
     parts = [INTRODUCTION, _overview(plans)]
     parts += [_dominant(plan) for plan in plans.values()]
     parts.append(
-        "## Do the estimates hold?\n\nEstimated against measured seconds of the published runs, on "
-        "one core of a machine that did other things as well (`python -m workflow.planning --check "
-        "tiny`). Least and most: the ratio of a single result.\n"
+        "## Do the estimates hold?\n\nEstimated against measured seconds of every result, on one "
+        "core (`python -m workflow.planning --check tiny`). Least and most: the ratio of a single "
+        "result.\n"
     )
     for scale in CHECKED:
-        line = next(iter(read_published(scale).values()))
-        parts.append(f"`{scale}`, {line['hardware']}:\n\n{check_table(scale)}")
+        about = json.loads(_durations(scale).read_text())
+        where = f"{about['hardware']}, recorded {about['recorded']}"
+        parts.append(f"`{scale}`, {where}:\n\n{check_table(scale)}")
     parts.append(_overhead(json.loads(OVERHEAD.read_text())))
     return "\n".join(parts)
 
@@ -239,10 +259,13 @@ def table(lines: list[list[str]]) -> str:
 def main() -> None:
     """Write the page, or print a check."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", metavar="SCALE", help="print estimates against published runs")
-    scale = parser.parse_args().check
-    if scale:
-        print(check_table(scale), end="")
+    parser.add_argument("--check", metavar="SCALE", help="print estimates against recorded runs")
+    parser.add_argument("--record", metavar="SCALE", help="record those of the published runs")
+    arguments = parser.parse_args()
+    if arguments.record:
+        record(arguments.record)
+    elif arguments.check:
+        print(check_table(arguments.check), end="")
     else:
         PAGE.write_text(page())
 
