@@ -16,7 +16,9 @@ import tempfile
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
+from torchvision.transforms import v2
 
 from benchmarks import measure
 from simclr import imagenet, loop, packed, pixels, prepare, runner
@@ -39,8 +41,6 @@ class Decoded(torch.utils.data.Dataset):
     """The usual way: an image is decoded whenever it is wanted; two crops of it."""
 
     def __init__(self, files: list[Path]):
-        from torchvision.transforms import v2
-
         self.files = files
         self.crop = v2.Compose(
             [
@@ -53,8 +53,6 @@ class Decoded(torch.utils.data.Dataset):
         return len(self.files)
 
     def __getitem__(self, place):
-        from PIL import Image
-
         image = Image.open(self.files[place]).convert("RGB")
         return torch.stack([self.crop(image), self.crop(image)])
 

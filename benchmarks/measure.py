@@ -24,6 +24,7 @@ MEANING = {
     "images": "of the data set",
     "epochs": "of training",
     "steps": "of an epoch",
+    "seeds": "of every experiment",
     "repetitions": "turns of each, after one to warm up",
 }
 

@@ -15,7 +15,6 @@ published metrics, and finds that DVC has the record. Everything is missing, and
 of its own (as on GPUs), where the dry run is timed: what passes before the first job starts.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -136,13 +135,11 @@ def measured(made: Project, missing: Project, repetitions: int) -> tuple[int, di
     return results, seconds
 
 
-def main() -> None:
+def main(argv=None) -> None:
     """Make the projects, measure, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=84)
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    arguments = measure.parser(
+        "overhead", __doc__, device=False, seeds=84, repetitions=3
+    ).parse_args(argv)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         made = project(Path(folder) / "finished", arguments.seeds)
@@ -161,4 +158,4 @@ def _load() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measure.run(main))

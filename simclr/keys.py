@@ -33,14 +33,23 @@ def result_key(stage: str, settings: dict, inputs: dict[str, str], modules: tupl
     settings: resolved, plain JSON types; inputs: role -> key of another result; modules: the entry
     modules of the code, dotted.
     """
-    what = {
+    return key_of(made_of(stage, settings, inputs, modules))
+
+
+def made_of(stage: str, settings: dict, inputs: dict[str, str], modules: tuple[str, ...]) -> dict:
+    """Return what the key is the hash of: the same, with code and versions for the modules."""
+    return {
         "stage": stage,
         "settings": settings,
         "inputs": inputs,
         "code": fingerprint(modules),
         "versions": pinned_versions(modules),
     }
-    return hashlib.sha256(canonical(what).encode()).hexdigest()[:12]
+
+
+def key_of(parts: dict) -> str:
+    """Return the key of a result made of these parts (see `made_of`)."""
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()[:12]
 
 
 def canonical(value) -> str:

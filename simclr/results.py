@@ -86,6 +86,14 @@ def verify(path: Path, names=None, remedy: str = REMEDY) -> dict:
     return provenance
 
 
+def place(folder: Path, final: Path) -> None:
+    """Let a complete folder be the result `final`, in place of remains that have no provenance."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists() and not is_finished(final):
+        shutil.rmtree(final)
+    os.rename(folder, final)
+
+
 def write_atomic(path: Path, text: str) -> bool:
     """Write `text` to `path` by a rename, only where it differs. Returns whether it was written."""
     if path.is_file() and path.read_text() == text:

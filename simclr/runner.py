@@ -58,9 +58,7 @@ def compute(instance: dict, store: Path, report=lambda done, text: None) -> bool
             run(settings, inputs, out, checkpoint, report)
             seconds = time.perf_counter() - clock
             _write_provenance(instance, out, started, seconds)
-            if final.exists():  # remains of a result that lost its provenance
-                shutil.rmtree(final)
-            os.rename(out, final)
+            results.place(out, final)
         finally:
             shutil.rmtree(out, ignore_errors=True)
         checkpoint.unlink(missing_ok=True)

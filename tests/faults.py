@@ -76,7 +76,7 @@ def remove_what_reads(project: Project, gone: set[str], also) -> None:
 
 
 def crash(
-    finished: Project, folder: Path, driver: str, stop: str, draws: random.Random, longest=4.0
+    finished: Project, folder: Path, driver: str, stop: str, draws: random.Random, longest: float
 ) -> float:
     """One round in a new folder. Returns after how many seconds it was stopped (0: it was not).
 

@@ -96,12 +96,12 @@ class Project:
         """Start snakemake in a process group of its own, and return at once."""
         return self.launch([BIN / "snakemake", "--cores", "2", *arguments], **options)
 
-    def launch(self, command, **options) -> subprocess.Popen:
-        """The same with any command."""
+    def launch(self, command, environment=None, **options) -> subprocess.Popen:
+        """The same with any command, and variables laid over the usual environment."""
         return subprocess.Popen(
             list(map(str, command)),
             cwd=self.path,
-            env=self._environment(),
+            env={**self._environment(), **(environment or {})},
             start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

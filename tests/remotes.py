@@ -189,6 +189,18 @@ def stored(project: Project) -> int:
     return whole(files(project.path / ".dvc" / "cache"))
 
 
+def broken_off(say, line: Line, project: Project, command: str, count, total: int) -> int:
+    """Cut the line while the command runs, which must fail; returns how many of `total` objects
+    have arrived, some and not all, by `count()`, which checks that each is whole."""
+    line.cut_after(HALF)
+    run(say, project, command, fails=True)
+    assert line.is_cut()
+    arrived = count()
+    assert 0 < arrived < total
+    say(f"# {arrived} of {total} objects have arrived, each of them whole")
+    return arrived
+
+
 def story(finished: Project, root: Path, patch: pytest.MonkeyPatch, say) -> None:
     """Push and pull over a line that breaks; raises AssertionError where anything is lost."""
     environment(patch, root)
@@ -203,12 +215,7 @@ def story(finished: Project, root: Path, patch: pytest.MonkeyPatch, say) -> None
         assert SECRET not in project.git("show").stdout
 
         say("# the line is cut in the middle of the push")
-        line.cut_after(HALF)
-        run(say, project, push, fails=True)
-        assert line.is_cut()
-        arrived = whole(bucket())
-        assert 0 < arrived < total
-        say(f"# {arrived} of {total} objects have arrived, each of them whole")
+        arrived = broken_off(say, line, project, push, lambda: whole(bucket()), total)
         assert "22 results intact, 0 damaged" in run(say, project, "simclr verify")
         assert "up to date" in run(say, project, "dvc status")
         line.mend()
@@ -221,12 +228,7 @@ def story(finished: Project, root: Path, patch: pytest.MonkeyPatch, say) -> None
         patch.setenv("AWS_ACCESS_KEY_ID", ACCESS)
         patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         clone = project.clone(root / "clone")
-        line.cut_after(HALF)
-        run(say, clone, here[0], fails=True)
-        assert line.is_cut()
-        arrived = stored(clone)
-        assert 0 < arrived < total
-        say(f"# {arrived} of {total} objects have arrived, each of them whole")
+        broken_off(say, line, clone, here[0], lambda: stored(clone), total)
         assert "0 damaged" in run(say, clone, "simclr verify")
         assert " to compute" in run(say, clone, "simclr plan")
         line.mend()

@@ -207,15 +207,7 @@ def wait(condition, what: str, ended=lambda: None, seconds: float = 300):
 @contextlib.contextmanager
 def started(project: Project, *more: str, **environment: str):
     """Snakemake in the project, through Slurm, as a process; in the end it is killed."""
-    process = subprocess.Popen(
-        list(map(str, arguments(*more))),
-        cwd=project.path,
-        env={**project._environment(), **environment},
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = project.launch(arguments(*more), environment)
     try:
         yield process
     finally:

@@ -74,7 +74,7 @@ def test_gpus_that_do_not_fill_nodes_are_an_error():
 
 
 def test_only_training_on_gpus_has_several_ranks():
-    cuda = {"device": "cuda"}
+    cuda = {"device": "cuda", "norm_groups": 1, "batch_size": 8}
     assert launch.ranks("pretrain", cuda, 4) == launch.ranks("supervise", cuda, 4) == 4
     assert launch.ranks("evaluate", cuda, 4) == 1
     assert launch.ranks("pretrain", {"device": "cpu"}, 4) == 1

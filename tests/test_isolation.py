@@ -83,12 +83,13 @@ def test_no_permission_to_write(finished, tmp_path, place):
     project.append("simclr/evaluate.py", "\n\ndef _edited():\n    return 1\n")
     folder = project.path / place
     folder.mkdir(exist_ok=True)
-    for inner in (folder, *(one for one in folder.rglob("*") if one.is_dir())):
-        inner.chmod(0o555)
+    folders = [folder, *(one for one in folder.rglob("*") if one.is_dir())]
+    for one in folders:
+        one.chmod(0o555)
     command = [*prefix, BIN / "snakemake", "--cores", "2"]
     done = project._run(command, check=False)
-    for inner in (folder, *(one for one in folder.rglob("*") if one.is_dir())):
-        inner.chmod(0o755)
+    for one in folders:
+        one.chmod(0o755)
     assert done.returncode and "Permission denied" in done.stdout, done.stdout
     assert place in done.stdout and "Traceback" not in done.stdout, done.stdout
     project._run(command, check=True)

@@ -116,7 +116,7 @@ def _read(path: Path) -> dict:
                 f"{path / PROVENANCE}: lists {name!r}, which is no file of this result; {REMEDY}."
             )
     try:
-        key = _key(_recorded(provenance))
+        key = keys.key_of(_recorded(provenance))
         if not f"{provenance['stage']} {provenance['name']}".isprintable():
             raise ValueError("name")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -131,7 +131,7 @@ def _read(path: Path) -> dict:
 
 
 def _recorded(provenance: dict) -> dict:
-    """What made a result, by its provenance, as simclr.keys.result_key hashes it."""
+    """What made a result, by its provenance, as simclr.keys.made_of has it."""
     return {
         "stage": provenance["stage"],
         "settings": keyed_settings(provenance["settings"]),
@@ -143,18 +143,9 @@ def _recorded(provenance: dict) -> dict:
 
 def _planned(instance) -> dict:
     """The same of a planned result, by this checkout's code and lock file."""
-    modules = tuple(instance.modules)
-    return {
-        "stage": instance.stage,
-        "settings": keyed_settings(instance.settings),
-        "inputs": {role: key for role, (_, key) in instance.inputs.items()},
-        "code": keys.fingerprint(modules),
-        "versions": keys.pinned_versions(modules),
-    }
-
-
-def _key(parts: dict) -> str:
-    return hashlib.sha256(keys.canonical(parts).encode()).hexdigest()[:12]
+    inputs = {role: key for role, (_, key) in instance.inputs.items()}
+    settings, modules = keyed_settings(instance.settings), tuple(instance.modules)
+    return keys.made_of(instance.stage, settings, inputs, modules)
 
 
 def _unplanned(plan: Plan, provenance: dict) -> str:
@@ -195,17 +186,9 @@ def _bring_one(store: Path, instance, path: Path) -> None:
             _check(copy, provenance, instance)
         except ResultError as error:  # the user knows the original
             raise ResultError(str(error).replace(str(copy), str(path))) from None
-        _place(copy, final)
+        results.place(copy, final)
     finally:
         shutil.rmtree(room, ignore_errors=True)
-
-
-def _place(folder: Path, final: Path) -> None:
-    """Let a complete folder be the result, in place of remains that have no provenance."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    if not results.is_finished(final):
-        shutil.rmtree(final, ignore_errors=True)
-    os.rename(folder, final)
 
 
 def _check(copy: Path, provenance: dict, instance) -> None:
@@ -282,7 +265,7 @@ def _import_one(instance, line: dict, path: Path) -> None:
         "outputs": {name: line["outputs"][name] for name in texts},
     }
     (temporary / PROVENANCE).write_text(results.provenance_text(provenance))
-    _place(temporary, path)
+    results.place(temporary, path)
 
 
 def metrics_text(metrics: dict) -> str:

@@ -30,9 +30,9 @@ def check(plan, executor: str, jobs, chooses: bool = False) -> None:
         )
     elif executor == "local":
         wanted = max((job.resources.get("gpu", 0) for job in jobs), default=0)
-        if wanted and wanted > len(gpu.cards()):
+        if wanted and wanted > (found := len(gpu.cards())):
             raise ConfigError(
-                f"scale {plan.scale}: gpus {wanted}, but only {len(gpu.cards())} available here; "
+                f"scale {plan.scale}: gpus {wanted}, but only {found} available here; "
                 "lower gpus in the scale."
             )
 

@@ -9,6 +9,7 @@ groups, the others four.
 import math
 
 from simclr.architecture import BLOCKS, STRIDES
+from simclr.runner import TRAINING
 
 
 def convolutions(encoder: dict, image_size: int = 224) -> list[tuple[int, int, int, int]]:
@@ -108,7 +109,7 @@ def seconds(
     if stage == "histograms":
         return PAIR * (settings["images"] * settings["crops"]) ** 2 * settings["bins"]
     one = _pass(encoder_settings or settings, data, scale)
-    if stage in ("pretrain", "supervise", "finetune"):
+    if stage in TRAINING:
         used = round(train * settings.get("labels", 1.0))
         steps = used // settings["batch_size"] * settings["epochs"]
         views = steps * settings["batch_size"] * (2 if stage == "pretrain" else 1)

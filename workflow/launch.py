@@ -10,16 +10,16 @@ import sys
 
 from simclr.config import ConfigError
 from simclr.runner import TRAINING
-from workflow import gpu
+from workflow import cost, gpu
 
 
 def ranks(stage: str, settings: dict, gpus: int) -> int:
     """How many processes compute a result, where `gpus` train one network together.
 
-    One, where it is not trained on GPUs; or where batch norm in groups splits the batch already.
+    One, where it is not trained on GPUs, or on one alone.
     """
-    together = stage in TRAINING and settings.get("norm_groups", 1) == 1
-    return gpus if together and settings["device"] == "cuda" else 1
+    together = stage in TRAINING and settings["device"] == "cuda"
+    return min(gpus, cost.most(settings)) if together else 1
 
 
 def nodes(count: int, per_node: int) -> int:

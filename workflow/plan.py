@@ -19,7 +19,7 @@ from simclr import keys, results
 from simclr.config import ConfigError, build, merge, nearest, to_dict
 from simclr.runner import TRAINING, keyed_settings
 from simclr.settings import STAGES
-from workflow import cost, groups
+from workflow import cost, groups, launch
 from workflow.scale import SCALES, Scale, load_scale
 
 PAPER = [keys.ROOT / "data" / "paper" / name for name in ("paper_reported.csv", "claims.csv")]
@@ -120,6 +120,18 @@ class Plan:
         own = {one.key for one in instances}
         wanted = dict.fromkeys(key for one in instances for _, key in one.inputs.values())
         return [self.instances[key] for key in wanted if key not in own]
+
+    def sources(self, instance: Instance) -> tuple[dict, dict]:
+        """The settings of the encoder (empty: none) and of the data that an instance works on."""
+        found = {role: self.instances[key].settings for role, (_, key) in instance.inputs.items()}
+        return found.get("encoder", {}), found.get("data", instance.settings)
+
+    def by_experiment(self, instances) -> dict[str, list[Instance]]:
+        """These, by the experiment that they belong to; what several share, at the first."""
+        found = {}
+        for one in instances:
+            found.setdefault(one.experiments[0] if one.experiments else "data", []).append(one)
+        return found
 
     def groups(self, instances) -> dict[str, list[Instance]]:
         """What each process computes of these: see workflow/groups.py."""
@@ -266,9 +278,7 @@ def _check_memory(scale: Scale, stage: str, values: dict, data: dict, where: str
 
 def gpus_of(scale: Scale, stage: str, values: dict) -> int:
     """Return how many GPUs compute one result of these settings together; 0: it needs none."""
-    if values.get("device") != "cuda":
-        return 0
-    return min(scale.gpus, cost.most(values)) if stage in TRAINING else 1
+    return launch.ranks(stage, values, scale.gpus) if values.get("device") == "cuda" else 0
 
 
 def _seconds(plan: Plan, stage: str, values: dict, inputs: dict, data: dict) -> float:

@@ -63,7 +63,7 @@ def fleet(plan, count: int) -> Fleet:
     done = {}  # key -> seconds from the start, where nothing waits for a core
     for one in plan.instances.values():
         settings, gpus = one.settings, 1
-        source, data = inputs(plan, one)
+        source, data = plan.sources(one)
         if one.stage in TRAINING and settings["device"] == "cuda":
             gpus = cost.fewest(one.stage, settings, data, scale.gpu_gigabytes)
             if not 0 < gpus <= count:
@@ -82,21 +82,13 @@ def fleet(plan, count: int) -> Fleet:
     return Fleet(max(work / count, chain), chain, recomputed, homeless, needed)
 
 
-def inputs(plan, one) -> tuple[dict, dict]:
-    """Return the settings of the encoder (empty: none) and of the data that a result works on."""
-    found = {role: plan.instances[key].settings for role, (_, key) in one.inputs.items()}
-    return found.get("encoder", {}), found.get("data", one.settings)
-
-
 def hours(plan) -> dict[str, tuple[int, float]]:
     """Return {experiment: (results, core-hours or GPU-hours)}; what several share, at the first."""
-    found = {}
-    for one in plan.instances.values():
-        name = one.experiments[0] if one.experiments else "data"
-        each = plan.gpu_hours(one) if plan.settings.device == "cuda" else one.seconds / 3600
-        count, so_far = found.get(name, (0, 0.0))
-        found[name] = count + 1, so_far + each
-    return found
+    gpu = plan.settings.device == "cuda"
+    return {
+        name: (len(some), sum(plan.gpu_hours(one) if gpu else one.seconds / 3600 for one in some))
+        for name, some in plan.by_experiment(plan.instances.values()).items()
+    }
 
 
 def record(scale: str) -> None:

@@ -17,9 +17,6 @@ LEAST_MINUTES = 10
 # Python and torch take 700 MB; on a GPU its context and NCCL more (not measured). The rest is room.
 PROCESS_MB = {"cpu": 2000, "cuda": 6000}
 RESIDENT_MIB = 4096  # of images, where they are copied to the memory of a node
-# Training and test images, where the scale takes all; a folder says it only once it is packed.
-WHOLE = {"imagenet": (1_281_167, 50_000)}
-OTHERWISE = (50_000, 10_000)  # CIFAR-10
 PIECES = 3  # of a batch, when images are read from the disk: one used, one copied, one read
 
 
@@ -29,7 +26,7 @@ def of_job(plan, members: list) -> dict:
     Raises ConfigError where an environment variable is no number, or the GPUs do not fill nodes.
     """
     scale = plan.settings
-    count = max(ranks(one, scale) for one in members)
+    count = ranks(members, scale)
     device = "cuda" if any(one.settings.get("device") == "cuda" for one in members) else "cpu"
     nodes = launch.nodes(count, scale.gpus_per_node)
     here = count // nodes  # processes on each node
@@ -48,9 +45,9 @@ def of_job(plan, members: list) -> dict:
     return asked
 
 
-def ranks(one, scale) -> int:
-    """How many processes compute the instance `one`."""
-    return launch.ranks(one.stage, one.settings, scale.gpus)
+def ranks(members: list, scale) -> int:
+    """How many processes compute these instances."""
+    return max(launch.ranks(one.stage, one.settings, scale.gpus) for one in members)
 
 
 def minutes(seconds: float) -> int:
@@ -73,12 +70,11 @@ def resident_mib(scale) -> int:
 
 def held_mb(plan, one) -> int:
     """Memory of the host for what one process of the instance holds beside its libraries, in MB."""
-    source = plan.instances[one.inputs["data"][1]] if "data" in one.inputs else one
-    data = source.settings
+    source, data = plan.sources(one)
     if "image_size" not in data:  # a figure
         return 0
     image = 3 * data["image_size"] ** 2  # bytes
-    splits = _images(data)
+    splits = cost.images(data)
     if one.stage == "prepare":
         # Packed into files, however large; for their statistics 1,000 images are integers, squared.
         return round(2 * 8 * min(1000, splits[0]) * image / 1e6)
@@ -86,11 +82,10 @@ def held_mb(plan, one) -> int:
     held = _pixels(plan, one, splits, image)
     if on_cpu and one.stage in TRAINING:
         held += _activations(plan.settings, one, data)
-    if "encoder" in one.inputs and one.stage not in TRAINING:
-        features = cost.convolutions(plan.instances[one.inputs["encoder"][1]].settings["encoder"])
+    if source and one.stage not in TRAINING:
         # float64 and a part of it, for L-BFGS; else float32 and standardised, on the device
         size = 16 if one.stage == "transfer" else 8 * on_cpu
-        held += size * features[-1][2] * sum(splits)
+        held += size * cost.feature_dim(source["encoder"]) * sum(splits)
     return round(held / 1e6)
 
 
@@ -107,23 +102,16 @@ def _pixels(plan, one, splits, image: int) -> float:
         if count * image <= resident_mib(plan.settings) * 2**20:
             held += copies * count * image
         else:
-            batch = one.settings.get("batch_size", 0) / ranks(one, plan.settings)
+            batch = one.settings.get("batch_size", 0) / ranks([one], plan.settings)
             held += PIECES * min(count, batch) * image
     return held
 
 
 def _activations(scale, one, data: dict) -> float:
     """Bytes that the backward pass needs: about two float32 maps for each convolution."""
-    side = data.get("view_size") or data["image_size"]
-    maps = sum(cout * to**2 for _, _, cout, to in cost.convolutions(one.settings["encoder"], side))
+    maps = cost.elements(one.settings["encoder"], cost.side_of(data))
     branches = 2 if one.stage == "pretrain" else 1
-    return 2 * 4 * maps * branches * one.settings["batch_size"] / ranks(one, scale)
-
-
-def _images(data: dict) -> tuple[int, int]:
-    """Training and test images of a data set."""
-    whole = WHOLE.get(data["source"], OTHERWISE)
-    return tuple(data[f"{s}_images"] or n for s, n in zip(("train", "test"), whole, strict=True))
+    return 2 * 4 * maps * branches * one.settings["batch_size"] / ranks([one], scale)
 
 
 def _number(name: str, what: str, otherwise: int, least: int = 1) -> int:

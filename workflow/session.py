@@ -115,11 +115,7 @@ def summary(plan, cores: int | None = None, jobs: int | None = None) -> str:
         f"Rates {scale.basis}.",
         "Expected, per experiment (what several share counts at the first):",
     ]
-    per_experiment = {}
-    for instance in missing:
-        name = instance.experiments[0] if instance.experiments else "data"
-        per_experiment.setdefault(name, []).append(instance)
-    for name, members in per_experiment.items():
+    for name, members in plan.by_experiment(missing).items():
         took = duration(sum(one.seconds for one in members))
         if scale.device == "cuda":
             took = f"{sum(map(plan.gpu_hours, members)):,.1f} GPU-hours"

@@ -17,13 +17,13 @@ for rank, (group, members) in enumerate(PLAN.groups(MISSING.values()).items()):
         priority: len(PLAN.instances) - rank
         conda:
             ENVIRONMENT
-        threads: max(requests.ranks(one, PLAN.settings) for one in members)
+        threads: requests.ranks(members, PLAN.settings)
         resources:
             **or_stop(requests.of_job, PLAN, members),
         params:
             wanted=[one.key for one in members],
             scale=PLAN.scale,
-            ranks=max(requests.ranks(one, PLAN.settings) for one in members),
+            ranks=requests.ranks(members, PLAN.settings),
         shell:
             "python -m simclr run {params.scale:q} --keys {params.wanted:q}"
             " --ranks {params.ranks}"
