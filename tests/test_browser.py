@@ -109,7 +109,7 @@ def test_screenshots_show_a_page(browser, name, tmp_path):
     """In the size that they have in the docs, in light or dark colours, and not an empty page."""
     _, size, scheme = screenshots.SHOTS[name]
     with Image.open(screenshots.take(browser, name, tmp_path)) as image:
-        pixels = image.convert("L").resize((120, 120)).getdata()
+        pixels = image.convert("L").resize((120, 120)).tobytes()
         assert image.size == size and len(set(pixels)) > 30
         bright = sorted(pixels)[len(pixels) // 2] > 127
         assert bright == (scheme == "light")

@@ -149,10 +149,12 @@ def test_every_target_of_make_would_run():
 
 
 def dry(*words: str) -> str:
-    """What make would run where nothing is set up yet."""
+    """What make would run where nothing is set up yet, and where it was not make that ran this."""
+    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", *words],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name not in outer},
         capture_output=True,
         text=True,
         check=True,

@@ -139,6 +139,7 @@ def encoded(kind: str, mode: str = "RGB") -> bytes:
     "kind, mode", [("PNG", "RGBA"), ("PNG", "P"), ("JPEG", "CMYK"), ("GIF", "P"), ("TIFF", "L")]
 )
 @given(data=some.data())
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_images(kind, mode, data):
     content = data.draw(damaged(encoded(kind, mode)))
     if not refuses(images.decode, content, 8, "one"):
