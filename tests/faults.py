@@ -4,8 +4,9 @@ python -m tests.faults --rounds 100        # about an hour; the tests run a samp
 
 A crash round takes a finished copy of the minute scale, removes some results at random, starts a
 driver, stops it at a random moment with all its processes, and runs the same command again: it
-must succeed without any unlocking, and every output must have the bits of the undisturbed run. A
-round in which the driver was faster does not count. A flip round changes one bit of one output:
+must succeed without any unlocking, and every output must have the bits of the undisturbed run. The
+rounds asked for are those stopped by SIGKILL: one in ten more gets SIGTERM and one Ctrl-C, and one
+in which the driver was faster does not count. A flip round changes one bit of one output:
 `verify` must name the file. A damage round lets a driver use what was changed so: it must refuse,
 name the file and record nothing, and the repair must compute this result alone. Prints what was
 done, found and lost; exit status 1 where anything was.
@@ -207,19 +208,19 @@ def main() -> int:
             counts[f"damage: {driver}: {damaged}"] += 1
             print(f"damage {number + 1}: {driver}, {damaged}", flush=True)
         longest = {driver: duration(finished, folder, driver) for driver in DRIVERS}
-        stopped = tried = 0
-        while stopped < arguments.rounds and tried < 3 * arguments.rounds:
+        stops, tried = collections.Counter(), 0
+        while stops["kill"] < arguments.rounds and tried < 3 * arguments.rounds:
             driver = list(DRIVERS)[tried % len(DRIVERS)]
-            stop = draws.choices(list(SIGNALS), [8, 1, 1])[0]
+            stop = draws.choices(list(SIGNALS), [10, 1, 1])[0]
             tried += 1
             after = attempt(
                 f"{driver}, {stop}",
                 lambda: crash(finished, folder, driver, stop, draws, longest[driver]),  # noqa: B023
             )
-            stopped += bool(after)
+            stops[stop] += bool(after)
             counts[f"{driver}: {stop if after else 'was faster'}"] += 1
-            print(f"round {stopped}: {driver}, {stop} after {after:.1f} s", flush=True)
-    found = {"rounds": arguments.rounds, "stopped": stopped, "seed": arguments.seed}
+            print(f"round {tried}: {driver}, {stop} after {after:.1f} s", flush=True)
+    found = {"seed": arguments.seed, "tried": tried, "stopped": dict(stops)}
     found |= {"flips": 2 * arguments.rounds, "damaged": arguments.rounds // 5, "lost": lost}
     found |= {"minutes": round((time.monotonic() - started) / 60, 1)}
     found |= {"counts": dict(sorted(counts.items())), "date": datetime.date.today().isoformat()}
