@@ -27,7 +27,7 @@ lint: setup
 
 # Known vulnerabilities of the locked versions; asks the package index's advisory service.
 audit: setup
-	pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+	python -m tests.audit
 
 # What docs/benchmarks.md shows, on the CPU; leave the machine alone meanwhile.
 B = python -m benchmarks

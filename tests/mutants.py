@@ -3,15 +3,14 @@
 python -m tests.mutants            # about ten minutes; prints each, and the share that is caught
 
 A mutant is one replacement in one file; it is caught if a test of the files named beside it fails.
-It works on a copy. What survives is listed, with the reason where it is an equivalent program.
+It works on a copy. What survives is listed. Exit status 1 where it is more than one in ten.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
 
+from tests import evidence
 from tests.project import Project
 
 LOSS, OTHER = "tests/test_losses.py", "tests/test_other_losses.py"
@@ -75,10 +74,9 @@ MUTANTS = [
     ("ranks", "all_reduce(F.pad(x, around))", "all_reduce(F.pad(x.detach(), around))", RANKS),
     ("ranks", "(rank() < rest))", "0)", RANKS),
 ]
-SURVIVORS = {}  # (file, old text): why it is the same program
 
 
-def caught(project: Project, name: str, old: str, new: str, tests: str) -> bool:
+def is_caught(project: Project, name: str, old: str, new: str, tests: str) -> bool:
     """Make one mutant in the copy, run its tests, take it back."""
     file = f"simclr/{name}.py"
     text = (project.path / file).read_text()
@@ -96,23 +94,19 @@ def caught(project: Project, name: str, old: str, new: str, tests: str) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--json", type=Path, help="write the counts here")
-    arguments = parser.parse_args()
+    arguments = evidence.parser("mutants", __doc__.split("\n")[0]).parse_args()
     survived = []
     with tempfile.TemporaryDirectory() as root:
         project = Project.create(Path(root) / "project")
         for name, old, new, tests in MUTANTS:
-            noticed = caught(project, name, old, new, tests)
+            noticed = is_caught(project, name, old, new, tests)
             print(f"{'caught  ' if noticed else 'SURVIVED'} {name}: {old!r} -> {new!r}", flush=True)
             if not noticed:
                 survived.append(f"{name}: {old} -> {new}")
-    share = 1 - len(survived) / len(MUTANTS)
-    print(f"{share:.0%} of {len(MUTANTS)} mutants caught.")
-    if arguments.json:
-        found = {"mutants": len(MUTANTS), "caught": share, "survived": survived}
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
-    return 0 if share >= 0.9 else 1
+    caught = len(MUTANTS) - len(survived)
+    found = {"mutants": len(MUTANTS), "caught": caught, "survived": survived}
+    evidence.keep(arguments.json, found)
+    return 0 if caught >= 0.9 * len(MUTANTS) else 1
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ ELSEWHERE = {
     "python -m workflow.readme": ("tests/test_readme.py", "readme.filled"),
     "python -m workflow.screenshots": ("tests/test_browser.py", "screenshots.take"),
     "python -m benchmarks.report": ("tests/test_readme.py", "report.page"),
+    "python -m tests.trust": ("tests/test_trust.py", "trust.page"),
+    "python -m tests.faults": ("tests/test_faults.py", "faults.crash"),
+    "python -m tests.fuzz": ("tests/test_fuzz.py", "from tests.fuzz import"),
+    "python -m tests.mutants": ("tests/test_trust.py", "mutants.is_caught"),
+    "python -m tests.bits": ("tests/test_same_bits.py", "bits.hashes"),
     "torchrun": ("tests/test_ranks.py", "torchrun"),
     "python -m tests.slurm_log": ("tests/test_slurm.py", "def test_the_dag_runs_through_sbatch"),
     "snakemake --workflow-profile profiles/slurm": ("tests/slurm.py", '"profiles/slurm"'),
@@ -38,6 +43,7 @@ BENCHMARKS = "python -m benchmarks."  # test_benchmarks.py runs all of them
 BY_HAND = {
     "make": "snakemake --cores all",  # which is run here, after the setup, which CI does
     "make test": "python -m pytest",  # what runs this
+    "make audit": "python -m tests.audit",  # asks the index; CI runs it after the tests
     "make benchmarks": "python -m workflow.planning",  # half an hour; see BENCHMARKS
     "make lock": "--output-file requirements.lock",  # asks an index for new versions
 }

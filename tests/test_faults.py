@@ -21,6 +21,20 @@ def test_a_crash_loses_nothing(finished, tmp_path, driver, stop, seed):
     faults.crash(finished, tmp_path / "project", driver, stop, random.Random(seed), longest=12.0)
 
 
+@pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  prep", "schema: '2"])
+def test_a_lock_of_dvc_that_was_cut_is_mended(finished, tmp_path, left):
+    """DVC writes dvc.lock in place; stopped within, it refuses its own file until it is mended."""
+    project = finished.copy(tmp_path / "project")
+    whole = (project.path / "dvc.lock").read_text()
+    project.write("dvc.lock", left)
+    done = project.dvc("commit", "--force", check=False)
+    assert done.returncode and "dvc.lock'" in done.stdout, done.stdout
+    before = len(project.executed())
+    project.snakemake()
+    assert (project.path / "dvc.lock").read_text() == whole and not project.executed(before)
+    project.dvc("commit", "--force")
+
+
 def test_every_flipped_bit_is_found(finished, tmp_path):
     project, draws = finished.copy(tmp_path / "project"), random.Random(0)
     kinds = {faults.flip(project, draws) for _ in range(200)}

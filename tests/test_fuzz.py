@@ -1,10 +1,11 @@
 """Input by the hundred, made by Hypothesis: never a hang, a wrong result, or a stack trace.
 
 Every reader of what a user or a disk may give either returns something valid or raises ConfigError
-(DataError is one) of one line. `pytest --hypothesis-profile=long tests/test_fuzz.py` tries fifty
-times as many.
+(DataError is one) of one line. `python -m tests.fuzz` tries fifty times as many and counts.
 """
 
+import gzip
+import hashlib
 import io
 import json
 import tarfile
@@ -14,21 +15,19 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
-from simclr import folder, images, packed, weights
+from simclr import cifar10, folder, imagenet, images, packed, results, subset, weights
 from simclr.config import ConfigError, build, to_dict
 from simclr.encoder import build_encoder
-from simclr.settings import STAGES, Encoder
+from simclr.settings import STAGES, Encoder, FineTune
+from tests import jpegs, test_cifar10
+from tests.fuzz import TREES, damaged, refuses
 from tests.training import prepare_data
 from workflow import publish
 from workflow.scale import load_scale
-
-BASE = {"deadline": 20_000, "suppress_health_check": list(HealthCheck), "derandomize": True}
-settings.register_profile("short", max_examples=40, **BASE)
-settings.register_profile("long", max_examples=2000, **BASE)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -36,35 +35,7 @@ def profile(request):
     settings.load_profile(request.config.getoption("--hypothesis-profile") or "short")
 
 
-def refuses(call, *given) -> bool:
-    """True where the call raised a ConfigError; it must be one line. Others go through."""
-    try:
-        call(*given)
-    except ConfigError as error:
-        assert "\n" not in str(error)
-        return True
-    return False
-
-
 # -- settings -------------------------------------------------------------------------------------
-
-WORDS = sorted({name for cls, _ in STAGES.values() for name in cls.__dataclass_fields__})
-SCALARS = some.one_of(
-    some.none(),
-    some.booleans(),
-    some.integers(),
-    some.floats(),
-    some.text(max_size=8),
-    some.sampled_from(["crop", "lars", "nonlinear", "cifar", "nt_xent", 0.5, 1, 8, 18]),
-)
-TREES = some.recursive(
-    SCALARS,
-    lambda inner: (
-        some.lists(inner, max_size=4)
-        | some.dictionaries(some.sampled_from(WORDS) | some.text(max_size=6), inner, max_size=5)
-    ),
-    max_leaves=12,
-)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -108,24 +79,6 @@ def test_aliases_of_aliases(tmp_path, place, value):
 
 
 # -- bytes of files, damaged ----------------------------------------------------------------------
-
-
-@some.composite
-def damaged(draw, content: bytes):
-    """The content with some bytes changed, cut, doubled, or put in."""
-    for _ in range(draw(some.integers(1, 4))):
-        place = draw(some.integers(0, max(0, len(content) - 1)))
-        how = draw(some.sampled_from(["change", "cut", "drop", "insert"]))
-        if how == "change":
-            content = content[:place] + draw(some.binary(min_size=1, max_size=8)) + content[place:]
-            content = content[: place + 1] + content[place + 2 :]
-        elif how == "cut":
-            content = content[:place]
-        elif how == "drop":
-            content = content[:place] + content[place + draw(some.integers(1, 64)) :]
-        else:
-            content = content[:place] + draw(some.binary(max_size=16)) + content[place:]
-    return content
 
 
 def encoded(kind: str, mode: str = "RGB") -> bytes:
@@ -240,3 +193,84 @@ def test_published_metrics(tmp_path_factory, data):
         if not refuses(publish.read_published, "mine"):
             for line in publish.read_published("mine").values():
                 assert isinstance(line["metrics"], dict)
+
+
+SEALED = {"key": "0" * 12, "outputs": {"metrics.json": "0" * 64}, "stage": "x", "settings": {}}
+
+
+@given(data=some.data())
+def test_provenance(tmp_path_factory, data):
+    """Whatever is changed, the seal shows it."""
+    where = tmp_path_factory.mktemp("results") / SEALED["key"]
+    where.mkdir()
+    good = results.provenance_text(SEALED).encode()
+    content = data.draw(damaged(good))
+    (where / results.PROVENANCE).write_bytes(content)
+    assert refuses(results.read_provenance, where) == (content != good)
+
+
+# -- lists of labels, and the sets that are got elsewhere -----------------------------------------
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """A folder for lists, and a packed set with the names that may be on them."""
+    where = tmp_path_factory.mktemp("lists")
+    names = [f"n{k:08d}_{k}.JPEG" for k in range(20)]
+    (where / packed.NAMES).write_text("\n".join(names) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMCLR_DATA_DIR", str(where))
+        yield where, names
+
+
+@given(data=some.data())
+def test_label_lists(listed, data):
+    where, names = listed
+    content = data.draw(damaged("\n".join(names[:8]).encode()) | some.binary(max_size=200))
+    (where / "list.txt").write_bytes(content)
+    digest = data.draw(some.sampled_from([hashlib.sha256(content).hexdigest(), "0" * 64]))
+    settings = build(FineTune, {"subset": "list.txt", "subset_sha256": digest})
+    if not refuses(subset.rows, settings, where):
+        chosen = [names[row] for row in subset.rows(settings, where)]
+        assert sorted(content.decode().split()) == sorted(chosen) and digest != "0" * 64
+
+
+@given(data=some.data(), within=some.booleans())
+def test_cifar10_archives(tmp_path_factory, data, within):
+    path = tmp_path_factory.mktemp("cifar10") / cifar10.FILE
+    good = test_cifar10.archive(records=2)
+    if within:  # the archive in the compressed file
+        content = gzip.compress(data.draw(damaged(gzip.decompress(good))), 1)
+    else:
+        content = data.draw(damaged(good))
+    path.write_bytes(content)
+    if not refuses(cifar10.read, path):
+        for pixels, labels in cifar10.read(path).values():
+            assert len(pixels) == len(labels) > 0 and labels.max() < len(cifar10.CLASSES)
+
+
+@pytest.fixture(scope="module")
+def tars(tmp_path_factory):
+    """The three archives of ImageNet, with a few small images."""
+    where = tmp_path_factory.mktemp("tars")
+    jpegs.write_folder(where / "set", 3, 2, 1, 24)
+    return jpegs.write_tars(where / "set", where / "tars")
+
+
+@pytest.mark.parametrize("name", imagenet.TARS)
+@given(data=some.data())
+def test_imagenet_archives(tars, name, data):
+    """Listed with every name in its class, or refused."""
+    file = tars / name
+    good = file.read_bytes()
+    try:
+        if name.endswith(".gz") and data.draw(some.booleans()):  # what is compressed in it
+            file.write_bytes(gzip.compress(data.draw(damaged(gzip.decompress(good))), 1))
+        else:
+            file.write_bytes(data.draw(damaged(good)))
+        if not refuses(imagenet.listing, tars):
+            classes, found = imagenet.listing(tars)
+            for label, piece in (one for split in found.values() for one in split):
+                assert piece.name.split("/")[0] == classes[label]
+    finally:
+        file.write_bytes(good)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -84,7 +85,7 @@ def test_tar_files_are_the_same_set(raw, tmp_path):
 
 
 PACKING = """
-import sys
+import json, sys
 from pathlib import Path
 from simclr import imagenet, prepare
 from simclr.config import build
@@ -94,7 +95,7 @@ out = Path(sys.argv[1])
 out.mkdir()
 def report(done, text):
     print(done, flush=True)
-prepare.run(build(Prepare, eval(sys.argv[2])), {}, out, Path(sys.argv[3]), report)
+prepare.run(build(Prepare, json.loads(sys.argv[2])), {}, out, Path(sys.argv[3]), report)
 """
 
 
@@ -103,7 +104,7 @@ def test_a_killed_packing_goes_on_to_the_same_bytes(raw, tmp_path):
     pack(tmp_path / "undisturbed", settings)
     checkpoint = tmp_path / "packing.safetensors"
     values = {**STORED, "sha256": settings.sha256}
-    command = [sys.executable, "-c", PACKING, tmp_path / "killed", repr(values), checkpoint]
+    command = [sys.executable, "-c", PACKING, tmp_path / "killed", json.dumps(values), checkpoint]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if float(line) > 0.4:
@@ -240,7 +241,7 @@ def test_a_full_disk_is_seen_before_anything_is_packed(raw, tmp_path):
         echo status $?; ls {tmp_path / "small"}/out
     """
     (tmp_path / "small").mkdir()
-    values = repr({**STORED, "sha256": settings.sha256})
+    values = json.dumps({**STORED, "sha256": settings.sha256})
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
         env={**os.environ, "PACKING": PACKING, "VALUES": values},

@@ -237,8 +237,11 @@ def record(plan: Plan) -> None:
             f"({', '.join(dict.fromkeys(absent))}): `dvc pull` brings what was pushed."
         )
         return
-    command = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet"]
+    command = [sys.executable, "-m", "dvc", "commit", "--force"]
     done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode and "dvc.lock'" in done.stderr:  # it writes that in place: cut, if stopped
+        Path("dvc.lock").unlink(missing_ok=True)
+        done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 0:
         results.write_atomic(note, _signature(plan))
         print("Recorded for DVC: `dvc status` is clean; `dvc push` shares the results.")

@@ -1,0 +1,100 @@
+"""Which bits are equal where: one short run under other threads, locales, instruction sets.
+
+python -m tests.bits            # two minutes; the tests run it too
+
+Each environment is a process of its own that packs nothing, pretrains (LARS, crop, flip, colour)
+and evaluates (linear classifiers, kNN); every output is compared with that of a plain process.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests import evidence
+from tests.project import ROOT
+from tests.training import prepare_data
+
+RUN = """
+import sys
+from pathlib import Path
+from simclr import evaluate, pretrain, runner
+from simclr.config import build
+from simclr.settings import Evaluate
+from tests.training import pretrain_settings, run
+runner.make_deterministic()
+data, out = map(Path, sys.argv[1:])
+lars = {"kind": "lars", "base_lr": 2.0, "warmup_epochs": 0.5}
+run(pretrain, pretrain_settings(optimizer=lars), data, out / "encoder")
+settings = build(Evaluate, {"batch_size": 20, "epochs": 5, "neighbours": 5})
+run(evaluate, settings, data, out / "metrics", encoder=out / "encoder")
+"""
+# What varies -> (the variables, the flag that the processor must have, whether the bits are equal).
+ENVIRONMENTS = {
+    "four threads": ({"OMP_NUM_THREADS": "4", "MKL_NUM_THREADS": "4"}, "", True),
+    "Turkish locale, Nepal's time": (
+        {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu"},
+        "",
+        True,
+    ),
+    "another hash seed": ({"PYTHONHASHSEED": "7"}, "", True),
+    "at most AVX2": ({"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}, "avx2", True),
+    "AVX-512 forced": (
+        {
+            "ATEN_CPU_CAPABILITY": "avx512",
+            "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",
+            "OPENBLAS_CORETYPE": "SkylakeX",
+        },
+        "avx512f",
+        False,
+    ),
+    "no vector instructions": (
+        {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+        "avx2",
+        False,
+    ),
+}
+_CPU = Path("/proc/cpuinfo")
+FLAGS = _CPU.read_text() if _CPU.is_file() else ""
+
+
+def plain_environment() -> dict[str, str]:
+    """This process's environment, without what simclr or a worker of pytest puts there."""
+    hidden = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS")
+    return {name: value for name, value in os.environ.items() if name not in hidden}
+
+
+def hashes(data: Path, out: Path, **environment) -> dict[str, str]:
+    """SHA-256 of every output of a run in a process of its own."""
+    subprocess.run(
+        [sys.executable, "-c", RUN, data, out],
+        cwd=ROOT,
+        env={**plain_environment(), **environment},
+        check=True,
+    )
+    return {
+        str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(out.rglob("*"))
+        if file.is_file()
+    }
+
+
+def main() -> int:
+    arguments = evidence.parser("bits", __doc__.split("\n")[0]).parse_args()
+    with tempfile.TemporaryDirectory() as root:
+        data = prepare_data(Path(root) / "data")
+        usual = hashes(data, Path(root) / "usual")
+        found = {}
+        for number, (what, (variables, flag, _)) in enumerate(ENVIRONMENTS.items()):
+            if flag in FLAGS:
+                other = hashes(data, Path(root) / str(number), **variables)
+                differ = sorted(name for name in usual if other[name] != usual[name])
+                found[what] = {"variables": variables, "differ": differ}
+    evidence.keep(arguments.json, {"outputs": sorted(usual), "environments": found})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

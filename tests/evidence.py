@@ -1,0 +1,41 @@
+"""What the long checks found, kept as JSON: one form for all of them.
+
+The commands that write it: tests.faults, tests.mutants, tests.fuzz, tests.bits. `tests.trust`
+makes docs/trust.md of it.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch  # noqa: F401 - so that the hardware names the instruction set that is used
+
+from simclr.runner import hardware
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "evidence"
+
+
+def parser(name: str, about: str) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog=f"python -m tests.{name}", description=about)
+    made.add_argument("--json", type=Path, metavar="FILE", help="also write what was found there")
+    return made
+
+
+def keep(file: Path | None, found: dict) -> None:
+    """Print what was found, with command, hardware and date; write it to `file` too, if any."""
+    command = " ".join(["python -m", f"tests.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+    command = command.partition(" --json")[0]
+    about = {"command": command, "date": datetime.date.today().isoformat()}
+    about |= {"hardware": hardware(), "cores": len(os.sched_getaffinity(0))}
+    text = json.dumps({**about, **found}, indent=1)
+    print(text)
+    if file:
+        file.write_text(text + "\n")
+
+
+def read() -> dict[str, dict]:
+    """Name of the check -> what it found last."""
+    return {file.stem: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))}

@@ -1,0 +1,229 @@
+"""Write docs/trust.md: what is promised, the test that holds it, and what the long checks found.
+
+python -m tests.trust           # from docs/evidence/*.json; a test compares the two
+
+The evidence is written by tests.faults, tests.fuzz, tests.mutants and tests.bits with
+`--json docs/evidence/NAME.json`.
+"""
+
+import collections
+
+from tests import evidence
+from tests.project import ROOT
+
+PAGE = ROOT / "docs" / "trust.md"
+INTRODUCTION = """\
+# Trust: what is promised, and what holds it
+
+Each line names the test that fails where the promise is broken; CI runs all of them. Four commands
+try the same things for longer; what they found last stands below.
+This page is written by `python -m tests.trust`.
+"""
+PROMISES = {
+    "Nothing is lost": {
+        "A driver that is stopped at any moment goes on by the same command, with no unlocking, to "
+        "the bits of an undisturbed run": "test_faults.py::test_a_crash_loses_nothing",
+        "But DVC, stopped while it writes dvc.lock, refuses that file: `snakemake` mends it": (
+            "test_faults.py::test_a_lock_of_dvc_that_was_cut_is_mended"
+        ),
+        "So does a training, from its last checkpoint": (
+            "test_pretrain.py::test_resumed_after_sigkill_equals_uninterrupted"
+        ),
+        "So does the packing of ImageNet": (
+            "test_imagenet.py::test_a_killed_packing_goes_on_to_the_same_bytes"
+        ),
+        "So does bringing results in": "test_bring.py::test_a_kill_leaves_nothing_half_written",
+        "A job of Slurm that is cancelled or preempted goes on to the same bits": (
+            "test_slurm.py::test_a_cancelled_and_a_preempted_job_go_on_to_the_same_bits"
+        ),
+        "A rank that dies stops the others, and any number of ranks goes on": (
+            "test_ranks.py::test_a_rank_that_dies_stops_the_others_and_any_number_goes_on"
+        ),
+        "A full disk is one line; what had fitted is not computed again": (
+            "test_isolation.py::test_a_full_disk_is_one_line_and_nothing_is_lost"
+        ),
+        "Results on a read-only file system stay as they are": (
+            "test_isolation.py::test_results_that_cannot_be_written"
+        ),
+        "A folder that may not be written is named": (
+            "test_isolation.py::test_no_permission_to_write"
+        ),
+        "Dates of files and a clock set back do not matter": (
+            "test_scenarios.py::test_11_dates_of_files_do_not_matter"
+        ),
+        "Two drivers at once compute everything once": (
+            "test_scenarios.py::test_14_two_drivers_at_once"
+        ),
+    },
+    "What is changed is found": {
+        "A flipped bit in any output, provenance included, is named by `simclr verify`": (
+            "test_faults.py::test_every_flipped_bit_is_found"
+        ),
+        "No driver uses or records a damaged output; `simclr verify --repair` computes it alone": (
+            "test_faults.py::test_no_driver_uses_or_records_what_is_damaged"
+        ),
+        "Metrics edited by hand, changed provenance, swapped encoders are caught": (
+            "test_faults.py::test_tampering_is_caught"
+        ),
+        "Results from elsewhere are accepted only whole, and only under the key that is planned": (
+            "test_bring.py::test_what_was_tampered_with_is_refused_and_the_rest_kept"
+        ),
+        "A forgery that is complete in itself shows beside the published metrics": (
+            "test_bring.py::test_a_complete_forgery_shows_beside_the_published_metrics"
+        ),
+    },
+    "Bad input is refused in one line": {
+        "Settings and scales": "test_fuzz.py::test_settings",
+        "Scales of a few bytes that mean billions of values": (
+            "test_fuzz.py::test_aliases_of_aliases"
+        ),
+        "Image files": "test_fuzz.py::test_images",
+        "Decompression bombs": "test_bad_data.py::test_decompression_bomb_is_refused",
+        "Archives: paths that lead out": "test_bad_data.py::test_unsafe_names",
+        "Archives: links and duplicates": "test_bad_data.py::test_links_and_duplicates",
+        "Archives of any names, damaged": "test_fuzz.py::test_archives",
+        "The archives of CIFAR-10": "test_fuzz.py::test_cifar10_archives",
+        "The archives of ImageNet": "test_fuzz.py::test_imagenet_archives",
+        "Saved networks": "test_fuzz.py::test_saved_networks",
+        "Prepared sets": "test_fuzz.py::test_prepared_sets",
+        "Published metrics": "test_fuzz.py::test_published_metrics",
+        "Provenance": "test_fuzz.py::test_provenance",
+        "Lists of labels": "test_fuzz.py::test_label_lists",
+        "None takes more memory than 2,000 MiB for an image of 100 million pixels, and 300 MiB for "
+        "what is refused": "test_limits.py::test_memory",
+    },
+    "Security": {
+        "No pickle, no `eval`, no shell built from names": (
+            "test_security.py::test_no_pickle_no_eval_no_shell"
+        ),
+        "Snakemake's rules quote every name": "test_security.py::test_rules_quote_every_name",
+        "Names are escaped in the pages, which fetch nothing": (
+            "test_gallery.py::test_nothing_is_fetched_and_nothing_runs_that_a_name_says"
+        ),
+        "The default job needs no network": (
+            "test_isolation.py::test_the_default_job_needs_no_network"
+        ),
+        "Every library is locked by hash; `make audit` looks their versions up": (
+            "test_lock.py::test_each_library_that_the_project_names_is_locked"
+        ),
+    },
+    "Numbers": {
+        "A loss that is no number stops the run at its step": (
+            "test_pretrain.py::test_divergence_stops_with_the_step"
+        ),
+        "So do weights that are none; the last good checkpoint stays": (
+            "test_pretrain.py::test_weights_that_are_no_numbers_stop_it_and_spare_the_checkpoint"
+        ),
+        "Gradients of NT-Xent are those of finite differences, in float64": (
+            "test_losses.py::test_gradient_is_that_of_finite_differences"
+        ),
+        "So are those of the other losses": (
+            "test_other_losses.py::test_gradient_is_that_of_finite_differences"
+        ),
+        "Extreme temperatures stay finite": "test_losses.py::test_extreme_temperatures_stay_finite",
+        "So do zero vectors": "test_losses.py::test_a_zero_projection_gives_no_nan",
+        "So do one image in a batch, and twice the same": (
+            "test_other_losses.py::test_one_image_and_the_same_image_give_finite_values"
+        ),
+        "The bits depend on nothing but what is said below": (
+            "test_same_bits.py::test_bits_by_environment"
+        ),
+    },
+}
+NOT_PROMISED = """\
+## What is not promised
+
+* The same bits on another kind of processor or GPU, or with other versions of the libraries. The
+  versions are part of every key, the hardware stands in the provenance. What differs is rounding.
+* Protection from somebody who means to forge and may write to the repository: a result with a new
+  seal and new hashes is consistent in itself. Computing it again shows it, and so does the
+  comparison with the published metrics that ends every run.
+* That DVC survives being stopped while it writes `dvc.lock`, which it does in place. It then
+  refuses the file; `snakemake` or `git checkout dvc.lock` mends it, and no result is touched.
+* Data that a disk or a network file system loses after it has said that they are written.
+"""
+
+
+def page(found: dict[str, dict] | None = None) -> str:
+    """The page as the evidence has it now."""
+    found = found or evidence.read()
+    parts = [INTRODUCTION]
+    for title, promises in PROMISES.items():
+        rows = [f"| {what} | `tests/{test}` |" for what, test in promises.items()]
+        parts.append("\n".join([f"## {title}\n", "| promise | held by |", "| --- | --- |", *rows]))
+    parts += ["", NOT_PROMISED, "## What the long checks found\n"]
+    for name, write in (("faults", _faults), ("fuzz", _fuzz), ("mutants", _mutants)):
+        parts += [f"### {_head(found[name])}\n", write(found[name]), ""]
+    parts += [f"### {_head(found['bits'])}\n", _bits(found["bits"])]
+    return "\n".join(parts) + "\n"
+
+
+def _head(found: dict) -> str:
+    about = f"{found['hardware']}, {found['cores']} cores, {found['date']}"
+    return f"`{found['command']}`\n\n{about}."
+
+
+def _faults(found: dict) -> str:
+    rounds = collections.defaultdict(collections.Counter)
+    for what, count in found["counts"].items():
+        driver, _, how = what.rpartition(": ")
+        if driver not in ("flip", "damage: snakemake", "damage: dvc repro"):
+            rounds[driver][how] += count
+    ends = {"kill": "SIGKILL", "term": "SIGTERM", "int": "Ctrl-C", "was faster": "was faster"}
+    ends |= {how: how for of in rounds.values() for how in sorted(of) if how not in ends}
+    rows = [f"| {name} | {' | '.join(str(of[e]) for e in ends)} |" for name, of in rounds.items()]
+    total = collections.Counter(how for of in rounds.values() for how in of.elements())
+    rows.append(f"| **all** | {' | '.join(str(total[end]) for end in ends)} |")
+    lost = f"{len(found['lost'])} lost" + "".join(f"\n* {one}" for one in found["lost"])
+    return "\n".join(
+        [
+            f"{found['flips']} bits flipped, each to be named; {found['damaged']} damaged results "
+            f"that a driver was to refuse and a repair to make again; {found['tried']} drivers to "
+            f"be stopped at a random moment. {lost}. {found['minutes']} minutes.\n",
+            f"| driver | {' | '.join(ends.values())} |",
+            f"| --- |{' ---: |' * len(ends)}",
+            *rows,
+        ]
+    )
+
+
+def _fuzz(found: dict) -> str:
+    rows = [f"| `{n}` | {t['tried']:,} | {t['refused']:,} |" for n, t in found["tests"].items()]
+    said = "a test failed" if found["failed"] else "no test failed"
+    return "\n".join(
+        [
+            f"{found['tried']:,} inputs, {said}. What was not refused was valid, and was checked "
+            f"to be. {found['minutes']} minutes.\n",
+            "| test | tried | refused |",
+            "| --- | ---: | ---: |",
+            *rows,
+        ]
+    )
+
+
+def _mutants(found: dict) -> str:
+    share = found["caught"] / found["mutants"]
+    lines = [f"* survived: `{one}`" for one in found["survived"]]
+    said = f"{found['caught']} of {found['mutants']} mistakes put into the core "
+    return "\n".join([said + f"(tests/mutants.py) make a test fail: {share:.0%}.", *lines])
+
+
+def _bits(found: dict) -> str:
+    names = found["outputs"]
+    rows = []
+    for what, one in found["environments"].items():
+        variables = ", ".join(f"`{name}={value}`" for name, value in one["variables"].items())
+        equal = len(names) - len(one["differ"])
+        rows.append(f"| {what} | {variables} | {equal} of {len(names)} |")
+    return "\n".join(
+        [
+            "The same short pretraining and evaluation, beside one without these variables.\n",
+            "| environment | variables | files with equal bits |",
+            "| --- | --- | ---: |",
+            *rows,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
