@@ -49,7 +49,7 @@ def test_what_is_lost_or_survives_shows():
     found["mutants"]["survived"] = ["optim: a -> b"]
     found["fuzz"]["failed"] = True
     said = trust.page(found)
-    assert "1 lost\n* dvc repro, kill: other bits" in said
+    assert "1 lost.\n\n* lost: dvc repro, kill: other bits\n\n|" in said
     assert "survived: `optim: a -> b`" in said and "a test failed" in said
 
 

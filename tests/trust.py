@@ -23,9 +23,6 @@ PROMISES = {
     "Nothing is lost": {
         "A driver that is stopped at any moment goes on by the same command, with no unlocking, to "
         "the bits of an undisturbed run": "test_faults.py::test_a_crash_loses_nothing",
-        "But DVC, stopped while it writes dvc.lock, refuses that file: `snakemake` mends it": (
-            "test_faults.py::test_a_lock_of_dvc_that_was_cut_is_mended"
-        ),
         "So does a training, from its last checkpoint": (
             "test_pretrain.py::test_resumed_after_sigkill_equals_uninterrupted"
         ),
@@ -38,6 +35,9 @@ PROMISES = {
         ),
         "A rank that dies stops the others, and any number of ranks goes on": (
             "test_ranks.py::test_a_rank_that_dies_stops_the_others_and_any_number_goes_on"
+        ),
+        "But DVC, stopped while it writes dvc.lock, refuses that file: `snakemake` mends it": (
+            "test_faults.py::test_a_lock_of_dvc_that_was_cut_is_mended"
         ),
         "A full disk is one line; what had fitted is not computed again": (
             "test_isolation.py::test_a_full_disk_is_one_line_and_nothing_is_lost"
@@ -150,8 +150,10 @@ def page(found: dict[str, dict] | None = None) -> str:
     parts = [INTRODUCTION]
     for title, promises in PROMISES.items():
         rows = [f"| {what} | `tests/{test}` |" for what, test in promises.items()]
-        parts.append("\n".join([f"## {title}\n", "| promise | held by |", "| --- | --- |", *rows]))
-    parts += ["", NOT_PROMISED, "## What the long checks found\n"]
+        parts.append(
+            "\n".join([f"## {title}\n", "| promise | held by |", "| --- | --- |", *rows, ""])
+        )
+    parts += [NOT_PROMISED, "## What the long checks found\n"]
     for name, write in (("faults", _faults), ("fuzz", _fuzz), ("mutants", _mutants)):
         parts += [f"### {_head(found[name])}\n", write(found[name]), ""]
     parts += [f"### {_head(found['bits'])}\n", _bits(found["bits"])]
@@ -174,17 +176,14 @@ def _faults(found: dict) -> str:
     rows = [f"| {name} | {' | '.join(str(of[e]) for e in ends)} |" for name, of in rounds.items()]
     total = collections.Counter(how for of in rounds.values() for how in of.elements())
     rows.append(f"| **all** | {' | '.join(str(total[end]) for end in ends)} |")
-    lost = f"{len(found['lost'])} lost" + "".join(f"\n* {one}" for one in found["lost"])
-    return "\n".join(
-        [
-            f"{found['flips']} bits flipped, each to be named; {found['damaged']} damaged results "
-            f"that a driver was to refuse and a repair to make again; {found['tried']} drivers to "
-            f"be stopped at a random moment. {lost}. {found['minutes']} minutes.\n",
-            f"| driver | {' | '.join(ends.values())} |",
-            f"| --- |{' ---: |' * len(ends)}",
-            *rows,
-        ]
+    about = (
+        f"{found['flips']} bits flipped, each to be named; {found['damaged']} damaged results that "
+        f"a driver was to refuse and a repair to make again; {found['tried']} drivers to be "
+        f"stopped at a random moment. {found['minutes']} minutes. {len(found['lost'])} lost."
     )
+    lost = [f"* lost: {one}" for one in found["lost"]]
+    head = [f"| driver | {' | '.join(ends.values())} |", f"| --- |{' ---: |' * len(ends)}"]
+    return "\n".join([about, "", *lost, *([""] if lost else []), *head, *rows])
 
 
 def _fuzz(found: dict) -> str:
