@@ -46,7 +46,8 @@ def publish(plan: Plan, experiments: list[str] | None = None) -> None:
     if experiments is None:
         changed += _remove_others(plan, folder)
     write_pages(plan)
-    print(f"{folder}/index.html: {len(wanted)} figures and tables, {changed} files changed.")
+    what = "figure or table" if len(wanted) == 1 else "figures and tables"
+    print(f"{folder}/index.html: {len(wanted)} {what}, {changed} files changed.")
     if experiments is None:
         print(compare_metrics(plan))
         record(plan)
