@@ -2,9 +2,9 @@
 
 python -m tests.remotes        # two or three minutes; writes docs/logs/s3.txt
 
-The server is moto's, a process of its own on loopback. Between it and DVC stands a small TCP proxy
-(`Line`) that can be cut after so many bytes. `story` is what the test runs, too: the commands of
-docs/sharing.md; every step is checked, and the log has what they said.
+The server is moto's (tests/s3_server.py), a process of its own on loopback. Between it and DVC
+stands a small TCP proxy (`Line`) that can be cut after so many bytes. `story` is what the test
+runs, too: the commands of docs/sharing.md; every step is checked, and the log has what they said.
 """
 
 import argparse
@@ -42,9 +42,9 @@ def s3_server(log: Path):
     """
     import boto3
 
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    command = [sys.executable, "-m", "tests.s3_server"]
     with open(log, "w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 60
         while not (found := re.search(r"Running on http://127\.0\.0\.1:(\d+)", log.read_text())):

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shutil
+import socket
 
 import pytest
 
@@ -18,6 +19,19 @@ def nothing(text: str) -> None:
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 def test_s3(finished, tmp_path, monkeypatch):
     remotes.story(finished, tmp_path, monkeypatch, nothing)
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+def test_the_server_refuses_a_body_that_breaks_off(tmp_path, monkeypatch):
+    """As S3 does; or the cut line would leave objects there that are not whole."""
+    remotes.environment(monkeypatch, tmp_path)
+    with remotes.s3_server(tmp_path / "server.log") as (port, bucket):
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            head = f"PUT /{remotes.BUCKET}/cut HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10"
+            line.sendall(f"{head}\r\n\r\nhalf".encode())
+            line.shutdown(socket.SHUT_WR)
+            assert b" 400 " in line.recv(4096)
+        assert bucket() == {}
 
 
 def test_a_directory(finished, tmp_path):
