@@ -55,7 +55,7 @@ def _rates(what: str, case: dict) -> str:
         own = "" if name == case["ours"] else f"{times:.2f}x"
         cells = [name, *(f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}" for rate in rates), own]
         lines.append([*cells, f"{shares[name]:.0%}"] if shares else cells)
-    return f"{what}:\n\n{_table(lines)}"
+    return f"{what}:\n\n{table(lines)}"
 
 
 def _loss(what: str, case: dict) -> str:
@@ -68,17 +68,18 @@ def _loss(what: str, case: dict) -> str:
         lines.append(
             [f"{images:,}", *seconds, *(f"{one['mib']:,.0f}" if one else "" for one in found)]
         )
-    return f"{what}:\n\n{_table(lines)}"
+    return f"{what}:\n\n{table(lines)}"
 
 
 def _memory(what: str, case: dict) -> str:
     lines = [["images in a batch", "kept, MiB", "recomputed, MiB"]]
     for images, peaks in case["mib"].items():
         lines.append([f"{int(images):,}", *(f"{one:,.0f}" if one else "no room" for one in peaks)])
-    return f"{what}, {case['way']}:\n\n{_table(lines)}"
+    return f"{what}, {case['way']}:\n\n{table(lines)}"
 
 
-def _table(lines: list[list[str]]) -> str:
+def table(lines: list[list[str]]) -> str:
+    """Markdown's, of the head and the rows; numbers from the second column on, to the right."""
     head, *body = lines
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *body))

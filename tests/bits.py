@@ -1,8 +1,8 @@
 """Which bits are equal where: one short run under other threads, locales, instruction sets.
 
-python -m tests.bits            # two minutes; the tests run it too
+python -m tests.bits            # half a minute; the tests run it too
 
-Each environment is a process of its own that packs nothing, pretrains (LARS, crop, flip, colour)
+Each environment is a process of its own that pretrains (LARS, crop, flip, colour)
 and evaluates (linear classifiers, kNN); every output is compared with that of a plain process.
 """
 

@@ -1,6 +1,6 @@
 """Input by the thousand, made by Hypothesis: never a hang, a wrong result, or a stack trace.
 
-python -m tests.fuzz            # a quarter of an hour; the tests try a fiftieth of it
+python -m tests.fuzz            # some minutes; the tests try a fiftieth of it
 
 Runs tests/test_fuzz.py with the profile `long`, which makes fifty times as much, and counts what
 each test tried and how much of it was refused. Exit status 1 where a test fails.

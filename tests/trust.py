@@ -8,6 +8,7 @@ The evidence is written by tests.faults, tests.fuzz, tests.mutants and tests.bit
 
 import collections
 
+from benchmarks.report import table
 from tests import evidence
 from tests.project import ROOT
 
@@ -154,10 +155,10 @@ def page(found: dict[str, dict] | None = None) -> str:
             "\n".join([f"## {title}\n", "| promise | held by |", "| --- | --- |", *rows, ""])
         )
     parts += [NOT_PROMISED, "## What the long checks found\n"]
-    for name, write in (("faults", _faults), ("fuzz", _fuzz), ("mutants", _mutants)):
-        parts += [f"### {_head(found[name])}\n", write(found[name]), ""]
-    parts += [f"### {_head(found['bits'])}\n", _bits(found["bits"])]
-    return "\n".join(parts) + "\n"
+    checks = {"faults": _faults, "fuzz": _fuzz, "mutants": _mutants, "bits": _bits}
+    for name, write in checks.items():
+        parts += [f"### {_head(found[name])}\n", write(found[name]).rstrip("\n"), ""]
+    return "\n".join(parts)
 
 
 def _head(found: dict) -> str:
@@ -173,31 +174,24 @@ def _faults(found: dict) -> str:
             rounds[driver][how] += count
     ends = {"kill": "SIGKILL", "term": "SIGTERM", "int": "Ctrl-C", "was faster": "was faster"}
     ends |= {how: how for of in rounds.values() for how in sorted(of) if how not in ends}
-    rows = [f"| {name} | {' | '.join(str(of[e]) for e in ends)} |" for name, of in rounds.items()]
-    total = collections.Counter(how for of in rounds.values() for how in of.elements())
-    rows.append(f"| **all** | {' | '.join(str(total[end]) for end in ends)} |")
+    rounds["**all**"] = collections.Counter(h for of in rounds.values() for h in of.elements())
+    rows = [[name, *(str(of[end]) for end in ends)] for name, of in rounds.items()]
     about = (
         f"{found['flips']} bits flipped, each to be named; {found['damaged']} damaged results that "
         f"a driver was to refuse and a repair to make again; {found['tried']} drivers to be "
         f"stopped at a random moment. {found['minutes']} minutes. {len(found['lost'])} lost."
     )
     lost = [f"* lost: {one}" for one in found["lost"]]
-    head = [f"| driver | {' | '.join(ends.values())} |", f"| --- |{' ---: |' * len(ends)}"]
-    return "\n".join([about, "", *lost, *([""] if lost else []), *head, *rows])
+    shown = table([["driver", *ends.values()], *rows])
+    return "\n".join([about, "", *lost, *([""] if lost else []), shown])
 
 
 def _fuzz(found: dict) -> str:
-    rows = [f"| `{n}` | {t['tried']:,} | {t['refused']:,} |" for n, t in found["tests"].items()]
+    rows = [[f"`{n}`", f"{t['tried']:,}", f"{t['refused']:,}"] for n, t in found["tests"].items()]
     said = "a test failed" if found["failed"] else "no test failed"
-    return "\n".join(
-        [
-            f"{found['tried']:,} inputs, {said}. What was not refused was valid, and was checked "
-            f"to be. {found['minutes']} minutes.\n",
-            "| test | tried | refused |",
-            "| --- | ---: | ---: |",
-            *rows,
-        ]
-    )
+    about = f"{found['tried']:,} inputs, {said}. What was not refused was valid, and was checked "
+    about += f"to be. {found['minutes']} minutes."
+    return f"{about}\n\n{table([['test', 'tried', 'refused'], *rows])}"
 
 
 def _mutants(found: dict) -> str:
@@ -208,20 +202,13 @@ def _mutants(found: dict) -> str:
 
 
 def _bits(found: dict) -> str:
-    names = found["outputs"]
-    rows = []
+    count = len(found["outputs"])
+    rows = [["environment", "files with equal bits"]]
     for what, one in found["environments"].items():
         variables = ", ".join(f"`{name}={value}`" for name, value in one["variables"].items())
-        equal = len(names) - len(one["differ"])
-        rows.append(f"| {what} | {variables} | {equal} of {len(names)} |")
-    return "\n".join(
-        [
-            "The same short pretraining and evaluation, beside one without these variables.\n",
-            "| environment | variables | files with equal bits |",
-            "| --- | --- | ---: |",
-            *rows,
-        ]
-    )
+        rows.append([f"{what}: {variables}", f"{count - len(one['differ'])} of {count}"])
+    about = "The same short pretraining and evaluation, beside one without these variables."
+    return f"{about}\n\n{table(rows)}"
 
 
 if __name__ == "__main__":
