@@ -6,6 +6,7 @@ finished scale take a fraction of a second.
 
 import _thread
 import argparse
+import contextlib
 import fnmatch
 import os
 import shutil
@@ -20,7 +21,7 @@ from simclr.config import ConfigError
 def main(argv=None) -> int:
     """Run one command, return the exit status. A user's mistake is one line, status 2."""
     args = _parser().parse_args(argv)
-    sys.unraisablehook = _interrupt_again
+    sys.unraisablehook = interrupt_again
     os.chdir(keys.ROOT)
     try:
         status = args.run(args) or 0
@@ -40,10 +41,11 @@ def main(argv=None) -> int:
         return 130
 
 
-def _interrupt_again(unraisable) -> None:
-    """Ctrl-C within a destructor or weakref callback: Python would print a trace and go on."""
+def interrupt_again(unraisable) -> None:
+    """Where Ctrl-C falls into a destructor or Python's end, which print a trace and go on."""
     if unraisable.exc_type is KeyboardInterrupt:
-        threading.Timer(0.01, _thread.interrupt_main).start()
+        with contextlib.suppress(RuntimeError):  # too late for a thread: all is done
+            threading.Timer(0.01, _thread.interrupt_main).start()
     else:
         sys.__unraisablehook__(unraisable)
 

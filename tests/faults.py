@@ -3,14 +3,14 @@
 python -m tests.faults --rounds 100        # about an hour; the tests run a sample
 
 A crash round takes a finished copy of the minute scale, removes some results at random, starts a
-driver, stops it at a random moment with all its processes, and runs the same command again: it
-must succeed without any unlocking, and every output must have the bits of the undisturbed run. (One
-exception, counted: DVC stopped while it writes dvc.lock. Then `snakemake` must mend that.) The
-rounds asked for are those stopped by SIGKILL: one in ten more gets SIGTERM and one Ctrl-C, and one
-in which the driver was faster does not count. A flip round changes one bit of one output:
-`verify` must name the file. A damage round lets a driver use what was changed so: it must refuse,
-name the file and record nothing, and the repair must compute this result alone. Prints what was
-done, found and lost; exit status 1 where anything was.
+driver, stops it at a random moment with all its processes, and runs the same command again: it must
+succeed without any unlocking, and every output must have the bits of the undisturbed run. (One
+exception, counted: DVC stopped while it writes a file of its own in place. Then `snakemake` must
+mend that.) The rounds asked for are those stopped by SIGKILL: one in ten more gets SIGTERM and one
+Ctrl-C, and one in which the driver was faster does not count. A flip round changes one bit of one
+output: `verify` must name the file. A damage round lets a driver use what was changed so: it must
+refuse, name the file and record nothing, and the repair must compute this result alone. Prints what
+was done, found and lost; exit status 1 where anything was.
 """
 
 import collections
@@ -27,6 +27,7 @@ from pathlib import Path
 from simclr import results
 from tests import evidence
 from tests.project import BIN, Project
+from workflow import publish
 
 SIMCLR = (sys.executable, "-m", "simclr")
 # Name: command, and what is removed before it: a share of the results, pages, or DVC's record.
@@ -79,7 +80,7 @@ def crash(
 ) -> tuple[float, bool]:
     """One round in a new folder.
 
-    Returns after how many seconds it was stopped (0: it was not), and whether dvc.lock was cut.
+    Returns after how many seconds it was stopped (0: not at all), and whether DVC's file was cut.
 
     longest: seconds until it is stopped, at most. Raises AssertionError where anything is lost, or
     a signal that can be answered shows a trace.
@@ -98,10 +99,11 @@ def crash(
     if stop != "kill" and after > 1.0:  # before, Python itself was starting
         assert "Traceback" not in said, said
     again = project._run(command, check=False)
-    cut = again.returncode != 0 and "dvc.lock'" in again.stdout
+    complaints = publish.WRITTEN_IN_PLACE.values()
+    cut = again.returncode != 0 and any(one in again.stdout for one in complaints)
     assert cut or not again.returncode, again.stdout
     project.snakemake()
-    if cut:  # DVC was stopped while it wrote this file, in place; Snakemake has mended it
+    if cut:  # Snakemake has mended it
         project._run(command, check=True)
     assert project.contents() == finished.contents(), "other bits"
     assert project.published() == finished.published(), "other pages"
@@ -223,7 +225,7 @@ def main() -> int:
             after, cut = done or (0.0, False)
             stops[stop] += bool(after)
             how = (stop if after else "was faster") if done else "lost"
-            counts[f"{driver}: {how}{', dvc.lock cut' if cut else ''}"] += 1
+            counts[f"{driver}: {how}{', file of DVC cut' if cut else ''}"] += 1
             print(f"round {tried}: {driver}, {stop} after {after:.1f} s", flush=True)
     found = {"seed": arguments.seed, "tried": tried, "stopped": dict(stops)}
     found |= {"flips": 2 * arguments.rounds, "damaged": arguments.rounds // 5, "lost": lost}

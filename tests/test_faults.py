@@ -11,6 +11,7 @@ import pytest
 from simclr import results
 from tests import faults
 from tests.project import ROOT, Project
+from workflow import publish
 
 
 @pytest.mark.parametrize(
@@ -21,14 +22,24 @@ def test_a_crash_loses_nothing(finished, tmp_path, driver, stop, seed):
     faults.crash(finished, tmp_path / "project", driver, stop, random.Random(seed), longest=12.0)
 
 
-@pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  prep", "schema: '2"])
-def test_a_lock_of_dvc_that_was_cut_is_mended(finished, tmp_path, left):
-    """DVC writes dvc.lock in place; stopped within, it refuses its own file until it is mended."""
+@pytest.mark.parametrize(
+    "file, left",
+    [
+        ("dvc.lock", ""),
+        ("dvc.lock", "schema: '2.0'\nstages:\n  prep"),
+        ("dvc.lock", "schema: '2"),
+        (".dvc/tmp/rwlock", ""),
+        (".dvc/tmp/rwlock", '{"write": {'),
+    ],
+)
+def test_a_file_of_dvc_that_was_cut_is_mended(finished, tmp_path, file, left):
+    """DVC writes it in place; stopped within, it refuses its own file until it is mended."""
     project = finished.copy(tmp_path / "project")
     whole = (project.path / "dvc.lock").read_text()
-    project.write("dvc.lock", left)
+    project.write(file, left)
+    (project.store / "recorded").unlink()
     done = project.dvc("commit", "--force", check=False)
-    assert done.returncode and "dvc.lock'" in done.stdout, done.stdout
+    assert done.returncode and publish.WRITTEN_IN_PLACE[file] in done.stdout, done.stdout
     before = len(project.executed())
     project.snakemake()
     assert (project.path / "dvc.lock").read_text() == whole and not project.executed(before)
@@ -85,6 +96,24 @@ def test_tampering_is_caught(finished, tmp_path):
     again = project.executed(before)
     assert len(again) == 4 and {line.split()[0] for line in again} == {"pretrain", "evaluate"}
     assert project.contents() == finished.contents()
+
+
+def test_an_interrupt_while_python_ends_shows_no_trace():
+    """The main thread then waits for others, as Snakemake's does, and an interrupt ends that."""
+    code = """
+import os, signal, sys, threading, time
+from simclr import cli
+
+def other():
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.3)
+
+sys.unraisablehook = cli.interrupt_again
+threading.Thread(target=other).start()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert not done.stderr
 
 
 def test_an_interrupt_within_a_destructor_is_not_swallowed():

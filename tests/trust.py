@@ -37,8 +37,8 @@ PROMISES = {
         "A rank that dies stops the others, and any number of ranks goes on": (
             "test_ranks.py::test_a_rank_that_dies_stops_the_others_and_any_number_goes_on"
         ),
-        "But DVC, stopped while it writes dvc.lock, refuses that file: `snakemake` mends it": (
-            "test_faults.py::test_a_lock_of_dvc_that_was_cut_is_mended"
+        "But DVC, stopped while it writes a file of its own, refuses it: `snakemake` mends it": (
+            "test_faults.py::test_a_file_of_dvc_that_was_cut_is_mended"
         ),
         "A full disk is one line; what had fitted is not computed again": (
             "test_isolation.py::test_a_full_disk_is_one_line_and_nothing_is_lost"
@@ -139,8 +139,9 @@ NOT_PROMISED = """\
 * Protection from somebody who means to forge and may write to the repository: a result with a new
   seal and new hashes is consistent in itself. Computing it again shows it, and so does the
   comparison with the published metrics that ends every run.
-* That DVC survives being stopped while it writes `dvc.lock`, which it does in place. It then
-  refuses the file; `snakemake` or `git checkout dvc.lock` mends it, and no result is touched.
+* That DVC survives being stopped while it writes `dvc.lock` or `.dvc/tmp/rwlock`, which it does in
+  place. It then refuses the file; the next `snakemake` that has something to record mends it, as do
+  `git checkout dvc.lock` and `rm .dvc/tmp/rwlock`, and no result is touched.
 * Data that a disk or a network file system loses after it has said that they are written.
 """
 
@@ -181,7 +182,7 @@ def _faults(found: dict) -> str:
         f"a driver was to refuse and a repair to make again; {found['tried']} drivers to be "
         f"stopped at a random moment. {found['minutes']} minutes. {len(found['lost'])} lost."
     )
-    lost = [f"* lost: {one}" for one in found["lost"]]
+    lost = [f"* lost: {' '.join(one.split())[:200]}" for one in found["lost"]]
     shown = table([["driver", *ends.values()], *rows])
     return "\n".join([about, "", *lost, *([""] if lost else []), shown])
 

@@ -25,6 +25,8 @@ METRICS = "metrics.json"
 KINDS = ("curves", "points", "spectrum", "histograms", "examples", "neighbours")
 DRAWN = tuple(f"{name}.csv" for name in KINDS)
 DATA_CARD = ("data_card.md", "contact_sheet.png")
+# Files that DVC writes in place, and what it says where one was cut.
+WRITTEN_IN_PLACE = {".dvc/tmp/rwlock": "RWLock-file", "dvc.lock": "dvc.lock'"}
 
 
 def publish(plan: Plan, experiments: list[str] | None = None) -> None:
@@ -240,9 +242,10 @@ def record(plan: Plan) -> None:
         return
     command = [sys.executable, "-m", "dvc", "commit", "--force"]
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode and "dvc.lock'" in done.stderr:  # it writes that in place: cut, if stopped
-        Path("dvc.lock").unlink(missing_ok=True)
-        done = subprocess.run(command, capture_output=True, text=True)
+    for file, complaint in WRITTEN_IN_PLACE.items():
+        if done.returncode and complaint in done.stderr:  # cut, if DVC was stopped while it wrote
+            Path(file).unlink(missing_ok=True)
+            done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 0:
         results.write_atomic(note, _signature(plan))
         print("Recorded for DVC: `dvc status` is clean; `dvc push` shares the results.")

@@ -4,7 +4,7 @@ import sys
 
 sys.path.insert(0, str(workflow.basedir))
 
-from simclr.cli import explain
+from simclr.cli import explain, interrupt_again
 from simclr.config import ConfigError
 from simclr.results import PROVENANCE
 from workflow import cluster, requests
@@ -20,6 +20,7 @@ from workflow.session import (
 )
 
 put_this_python_first()
+sys.unraisablehook = interrupt_again
 # With `--sdm conda`, jobs run in your conda environment of this name instead.
 ENVIRONMENT = "simclr"
 
