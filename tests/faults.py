@@ -40,6 +40,7 @@ DRIVERS = {
     "dvc commit": ([BIN / "dvc", "commit", "--force"], "record"),
 }
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
+CUT = ", file of DVC cut"  # said of a round after which DVC refused its own file
 
 
 def result_folders(project: Project) -> list[Path]:
@@ -225,7 +226,7 @@ def main() -> int:
             after, cut = done or (0.0, False)
             stops[stop] += bool(after)
             how = (stop if after else "was faster") if done else "lost"
-            counts[f"{driver}: {how}{', file of DVC cut' if cut else ''}"] += 1
+            counts[f"{driver}: {how}{CUT if cut else ''}"] += 1
             print(f"round {tried}: {driver}, {stop} after {after:.1f} s", flush=True)
     found = {"seed": arguments.seed, "tried": tried, "stopped": dict(stops)}
     found |= {"flips": 2 * arguments.rounds, "damaged": arguments.rounds // 5, "lost": lost}

@@ -9,7 +9,7 @@ The evidence is written by tests.faults, tests.fuzz, tests.mutants and tests.bit
 import collections
 
 from benchmarks.report import table
-from tests import evidence
+from tests import evidence, faults
 from tests.project import ROOT
 
 PAGE = ROOT / "docs" / "trust.md"
@@ -167,18 +167,16 @@ def _head(found: dict) -> str:
     return f"`{found['command']}`\n\n{about}."
 
 
-CUT = ", file of DVC cut"  # DVC had written half of it; Snakemake mends that
-
-
 def _faults(found: dict) -> str:
     rounds = collections.defaultdict(collections.Counter)
     for what, count in found["counts"].items():
         driver, _, how = what.rpartition(": ")
         if driver not in ("flip", "damage: snakemake", "damage: dvc repro"):
-            how, cut = how.removesuffix(CUT), how.endswith(CUT)
-            rounds[driver] += collections.Counter({how: count, CUT: count * cut})
+            end = how.removesuffix(faults.CUT)
+            rounds[driver][end] += count
+            rounds[driver][faults.CUT] += count * (how != end)
     ends = {"kill": "SIGKILL", "term": "SIGTERM", "int": "Ctrl-C"}
-    ends |= {CUT: "of these, a file of DVC cut", "was faster": "was faster", "lost": "lost"}
+    ends |= {faults.CUT: "of these, a file of DVC cut", "was faster": "was faster", "lost": "lost"}
     rounds["**all**"] = collections.Counter(h for of in rounds.values() for h in of.elements())
     rows = [[name, *(str(of[end]) for end in ends)] for name, of in rounds.items()]
     about = (
