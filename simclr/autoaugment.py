@@ -13,6 +13,7 @@ import functools
 import torch
 from torch import Generator, Tensor
 from torchvision.transforms import AutoAugment, AutoAugmentPolicy, autoaugment
+from torchvision.transforms.v2.functional import equalize
 
 FILL = [128.0, 128.0, 128.0]
 
@@ -52,6 +53,11 @@ def apply(x: Tensor, codes: Tensor, policy: str) -> Tensor:
                 members.setdefault(_operation(transform, space, code), []).append(index)
         for (name, magnitude), indices in members.items():
             chosen = torch.tensor(indices).to(x.device, non_blocking=True)
+            if (
+                name == "Equalize"
+            ):  # the same bits as below, which counts by no deterministic kernel
+                pixels[chosen] = equalize(pixels[chosen])
+                continue
             pixels[chosen] = autoaugment._apply_op(
                 pixels[chosen], name, magnitude, transform.interpolation, transform.fill
             )

@@ -49,7 +49,8 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     labels, test_labels = (
         loop.to_device(array, device) for array in (data.train_labels, data.test_labels)
     )
-    features, test_features = features_of(networks, images), features_of(networks, test_images)
+    reduced = settings.precision == "bfloat16"
+    features, test_features = (features_of(networks, x, reduced) for x in (images, test_images))
     report(0.1, "features")
     metrics = json.loads((inputs["encoder"] / "training.json").read_text())
     for name, x in features.items():
@@ -64,7 +65,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     sources = {  # protocol -> (batches of an epoch, test features)
         "features": (lambda epoch: stored_batches(standard, *how, epoch), standard_test),
         "augmented": (
-            lambda epoch: augmented_batches(networks, images, *how, epoch),
+            lambda epoch: augmented_batches(networks, images, *how, epoch, reduced),
             test_features,
         ),
     }
@@ -96,15 +97,20 @@ def load_networks(folder: Path, data: Path | None, device: torch.device) -> dict
 
 
 @torch.no_grad()
-def project(networks: dict[str, nn.Module], x: Tensor) -> dict[str, Tensor]:
-    """Features of views x [N, 3, S, S]: "h" [N, feature_dim] and, with a head, "z" [N, out_dim]."""
-    h = networks["h"](x)
-    return {"h": h, "z": networks["z"](h)} if "z" in networks else {"h": h}
+def project(networks: dict[str, nn.Module], x: Tensor, reduced: bool = False) -> dict[str, Tensor]:
+    """Features of views x [N, 3, S, S]: "h" [N, feature_dim] and, with a head, "z" [N, out_dim].
+
+    float32; reduced: computed in bfloat16.
+    """
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=reduced):
+        h = networks["h"](x)
+        found = {"h": h, "z": networks["z"](h)} if "z" in networks else {"h": h}
+    return {name: one.float() for name, one in found.items()}
 
 
-def features_of(networks: dict[str, nn.Module], images) -> dict[str, Tensor]:
+def features_of(networks: dict[str, nn.Module], images, reduced=False) -> dict[str, Tensor]:
     """Features, as `project`, of all images (as `loop.batches` has them), unchanged."""
-    return loop.predict(lambda x: project(networks, x), images)
+    return loop.predict(lambda x: project(networks, x, reduced), images)
 
 
 def standardise(x: Tensor, reference: Tensor) -> Tensor:
@@ -122,10 +128,10 @@ def stored_batches(features: dict[str, Tensor], seed: int, batch_size: int, epoc
         yield index, {name: x[index] for name, x in features.items()}
 
 
-def augmented_batches(networks, images, seed: int, batch_size: int, epoch: int):
+def augmented_batches(networks, images, seed: int, batch_size: int, epoch: int, reduced=False):
     """The same for new views of the images, crop and flip (paper B.6)."""
     for _, x, index in loop.batches(images, CROP_AND_FLIP, seed, batch_size, epoch, branches=1):
-        yield index, project(networks, x[0])
+        yield index, project(networks, x[0], reduced)
 
 
 def train_linear(settings, sizes: dict[str, int], classes: int, labels: Tensor, batches, report):

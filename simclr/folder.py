@@ -23,7 +23,7 @@ from simclr.config import DataError
 RAW = Path(__file__).resolve().parent.parent / "data" / "raw"
 SPLITS = ("train", "test")
 LAYOUT = "expected train/CLASS/IMAGE and test/CLASS/IMAGE"
-MAX_BYTES = 1 << 28  # of one image file, unpacked
+MAX_BYTES = 1 << 28  # of one file of a data set, unpacked: beyond, it is meant to fill the memory
 
 
 def raw_folder() -> Path:

@@ -47,6 +47,9 @@ class Piece(NamedTuple):
     size: int
 
     def read(self) -> bytes:
+        """Its content. Raises DataError, unread, where it is too large to be an image."""
+        if self.size > folder.MAX_BYTES:
+            raise DataError(f"{self.name}: {self.size:,} bytes, no image; remove it.")
         with open(self.file, "rb") as file:
             file.seek(self.offset)
             return file.read(self.size)
@@ -151,7 +154,7 @@ def pack(arrays: dict, pieces: dict, settings, report) -> None:
         for split in pieces:
             arrays[f"{split}_digests"].flush()
 
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = images.cores()
     chunks = iter(todo[k : k + CHUNK] for k in range(0, len(todo), CHUNK))
     with ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(work, chunk) for chunk in itertools.islice(chunks, 2 * workers)]
@@ -316,6 +319,8 @@ def _val_labels(devkit: Path) -> list[str]:
         for info in archive:
             name = info.name.rsplit("/", 1)[-1]
             if info.isreg() and name in ("meta.mat", "ILSVRC2012_validation_ground_truth.txt"):
+                if info.size > folder.MAX_BYTES:
+                    raise DataError(f"{devkit}: '{name}' is {info.size:,} bytes; get it again.")
                 found[name] = archive.extractfile(info).read()
     try:
         synsets = loadmat(io.BytesIO(found["meta.mat"]), squeeze_me=True)["synsets"]

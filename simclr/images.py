@@ -102,7 +102,7 @@ def decode_all(encoded, total: int, side: int, report) -> None:
     the lock costs more than that wins (60,000 images: 4.6 s in one thread, 5.2 s in two). Few
     chunks are in flight, so that a set larger than the memory can be read.
     """
-    workers = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 8)
+    workers = min(8, cores())
 
     def work(chunk):
         for target, name, content in chunk:
@@ -145,6 +145,11 @@ def balanced(labels: np.ndarray, classes, count: int, seed: int, split: str) -> 
             )
         chosen.append(rng.permutation(members)[:wanted])
     return np.sort(np.concatenate(chosen))
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The training loop of both stages that train, and its checkpoints.
+"""The training loop of all stages that train; its checkpoints are in simclr/checkpoint.py.
 
 Every random number is a function of (seed, what for, epoch, step), drawn on the CPU, and the
 learning rate is a function of the step. So a run is the same on every machine of a kind, and a
@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -21,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from simclr import packed, pixels, ranks, views, weights
+from simclr import packed, pixels, ranks, views
+from simclr.checkpoint import check_finite, least_seconds, parts, resume, save_checkpoint
 from simclr.config import ConfigError
 from simclr.encoder import BatchNorm, build_encoder
 from simclr.optim import build_optimizer, learning_rate
@@ -31,7 +33,7 @@ VIEW_FLOATS = {"cpu": 2**22, "cuda": 2**27}  # made in one go: 16 MiB of views, 
 # Of images put through a network in one go; its maps are much larger.
 PREDICT_FLOATS = {"cpu": 2**20, "cuda": 2**25}
 LOOK_SECONDS = 1.0
-CHECKPOINT_MINUTES = "SIMCLR_CHECKPOINT_MINUTES"  # environment; 5 where it is not set
+COMPILERS = (os.environ.get("CXX", "g++"), os.environ.get("CC", "gcc"), "clang")
 
 
 def generator(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> torch.Generator:
@@ -63,6 +65,8 @@ def begin(settings, folder: Path):
     data = packed.load(folder)
     steps_per_epoch(len(data.train_images), settings.batch_size)
     device = find_device(settings.device)
+    if settings.compile and not any(map(shutil.which, COMPILERS)):
+        raise ConfigError("compile: needs a C++ compiler; install g++, or set it to false.")
     initial = generator(settings.seed, "weights")
     encoder = place(build_encoder(settings.encoder, initial), device)
     encoder.recompute = settings.recompute
@@ -172,14 +176,14 @@ def train(
         curves, next_step = resume(checkpoint, modules, optimizer, record)
         start = len(curves)
     device, reduced = images.device, settings.precision == "bfloat16"
-    interval = checkpoint_seconds()
+    interval = least_seconds()
     chunk = per_chunk(images, batch_size, branches)
     looked = saved = time.monotonic()
     set_norm_groups(modules.values(), settings.norm_groups)
     for module in modules.values():
         module.train()
     network = network or nn.Sequential(*modules.values())
-    if settings.compile:
+    if settings.compile and ranks.size() == 1:  # several ranks: torch 2.11 computes other sums
         network = torch.compile(network)
 
     def check(step):
@@ -250,69 +254,6 @@ def by_branch(output, branches: int, groups: int):
     if groups == 1:
         return output
     return output.unflatten(0, (groups, branches, -1)).transpose(0, 1).flatten(0, 2)
-
-
-def checkpoint_seconds() -> float:
-    """Least time between checkpoints, from the environment. Raises ConfigError."""
-    text = os.environ.get(CHECKPOINT_MINUTES, "5")
-    try:
-        return 60 * float(text)
-    except ValueError:
-        raise ConfigError(f"{CHECKPOINT_MINUTES}: expected minutes, got {text!r}.") from None
-
-
-def check_finite(record: Tensor, epoch: int, trained: dict[str, Tensor]) -> None:
-    """Raise ConfigError, naming the first step of the epoch whose loss is not finite.
-
-    record: [steps done in the epoch, names]; trained: what `parts` returns. If all losses are
-    finite and a weight, momentum or statistic is not, the last step made it so.
-    """
-    bad = (~record[:, 0].isfinite()).nonzero()
-    step = int(bad[0, 0]) if len(bad) else len(record) - 1
-    what = f"the loss is {record[step, 0].item()}"
-    if not len(bad):
-        sums = torch.stack([value.sum(dtype=torch.float64) for value in trained.values()])
-        if sums.isfinite().all():
-            return
-        names = [name for name, s in zip(trained, sums, strict=True) if not s.isfinite()]
-        what = f"{names[0]} is not finite"
-    raise ConfigError(
-        f"training diverged: {what} at epoch {epoch + 1}, step {step + 1}; lower "
-        "optimizer.base_lr, or raise warmup_epochs or the temperature."
-    )
-
-
-def parts(modules, optimizer) -> dict[str, Tensor]:
-    """All tensors that training changes, by name."""
-    found = {
-        f"{name}.{key}": value
-        for name, module in modules.items()
-        for key, value in module.state_dict().items()
-    }
-    trained = [w for group in optimizer.param_groups for w in group["params"]]
-    for number, weight in enumerate(trained):
-        state = optimizer.state[weight]
-        if state.get("momentum_buffer") is None:
-            state["momentum_buffer"] = torch.zeros_like(weight)
-        found[f"momentum.{number}"] = state["momentum_buffer"]
-    return found
-
-
-def save_checkpoint(path: Path, modules, optimizer, record, curves, next_step: int) -> None:
-    """Save the state of a training, to go on with step `next_step` of the epoch after `curves`.
-
-    Of several ranks the first does it: all have the same state.
-    """
-    if ranks.rank():
-        return
-    position = {"curves": curves, "next_step": next_step}
-    weights.write(path, {**parts(modules, optimizer), "record": record}, position)
-
-
-def resume(path: Path, modules, optimizer, record: Tensor) -> tuple[list[dict], int]:
-    """Load the state of a training in place. Returns (curves, next step). Raises ConfigError."""
-    about = weights.read_into(path, {**parts(modules, optimizer), "record": record})
-    return about["curves"], about["next_step"]
 
 
 @torch.no_grad()

@@ -146,7 +146,7 @@ class Training:
     device: str = setting("cpu", choices=("cpu", "cuda"))
     precision: str = setting("float32", choices=("float32", "bfloat16"))
     recompute: bool = setting(False)  # blocks' insides, for their gradient: less memory, more time
-    compile: bool = setting(False)  # torch.compile; a minute at the start
+    compile: bool = setting(False)  # torch.compile, a minute at the start; not of several ranks
     norm_groups: int = setting(1, low=1)  # parts of a batch with batch statistics of their own
 
     def check(self):
@@ -154,6 +154,8 @@ class Training:
             return f"norm_groups: {self.norm_groups} do not divide batch_size {self.batch_size}."
         if self.batch_size < 2 * self.norm_groups:
             return f"norm_groups: {self.norm_groups} leave each less than two images."
+        if self.compile and self.recompute:
+            return "compile: must be false with recompute; torch refuses both at once."
         warmup = self.optimizer.warmup_epochs
         if warmup >= self.epochs:
             return f"optimizer.warmup_epochs: {warmup:g} leave nothing of {self.epochs} epochs."
@@ -190,6 +192,7 @@ class Evaluate:
     neighbours: int = setting(20, low=1)  # k of kNN
     knn_temperature: float = setting(0.1, above=0.0)
     device: str = setting("cpu", choices=("cpu", "cuda"))
+    precision: str = setting("float32", choices=("float32", "bfloat16"))  # of the frozen networks
     seed: int = setting(0, low=0)
 
     def check(self):

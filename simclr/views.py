@@ -287,7 +287,7 @@ def transform(
 
 def _broaden_(x, edges, equal, inverted):
     """Sobel, equalize and solarize the images of these indices."""
-    from torchvision.transforms.functional import equalize  # takes a second to import
+    from torchvision.transforms.v2.functional import equalize  # takes a second to import
 
     x[edges] = operators.sobel(x[edges])
     if len(equal):

@@ -64,9 +64,12 @@ def test_two_protocols_are_each_as_alone_from_features_extracted_once(
         for name in ("augmented", "features")
     }
     extracted, real = [], evaluate.features_of
-    monkeypatch.setattr(
-        evaluate, "features_of", lambda n, images: extracted.append(len(images)) or real(n, images)
-    )
+
+    def counted(networks, images, reduced):
+        extracted.append(len(images))
+        return real(networks, images, reduced)
+
+    monkeypatch.setattr(evaluate, "features_of", counted)
     both = metrics(evaluated(data, encoder, tmp_path / "both", "augmented", "features"))
     images = packed.load(data)
     assert extracted == [len(images.train_images), len(images.test_images)]

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from simclr import classifier, finetune, loop, packed, pretrain
+from simclr.checkpoint import CHECKPOINT_MINUTES
 from simclr.config import ConfigError, build, merge
 from simclr.encoder import build_encoder
 from simclr.finetune import share_of
@@ -199,7 +200,7 @@ def test_same_seed_same_bits_and_the_encoders_files_stay(data, encoder, tmp_path
 
 def test_resumed_equals_uninterrupted(data, encoder, tmp_path, monkeypatch):
     whole = run(finetune, settings(), data, tmp_path / "whole", encoder=encoder)
-    monkeypatch.setenv(loop.CHECKPOINT_MINUTES, "0")
+    monkeypatch.setenv(CHECKPOINT_MINUTES, "0")
     given, checkpoint = {"data": data, "encoder": encoder}, tmp_path / "checkpoint"
     (tmp_path / "out").mkdir()
     save = loop.save_checkpoint

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from simclr import classifier, loop, packed, pretrain, views
+from simclr.checkpoint import CHECKPOINT_MINUTES
 from simclr.encoder import build_encoder
 from simclr.head import build_head
 from simclr.losses import nt_xent
@@ -156,7 +157,7 @@ def test_it_learns(tmp_path):
 
 def test_resumed_equals_uninterrupted(data, online, tmp_path, monkeypatch):
     """Interrupted after the first epoch; the classifier is in the checkpoint, too."""
-    monkeypatch.setenv(loop.CHECKPOINT_MINUTES, "0")
+    monkeypatch.setenv(CHECKPOINT_MINUTES, "0")
     settings, given = pretrain_settings(online=True), {"data": data}
     checkpoint, out = tmp_path / "checkpoint", tmp_path / "out"
     out.mkdir()

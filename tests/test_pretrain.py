@@ -10,9 +10,11 @@ import sys
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
-from simclr import loop, packed, pretrain, views
+from simclr import loop, packed, pretrain, views, weights
+from simclr.checkpoint import CHECKPOINT_MINUTES
 from simclr.config import ConfigError, DataError
 from simclr.encoder import build_encoder
 from simclr.head import build_head
@@ -164,11 +166,11 @@ def test_resumed_after_sigkill_equals_uninterrupted(data, trained, tmp_path):
     """Killed in the middle of epoch 2 (of 3), resumed here: weights, curves, rates are the same."""
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, data, tmp_path / "killed", "3"],
-        env={**os.environ, loop.CHECKPOINT_MINUTES: "0"},
+        env={**os.environ, CHECKPOINT_MINUTES: "0"},
     )
     assert killed.returncode == -signal.SIGKILL
     checkpoint = tmp_path / "checkpoint"
-    with loop.weights.safe_open(checkpoint, "pt") as file:
+    with safe_open(checkpoint, "pt") as file:
         about = json.loads(file.metadata()["about"])
     assert (len(about["curves"]), about["next_step"]) == (1, 2)
 
@@ -192,22 +194,22 @@ def test_a_foreign_checkpoint_is_refused(data, tmp_path):
     (tmp_path / "checkpoint").write_bytes(b"not a checkpoint")
     with pytest.raises(ConfigError, match=r"checkpoint: not readable .*delete it"):
         pretrain.run(settings, {"data": data}, tmp_path, tmp_path / "checkpoint", silent)
-    loop.weights.write(tmp_path / "other", {"encoder.conv1.weight": torch.ones(2)}, {})
+    weights.write(tmp_path / "other", {"encoder.conv1.weight": torch.ones(2)}, {})
     with pytest.raises(ConfigError, match=r"other: tensor .* does not fit"):
         pretrain.run(settings, {"data": data}, tmp_path, tmp_path / "other", silent)
 
 
 def test_a_crash_while_saving_leaves_the_former_file(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint"
-    loop.weights.write(path, {"w": torch.zeros(3)}, {"step": 1})
+    weights.write(path, {"w": torch.zeros(3)}, {"step": 1})
 
     def full(_):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
-        loop.weights.write(path, {"w": torch.ones(3)}, {"step": 2})
-    assert loop.weights.read_into(path, {"w": torch.empty(3)}) == {"step": 1}
+        weights.write(path, {"w": torch.ones(3)}, {"step": 2})
+    assert weights.read_into(path, {"w": torch.empty(3)}) == {"step": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint"]
 
 
@@ -252,7 +254,7 @@ def test_divergence_stops_with_the_step(data, tmp_path):
 
 def test_weights_that_are_no_numbers_stop_it_and_spare_the_checkpoint(tmp_path, monkeypatch):
     """The loss is finite, its gradient in the second epoch's only step is not."""
-    monkeypatch.setenv(loop.CHECKPOINT_MINUTES, "0")
+    monkeypatch.setenv(CHECKPOINT_MINUTES, "0")
     settings, images = pretrain_settings(batch_size=20), torch.zeros(20, 3, 8, 8, dtype=torch.uint8)
     linear = torch.nn.Linear(192, 2)
     network = torch.nn.Sequential(torch.nn.Flatten(), linear)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from simclr import loop, packed, supervise
+from simclr.checkpoint import CHECKPOINT_MINUTES
 from simclr.config import ConfigError
 from simclr.encoder import build_encoder
 from tests import training
@@ -74,7 +75,7 @@ def test_same_seed_same_bits_other_seed_other_bits(data, trained, tmp_path):
 
 def test_resumed_equals_uninterrupted(data, trained, tmp_path, monkeypatch):
     """Interrupted after the first epoch; the real SIGKILL is in test_pretrain."""
-    monkeypatch.setenv(loop.CHECKPOINT_MINUTES, "0")
+    monkeypatch.setenv(CHECKPOINT_MINUTES, "0")
     checkpoint, out = tmp_path / "checkpoint", tmp_path / "out"
     out.mkdir()
     save = loop.save_checkpoint
