@@ -43,6 +43,7 @@ benchmarks: setup
 	$(B).evaluate --depth 18 --channels 16 --images 2000 --epochs 5 --json $(R)/evaluate.json
 	$(B).loss --json $(R)/loss.json
 	$(B).memory --json $(R)/memory.json
+	$(B).loader --json $(R)/loader.json
 	$(B).overhead --json $(R)/overhead.json
 	$(B).report
 	python -m workflow.planning

@@ -13,7 +13,7 @@ from benchmarks import measure
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-ORDER = ("views", "pretrain", "step", "epoch", "evaluate", "loss", "memory")
+ORDER = ("views", "pretrain", "step", "epoch", "evaluate", "loss", "memory", "loader")
 INTRODUCTION = """\
 # Benchmarks
 

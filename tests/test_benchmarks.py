@@ -31,6 +31,10 @@ SMALL = {
     ),
     "loss": ("--sizes 64 --repetitions 2", {"ours", "plain"}),
     "memory": ("--depth 8 --channels 4 --batches 64 128", None),
+    "loader": (
+        "--images 20 --repetitions 1",
+        {"ours", "ours, without reading ahead", "DataLoader", "packing"},
+    ),
     "gpu": ("--small", None),
 }
 OTHERS = ("benchmarks.report", "benchmarks.overhead")  # test_readme.py, test_planning.py

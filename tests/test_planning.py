@@ -1,5 +1,7 @@
 """docs/planning.md is what its command writes; large scales are complete, and fit their GPUs."""
 
+import collections
+import itertools
 import json
 import re
 import shutil
@@ -13,7 +15,7 @@ import pytest
 from benchmarks.overhead import GRIDS
 from simclr.config import ConfigError
 from tests.project import MINI, ROOT
-from workflow import planning
+from workflow import cost, planning
 from workflow.experiments import ORDER
 from workflow.plan import build_plan, gpus_of
 from workflow.scale import SCALES
@@ -37,8 +39,8 @@ def test_other_rates_change_the_page(tmp_path, monkeypatch):
     shutil.copytree(SCALES, tmp_path / "scales")
     path = tmp_path / "scales" / "imagenet.yaml"
     text = path.read_text()
-    assert "gelements_per_second: 100.0" in text
-    path.write_text(text.replace("gelements_per_second: 100.0", "gelements_per_second: 200.0"))
+    assert "gelements_per_second: 170.0" in text
+    path.write_text(text.replace("gelements_per_second: 170.0", "gelements_per_second: 340.0"))
     monkeypatch.setattr(planning, "build_plan", lambda name: build_plan(name, tmp_path / "scales"))
     differing = set(before.splitlines()) ^ set(planning.page().splitlines())
     assert any(line.startswith("| `imagenet`") for line in differing)
@@ -64,7 +66,8 @@ def test_every_experiment_is_there_or_a_comment_says_why_not(scale, plans):
 def test_a_plan_says_hours_of_gpus_for_each_experiment_and_what_they_rest_on(scale, plans):
     plan = plans[scale]
     text = summary(plan)
-    assert "Rates assumed, not measured: " in text and "H200" in text
+    basis = {"cifar10": "Rates measured: ", "imagenet": "Rates assumed, not measured: "}[scale]
+    assert basis in text and "H200" in text
     found = dict(re.findall(r"^  (\w+) +\d+ results  ([\d,.]+) GPU-hours$", text, re.MULTILINE))
     assert set(found) == {"data", *plan.settings.experiments}
     (whole,) = re.findall(r"to compute: ([\d,.]+) GPU-hours, about .* on \d+ GPU", text)
@@ -121,15 +124,48 @@ def test_imagenet_is_planned_as_in_the_paper(plans):
 
 
 def test_cifar10_has_the_grid_of_the_paper(plans):
-    """Paper, B.9: ResNet-50, batches, rates, temperatures, 100 to 1,000 epochs."""
-    found = [one.settings for one in plans["cifar10"].of("pretrain") if "figb8" in one.experiments]
-    assert {one["encoder"]["depth"] for one in found} == {50}
-    assert {one["batch_size"] for one in found} == {256, 512, 1024, 2048, 4096}
-    assert {one["optimizer"]["base_lr"] for one in found} == {0.5, 1.0, 1.5}
-    assert {one["loss"]["temperature"] for one in found} == {0.1, 0.5, 1.0}
-    assert {100, 1000} <= {one["epochs"] for one in found}
-    assert all(one["views"]["color_strength"] == 0.5 for one in found)
-    assert all(one["views"]["operators"] == ["crop", "flip", "color"] for one in found)
+    """Paper, B.9: ResNet-50, all batches, rates, temperatures and lengths with each other."""
+    plan = plans["cifar10"]
+    found = [one.settings for one in plan.of("pretrain") if "figb8" in one.experiments]
+    expected = itertools.product(
+        (256, 512, 1024, 2048, 4096), (0.5, 1.0, 1.5), (0.1, 0.5, 1.0), range(100, 1001, 100)
+    )
+    seen = collections.Counter(
+        (one["batch_size"], rule["base_lr"], one["loss"]["temperature"], one["epochs"])
+        for one in found
+        for rule in [one["optimizer"]]
+    )
+    assert seen == dict.fromkeys(expected, len(plan.settings.seeds))
+    same = [{**one, "batch_size": 0, "epochs": 0, "loss": 0, "seed": 0} for one in found]
+    rest = {repr({**one, "optimizer": {**one["optimizer"], "base_lr": 0}}) for one in same}
+    assert len(rest) == 1
+    assert found[0]["encoder"] == {"depth": 50, "width": 1, "base_channels": 64, "stem": "cifar"}
+    assert found[0]["views"]["color_strength"] == 0.5
+    assert found[0]["views"]["operators"] == ["crop", "flip", "color"]
+    rule = found[0]["optimizer"]
+    assert (rule["kind"], rule["lr_scaling"]) == ("lars", "linear")
+    assert (rule["weight_decay"], rule["warmup_epochs"]) == (1e-6, 10)
+    over_lengths = {
+        one.settings["epochs"] for one in plan.of("pretrain") if "fig9" in one.experiments
+    }
+    assert over_lengths == {*range(100, 1001, 100)}
+
+
+def test_the_rate_that_a_gpu_needs_is_that_of_the_estimates(plans):
+    """Images a second and the seconds of a training differ by what is done once, and by steps."""
+    plan = plans["imagenet"]
+    for stage in ("pretrain", "evaluate"):
+        one = next(one for one in plan.of(stage) if "table5" in one.experiments)
+        source, data = plan.sources(one)
+        rate = cost.images_a_second(stage, one.settings, source, data, plan.settings)
+        seconds = [
+            cost.seconds(stage, {**one.settings, "epochs": epochs}, source, data, plan.settings)
+            for epochs in (50, 150)
+        ]
+        steps = 1_281_167 // 4096
+        each = plan.settings.step_milliseconds / 1000 if stage == "pretrain" else cost.LINEAR_STEP
+        images = 4096 * steps if stage == "pretrain" else 1_281_167
+        assert (seconds[1] - seconds[0]) / 100 - steps * each == pytest.approx(images / rate)
 
 
 def changed(tmp_path, old: str, new: str, scale: str = "imagenet"):

@@ -134,6 +134,16 @@ def seconds(
     return fixed
 
 
+def images_a_second(stage: str, settings: dict, encoder_settings: dict, data: dict, scale) -> float:
+    """Return how many images of the data set one core or GPU takes in a second of a `stage`.
+
+    What a step costs besides is left out, so it is the most. Arguments: as of `seconds`.
+    """
+    views = {"pretrain": 2, "evaluate": 1 / 3}.get(stage, 1)  # evaluation has forward passes alone
+    passes = 4 if settings.get("recompute") else 3
+    return 1 / (passes * views * _pass(encoder_settings or settings, data, scale))
+
+
 def images(data: dict) -> tuple[int, int]:
     """Return (training, test) images of a data set, UNKNOWN where only itself can tell."""
     train, test = KNOWN.get(data["source"], UNKNOWN)

@@ -25,19 +25,19 @@ from workflow.session import duration
 
 PAGE = keys.ROOT / "docs" / "planning.md"
 OVERHEAD = keys.ROOT / "benchmarks" / "results" / "overhead.json"
+LOADER = OVERHEAD.with_name("loader.json")
 SCALES = ("tiny", "small", "cifar10", "imagenet")
 CHECKED = ("tiny", "small")  # those whose runs are published
 COUNTS = (1, 8, 128)  # cores, or GPUs
-SHOWN = 0.05  # experiments with this share of a scale's hours have a line of their own
 INTRODUCTION = """\
 # Planning: what the paper costs
 
 This page is written by `python -m workflow.planning`, from the scales and the benchmarks. `simclr
 plan SCALE` prints the hours of every experiment of a scale, less what is there already.
 
-**No rate of a GPU has been measured in this project.** Hours of GPUs rest on the assumptions below
-the table; put measured rates into the scale (`gmacs_per_second`, `gelements_per_second`,
-`step_milliseconds`, and `measured` in place of `assumed`), and all hours follow.
+Hours rest on three rates of each scale (`gmacs_per_second`, `gelements_per_second`,
+`step_milliseconds`); below the table stands on what these were measured, or that they are assumed.
+Put those of your hardware into the scale, and all hours follow.
 
 Runs are independent, so they share cores or GPUs evenly, whatever the number; no number makes the
 longest chain of runs that need each other shorter. Each network is trained on as few GPUs as have
@@ -144,7 +144,7 @@ def page() -> str:
     """Return the page, as the scales, the published durations and the benchmark have it now."""
     plans = {name: build_plan(name) for name in SCALES}
     parts = [INTRODUCTION, _overview(plans)]
-    parts += [_dominant(plan) for plan in plans.values()]
+    parts += [_by_experiment(plan) for plan in plans.values()]
     parts.append(
         "## Do the estimates hold?\n\nEstimated against measured seconds of every result, on one "
         "core (`python -m workflow.planning --check tiny`). Least and most: the ratio of a single "
@@ -154,6 +154,7 @@ def page() -> str:
         about = json.loads(_durations(scale).read_text())
         where = f"{about['hardware']}, recorded {about['recorded']}"
         parts.append(f"`{scale}`, {where}:\n\n{check_table(scale)}")
+    parts.append(_reading(plans["imagenet"], json.loads(LOADER.read_text())))
     parts.append(_overhead(json.loads(OVERHEAD.read_text())))
     return "\n".join(parts)
 
@@ -200,16 +201,14 @@ def _room(name: str, plan, count: int, found: Fleet) -> str:
     return text + ".\n"
 
 
-def _dominant(plan) -> str:
-    """The experiments with most of a scale's hours; the others in one line."""
+def _by_experiment(plan) -> str:
+    """A line for each experiment of a scale, in the order in which they are computed."""
     unit = "GPU-hours" if plan.settings.device == "cuda" else "core-hours"
-    found = sorted(hours(plan).items(), key=lambda item: -item[1][1])
-    total = sum(each for _, (_, each) in found)
-    big = [(name, *rest) for name, rest in found if rest[1] >= SHOWN * total]
-    small = [rest for _, rest in found if rest[1] < SHOWN * total]
-    sums = sum(count for count, _ in small), sum(each for _, each in small)
+    found = hours(plan)
+    total = sum(each for _, each in found.values())
+    every = sum(count for count, _ in found.values()), total
     lines = [["experiment", "results", unit, "share"]]
-    for name, count, each in [*big, (f"{len(small)} others", *sums), ("all", *_total(found))]:
+    for name, (count, each) in [*found.items(), ("all", every)]:
         lines.append([name, f"{count:,}", f"{each:,.2f}", f"{each / total:.0%}"])
     basis = "measured" if plan.settings.measured else "assumed"
     text = f"### `{plan.scale}`: where the hours go ({basis} rates)\n\n{table(lines)}"
@@ -218,8 +217,28 @@ def _dominant(plan) -> str:
     return text
 
 
-def _total(found) -> tuple[int, float]:
-    return sum(count for _, (count, _) in found), sum(each for _, (_, each) in found)
+def _reading(plan, found: dict) -> str:
+    """Images that one GPU takes, against those that one core reads, of ImageNet."""
+    ((what, case),) = found["cases"].items()
+    rates = {
+        name: case["count"] / statistics.median(taken) for name, taken in case["seconds"].items()
+    }
+    lines = [["ResNet-50, one GPU", "images/s", *(f"cores, {name}" for name in _READERS.values())]]
+    for stage in ("pretrain", "evaluate"):
+        one = next(one for one in plan.of(stage) if "table5" in one.experiments)
+        needed = cost.images_a_second(stage, one.settings, *plan.sources(one), plan.settings)
+        cores = [f"{needed / rates[name]:,.1f}" for name in _READERS]
+        lines.append([stage, f"{needed:,.0f}", *cores])
+    each = ", ".join(f"{rates[name]:,.0f} images/s {about}" for name, about in _READERS.items())
+    return (
+        "## Can the disk's side keep up?\n\nA GPU of `imagenet` takes so many images in a second "
+        "(by the scale's rates, views and steps left out: the most), and so many cores bring them: "
+        f"one core brought {each} ({what}; `{found['command']}`: {found['hardware']}, "
+        f"n = {found['n']}, {found['date']}; [benchmarks.md](benchmarks.md)).\n\n{table(lines)}"
+    )
+
+
+_READERS = {"ours": "packed", "DataLoader": "decoding JPEG"}
 
 
 def _overhead(found: dict) -> str:

@@ -1,8 +1,10 @@
 """Figures B.7 and B.8: batch size, epochs, temperature and learning rate on CIFAR-10 (paper B.9).
 
 Linear evaluation over batch sizes at several lengths of training, and over temperatures and batch
-sizes at the longest; means over the learning rates of the grid. Beside them the same encoder
-trained with labels. (At scales without CIFAR-10 the same contrasts on the scale's data.)
+sizes: at all lengths, as in the paper, whose two parts are the means of those up to 300 epochs and
+of those beyond, or at the longest alone; means over the learning rates of the grid. Beside them the
+same encoder trained with labels. (At scales without CIFAR-10 the same contrasts on the scale's
+data.)
 """
 
 from dataclasses import dataclass
@@ -16,9 +18,10 @@ CLAIMS = ("C33", "C34", "C35", "C36")
 LABELS = ("regime", "temperature", "batch", "epochs", "lr")
 CAPTION = (
     "Linear evaluation over the batch size for several lengths of training, and over the "
-    "temperature at the longest; means over learning rates. Dashed: supervised training of the "
-    "same encoder."
+    "temperature at the longest, or at all of them; means over learning rates. Dashed: supervised "
+    "training of the same encoder."
 )
+SHORT = 300  # epochs: the longest of Fig. B.8 (a)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Grid:
     batches: tuple[int, ...] = setting((256, 512, 1024, 2048, 4096), low=2)
     epochs: tuple[int, ...] = setting((100, 200, 300, 400, 500, 1000), low=1)
     rates: tuple[float, ...] = setting((), above=0.0)  # base_lr; none: that of the base setting
+    all_lengths: bool = setting(
+        False
+    )  # every temperature at every length, not at the longest alone
 
     def check(self):
         if len(set(self.temperatures)) != 3 or list(self.temperatures) != sorted(self.temperatures):
@@ -38,12 +44,13 @@ class Grid:
 
 
 def settings(grid: dict) -> list[Setting]:
-    """Every temperature at every batch size for the longest training; the middle one for all."""
+    """Every batch size; every temperature at the longest training, or at all; else the middle."""
     grid = build(Grid, grid, "experiments.figb8")
     middle, longest, made = grid.temperatures[1], max(grid.epochs), []
     for epochs in grid.epochs:
+        everywhere = grid.all_lengths or epochs == longest
         for batch in grid.batches:
-            for temperature in grid.temperatures if epochs == longest else (middle,):
+            for temperature in grid.temperatures if everywhere else (middle,):
                 for rate in grid.rates or (0.0,):
                     how = {"loss": {"temperature": temperature}, "batch_size": batch}
                     how |= {"epochs": epochs} | ({"optimizer": {"base_lr": rate}} if rate else {})
@@ -62,12 +69,23 @@ def _averaged(table):
     return rows.groupby(keys, as_index=False)["linear_h"].mean()
 
 
+def _parts(rows) -> list[tuple[str, list[int]]]:
+    """The panels of Fig. B.8: (what it shows, lengths of training it is the mean of)."""
+    found = rows.groupby("epochs")["temperature"].nunique()
+    full = [int(epochs) for epochs in found[found == found.max()].index]
+    short, long = ([e for e in full if (e <= SHORT) == first] for first in (True, False))
+    if not short or not long:
+        return [(f"{max(full)} epochs", [max(full)])]
+    return [(f"up to {SHORT} epochs", short), (f"more than {SHORT} epochs", long)]
+
+
 def draw(table, paper):
-    """Left over batch sizes, a line a length; right over temperatures, a line a batch size."""
+    """First over batch sizes, a line a length; then over temperatures, a line a batch size."""
     from workflow import drawing, statistics
 
-    figure, (axes,) = drawing.panels(1, 2, height=4.2)
     rows = _averaged(table)
+    parts = _parts(rows)
+    figure, (axes,) = drawing.panels(1, 1 + len(parts), height=4.2)
     middle = sorted(rows["temperature"].unique())[1]
     some = rows[rows["temperature"] == middle]
     lengths = statistics.summary(some, ["epochs", "batch"], "linear_h")
@@ -77,20 +95,22 @@ def draw(table, paper):
     drawing.plain_log(axes[0], 2, sorted(set(rows["batch"])))
     axes[0].set_xlabel(f"batch size (temperature {middle:g})")
     axes[0].set_ylabel(f"linear evaluation, {drawing.ACCURACY}")
-    longest = rows["epochs"].max()
-    some = statistics.summary(rows[rows["epochs"] == longest], ["batch", "temperature"], "linear_h")
-    for series, batch in enumerate(sorted(set(some["batch"]))):
-        chosen = some[some["batch"] == batch].sort_values("temperature")
-        drawing.points(axes[1], chosen["temperature"], chosen, f"batch {batch}", series)
-    drawing.plain_log(axes[1], 10, sorted(set(some["temperature"])))
-    axes[1].set_xlabel(f"temperature ({longest} epochs)")
+    for one, (what, epochs) in zip(axes[1:], parts, strict=True):
+        keys = ["seed", "batch", "temperature"]
+        some = rows[rows["epochs"].isin(epochs)].groupby(keys, as_index=False)["linear_h"].mean()
+        some = statistics.summary(some, ["batch", "temperature"], "linear_h")
+        for series, batch in enumerate(sorted(set(some["batch"]))):
+            chosen = some[some["batch"] == batch].sort_values("temperature")
+            drawing.points(one, chosen["temperature"], chosen, f"batch {batch}", series)
+        drawing.plain_log(one, 10, sorted(set(some["temperature"])))
+        one.set_xlabel(f"temperature ({what})")
+        one.set_title("B.8, " + drawing.OURS.lower())
     with_labels = statistics.per_seed(table, "supervised_top1", regime="supervised").mean()
     for one in axes:
         one.axhline(with_labels, color=drawing.COLORS["gray"], linestyle=":", label="supervised")
     axes[0].set_title("B.7, " + drawing.OURS.lower())
-    axes[1].set_title("B.8, " + drawing.OURS.lower())
     drawing.legend(figure, axes[:1], "left", ncols=2)
-    drawing.legend(figure, axes[1:], "right", ncols=2)
+    drawing.legend(figure, axes[-1:], "right", ncols=2)
     return figure
 
 
