@@ -51,3 +51,21 @@ def test_draws_follow_the_policy():
             assert abs(rates[0] - rates[1]) < 0.006
     with pytest.raises(ValueError, match="svhn_"):
         autoaugment.draw("svhn_", (1, 1), seeded())
+
+
+def test_equalize_counts_by_a_kernel_that_gpus_have_deterministically(monkeypatch):
+    """torchvision's first `equalize` counts by histc on a GPU, which PyTorch refuses there."""
+
+    def refused(*arguments, **keywords):
+        raise AssertionError("counted")
+
+    monkeypatch.setattr(torch, "histc", refused)
+    monkeypatch.setattr(torch, "bincount", refused)  # what it calls on a CPU
+    images = torch.rand(60, 3, 16, 16, generator=seeded())
+    policies = autoaugment._policy("cifar10").policies
+    code = 4 * next(k for k, pair in enumerate(policies) if pair[0][0] == "Equalize")
+    before = images.clone()
+    autoaugment.apply(images, torch.tensor([[code, -1]] * 60), "cifar10")
+    assert not torch.equal(images, before)
+    with pytest.raises(AssertionError, match="counted"):
+        autoaugment.autoaugment._apply_op(before.mul(255).byte(), "Equalize", 0.0, None, None)

@@ -88,6 +88,23 @@ def test_training_never_changes_the_running_statistics(data, encoder):
     assert not any(p.requires_grad for network in networks.values() for p in network.parameters())
 
 
+def test_reduced_precision_is_of_the_networks_alone(data, encoder, tmp_path):
+    networks = evaluate.load_networks(encoder, data, torch.device("cpu"))
+    images = torch.from_numpy(packed.load(data).test_images.copy())
+    exact, reduced = (evaluate.features_of(networks, images, how) for how in (False, True))
+    for name, x in reduced.items():
+        assert x.dtype == torch.float32 and not torch.equal(x, exact[name])
+        error = (x - exact[name]).norm() / exact[name].norm()
+        assert error < 0.02, name
+    made = [evaluate.augmented_batches(networks, images, 0, 30, 0, how) for how in (False, True)]
+    for (index, x), (same, y) in zip(*made, strict=True):
+        assert torch.equal(index, same) and not torch.equal(x["h"], y["h"])
+    reduced = settings(precision="bfloat16", protocols=["features"])
+    found = metrics(run(evaluate, reduced, data, tmp_path / "reduced", encoder=encoder))
+    exact = metrics(evaluated(data, encoder, tmp_path / "exact", "features"))
+    assert found != exact and found["linear_h"] == pytest.approx(exact["linear_h"], abs=8)
+
+
 def test_features_are_those_of_single_plain_images_in_inference_mode(data, encoder):
     networks = evaluate.load_networks(encoder, data, torch.device("cpu"))
     images = packed.load(data).test_images

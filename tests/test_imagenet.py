@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from simclr import finetune, imagenet, images, packed, prepare, pretrain, subset
+from simclr import finetune, folder, imagenet, images, packed, prepare, pretrain, subset
 from simclr.config import ConfigError, DataError, build
 from simclr.settings import FineTune, Prepare
 from tests import jpegs, training
@@ -230,6 +230,23 @@ def test_damaged_tar_files_are_refused(raw, tmp_path):
     jpegs.write_tars(raw / "set2", raw / "tars2")
     shutil.copy(raw / "tars2" / val.name, val)
     again(val.name, "18 images", "labels 19")
+
+
+def test_a_huge_file_is_refused_unread(raw, tmp_path, monkeypatch):
+    """An image, in a folder or in the tar files, or the labels, of more bytes than those have."""
+    settings = settings_of(raw)
+    jpegs.write_tars(raw / "set", raw / "tars")
+    tars = build(Prepare, {**STORED, "sha256": settings.sha256, "file": "tars"})
+    pieces = imagenet.listing(raw / "set")[1]["train"]
+    largest = max((piece for _, piece in pieces), key=lambda piece: piece.size)
+    monkeypatch.setattr(folder, "MAX_BYTES", largest.size - 1)
+    for number, one in enumerate((settings, tars)):
+        said = (f"{largest.name}: {largest.size:,} bytes, no image", "the others are packed")
+        refused(lambda one=one, k=number: pack(tmp_path / f"out{k}", one), *said)
+    with pytest.raises(DataError, match="remove it"):
+        imagenet.fingerprint(raw / "set")
+    monkeypatch.setattr(folder, "MAX_BYTES", 10)
+    refused(lambda: pack(tmp_path / "labels", tars), "meta.mat' is", "bytes")
 
 
 def test_a_full_disk_is_seen_before_anything_is_packed(raw, tmp_path):
