@@ -7,7 +7,8 @@
 * augmented: the paper's protocol, new crops and flips every epoch, made on the device;
 * torchvision: the same protocol with PIL transforms in a DataLoader on all cores, h alone.
 
-All train the same number of epochs; they take turns.
+The frozen networks are in bfloat16 on a GPU (`augmented, float32` is not). All train the same
+number of epochs; they take turns.
 """
 
 import os
@@ -51,26 +52,26 @@ def contestants(settings, encoder: Encoder, count: int, device) -> dict:
     images, batch = pixels.to(device), settings.batch_size
     h = loop.place(build_encoder(encoder, loop.generator(0, "weights")), device).eval()
     z = loop.place(build_head(Head(), h.feature_dim, loop.generator(0, "head")), device).eval()
-    networks = {"h": h, "z": z}
+    networks, reduced = {"h": h, "z": z}, settings.precision == "bfloat16"
 
     def train(sizes, batches):
         classes = int(labels.max()) + 1
         evaluate.train_linear(settings, sizes, classes, labels, batches, lambda *_: None)
 
     def floor():
-        loop.predict(lambda x: evaluate.project({"h": h}, x), images)
+        loop.predict(lambda x: evaluate.project({"h": h}, x, reduced), images)
 
     def features():
-        found = evaluate.features_of(networks, images)
+        found = evaluate.features_of(networks, images, reduced)
         train(
             {name: x.shape[1] for name, x in found.items()},
             lambda epoch: evaluate.stored_batches(found, 0, batch, epoch),
         )
 
-    def augmented():
+    def augmented(reduced=reduced):
         train(
             {"h": h.feature_dim, "z": 128},
-            lambda epoch: evaluate.augmented_batches(networks, images, 0, batch, epoch),
+            lambda epoch: evaluate.augmented_batches(networks, images, 0, batch, epoch, reduced),
         )
 
     loader = DataLoader(
@@ -86,12 +87,13 @@ def contestants(settings, encoder: Encoder, count: int, device) -> dict:
     def usual(epoch):
         for x, index in loader:
             x = x.to(device, memory_format=torch.channels_last, non_blocking=True)
-            yield index.to(device), evaluate.project({"h": h}, x)
+            yield index.to(device), evaluate.project({"h": h}, x, reduced)
 
     def torchvision():
         train({"h": h.feature_dim}, usual)
 
-    return {f.__name__: f for f in (floor, features, augmented, torchvision)}
+    exact = {"augmented, float32": lambda: augmented(False)} if reduced else {}
+    return {f.__name__: f for f in (floor, features, augmented, torchvision)} | exact
 
 
 def main(argv=None):
@@ -104,7 +106,10 @@ def main(argv=None):
     encoder = encoder_of(arguments)
     runner.make_deterministic()
     settings = Evaluate(
-        batch_size=min(512, arguments.images), epochs=arguments.epochs, device=arguments.device
+        batch_size=min(512, arguments.images),
+        epochs=arguments.epochs,
+        device=arguments.device,
+        precision="bfloat16" if arguments.device == "cuda" else "float32",
     )
     found = measure.about(arguments.device, arguments.repetitions, "torchvision", "pillow")
     print(measure.header(found))

@@ -49,7 +49,7 @@ def parts(small: bool) -> list[tuple[str, list[str]]]:
     sizes = ["256", "512", "1024", "2048", "4096"]
     return [
         ("verify", ["benchmarks.verify", *DEVICE]),
-        ("epoch", ["benchmarks.epoch", *DEVICE, *BIG, "--repetitions", "3"]),
+        ("epoch", ["benchmarks.epoch", *DEVICE, *BIG, "--compile", "--repetitions", "3"]),
         ("step", ["benchmarks.step", *DEVICE, *BIG, "--compiled"]),
         ("profile", ["benchmarks.profile", *DEVICE, *BIG]),
         ("train 100 epochs", [*train, "table5.l2-0.5.s*"]),

@@ -2,7 +2,8 @@
 
     python -m benchmarks.verify [--device cuda] [--small] [--json FILE]
 
-* views: the same seed gives the same views on the CPU and on the device, within 1e-4 of [0, 1];
+* views: the same seed gives the same views on the CPU and on the device, within 1e-4 of [0, 1]; of
+  operators that round to bytes on the way, where a last bit decides, all but 1 % of the pixels;
 * loss: a float32 run on the CPU and on the device starts with losses that agree within 1e-3;
 * twice: the same run in two processes writes the same bits;
 * killed: the same run, killed by SIGKILL and started again, writes the same bits.
@@ -30,6 +31,7 @@ from simclr.settings import OPERATORS, Prepare, Pretrain, Views
 from workflow.scale import load_scale
 
 VIEWS, LOSS = 1e-4, 1e-3  # largest differences allowed
+ROUNDING, SHARE = ("autoaugment", "broad"), 0.01  # these operators may differ in so many pixels
 
 
 def settings_of(device: str, small: bool, **changes) -> dict:
@@ -53,7 +55,9 @@ def train(values: dict, data: Path, out: Path) -> None:
 def train_elsewhere(values: dict, data: Path, out: Path, kill: bool = False) -> str:
     """The same in a process of its own, maybe killed after an epoch. Returns the bits' hash."""
     command = [sys.executable, "-m", "benchmarks.verify", "--train", json.dumps(values)]
-    environment = {**os.environ, "SIMCLR_CHECKPOINT_MINUTES": "0"}
+    # Compiled anew in each folder: as on another machine.
+    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(out / "compiled")}
+    environment["SIMCLR_CHECKPOINT_MINUTES"] = "0"
     process = subprocess.Popen([*command, str(data), str(out)], env=environment)
     if kill:
         while process.poll() is None and not (out / "checkpoint").exists():
@@ -66,22 +70,28 @@ def train_elsewhere(values: dict, data: Path, out: Path, kill: bool = False) -> 
     return sha256(out / "encoder.safetensors")
 
 
-def difference_of_views(device: torch.device) -> float:
-    """Largest difference between views made on the CPU and on the device, over all operators."""
-    images = measure.images_of(256)
-    largest = 0.0
+def differences_of_views(device: torch.device) -> tuple[float, float]:
+    """(Largest difference between views made on the CPU and on the device, share of pixels).
+
+    The first over the operators that do not round; the second of those that do, of the worst of
+    them: pixels that differ by more than VIEWS.
+    """
+    images, largest, share = measure.images_of(256), 0.0, 0.0
     for operator in OPERATORS:
         settings = Views(operators=(operator,))
         drawn = views.draw(settings, len(images), 32, loop.generator(0, "views"))
         here = views.make(images, drawn, settings)
-        there = views.make(images.to(device), drawn, settings).cpu()
-        largest = max(largest, (here - there).abs().max().item())
-    return largest
+        apart = (here - views.make(images.to(device), drawn, settings).cpu()).abs()
+        if operator in ROUNDING:
+            share = max(share, (apart > VIEWS).double().mean().item())
+        else:
+            largest = max(largest, apart.max().item())
+    return largest, share
 
 
 def first_loss(device: str, small: bool, data: Path, out: Path) -> float:
     """Mean loss of the only epoch of a float32 run on 256 images."""
-    values = settings_of(device, small, epochs=1, precision="float32")
+    values = settings_of(device, small, epochs=1, precision="float32", compile=False)
     train(merge(values, {"optimizer": {"warmup_epochs": 0, "base_lr": 1e-4}}), data, out)
     return json.loads((out / "training.json").read_text())["loss"]
 
@@ -97,6 +107,7 @@ def main(argv=None) -> int:
         train(json.loads(values), Path(data), Path(out))
         return 0
     loop.find_device(arguments.device)
+    runner.make_deterministic()
     found = measure.about(arguments.device, 1)
     print(measure.header(found))
     with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +128,7 @@ def check_all(folder: Path, device: str, small: bool) -> dict[str, tuple[bool, s
         sets[name].mkdir()
         values = {"train_images": count, "test_images": 10, "image_size": 16 if small else 32}
         prepare.run(build(Prepare, values), {}, sets[name], None, lambda done, text: None)
-    apart = difference_of_views(torch.device(device))
+    apart, share = differences_of_views(torch.device(device))
     losses = [
         first_loss(one, small, sets["few"], folder / f"loss {one}") for one in {"cpu", device}
     ]
@@ -128,7 +139,10 @@ def check_all(folder: Path, device: str, small: bool) -> dict[str, tuple[bool, s
     left = (folder / "killed" / "checkpoint").exists()
     resumed = train_elsewhere(values, sets["many"], folder / "killed")
     return {
-        "views": (apart <= VIEWS, f"largest difference between CPU and {device} {apart:.1e}"),
+        "views": (
+            apart <= VIEWS and share <= SHARE,
+            f"largest difference between CPU and {device} {apart:.1e}; {share:.2%} where it rounds",
+        ),
         "loss": (gap <= LOSS, f"difference between CPU and {device} {gap:.1e}"),
         "twice": (bits[0] == bits[1], f"{bits[0][:12]}, {bits[1][:12]}"),
         "killed": (left and resumed == bits[0], f"{resumed[:12]}, checkpoint found: {left}"),
