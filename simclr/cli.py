@@ -172,7 +172,8 @@ def _run(args):
 
         plan_scale, instances = read_planned(args.scale, args.keys)
     else:
-        from workflow.plan import check_data, write_plan
+        from workflow.plan import write_plan
+        from workflow.refusals import check_data
 
         plan = _build(args)
         if os.environ.get("RANK", "0") == "0":  # of several ranks under torchrun the first

@@ -17,7 +17,8 @@ from simclr.config import ConfigError
 from tests.project import MINI, ROOT
 from workflow import cost, planning
 from workflow.experiments import ORDER
-from workflow.plan import build_plan, gpus_of
+from workflow.launch import gpus_of
+from workflow.plan import build_plan
 from workflow.scale import SCALES
 from workflow.session import summary
 

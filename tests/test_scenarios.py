@@ -243,6 +243,10 @@ def test_13_figures_without_encoders(finished, tmp_path):
     provenance = imported.published().pop("runs.html")
     assert b"not published" not in provenance  # which those of `finished` are
     assert without_runs(imported) == without_runs(finished)
+    published = (imported.path / "data/published/mini.jsonl").read_bytes()
+    assert b'"training"' in published
+    imported.simclr("export")  # durations are known from the published ones alone
+    assert (imported.path / "data/published/mini.jsonl").read_bytes() == published
 
     pulled = finished.clone(tmp_path / "pulled")
     pulled.dvc("pull", "results/mini/evaluate", "results/mini/histograms")

@@ -22,6 +22,11 @@ def ranks(stage: str, settings: dict, gpus: int) -> int:
     return min(gpus, cost.most(settings)) if together else 1
 
 
+def gpus_of(scale, stage: str, values: dict) -> int:
+    """Return how many GPUs compute one result of these settings together; 0: it needs none."""
+    return ranks(stage, values, scale.gpus) if values.get("device") == "cuda" else 0
+
+
 def nodes(count: int, per_node: int) -> int:
     """How many nodes `count` processes need, `per_node` at most on each. Raises ConfigError."""
     if count <= per_node:

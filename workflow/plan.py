@@ -19,13 +19,12 @@ from simclr import keys, results
 from simclr.config import ConfigError, build, merge, nearest, to_dict
 from simclr.runner import TRAINING, keyed_settings
 from simclr.settings import STAGES
-from workflow import cost, groups, launch
+from workflow import cost, groups, launch, refusals
 from workflow.scale import SCALES, Scale, load_scale
 
 PAPER = [keys.ROOT / "data" / "paper" / name for name in ("paper_reported.csv", "claims.csv")]
 UNUSED = "unused"  # results/<scale>/unused/<stage>/<key>: of other plans
 ALL_STAGES = (*STAGES, "figures")
-SURELY = 1.2  # times a GPU's memory: cost.memory is counted, and may be off by some
 # The stages whose results are metrics.
 MEASURES = (
     "evaluate",
@@ -84,7 +83,7 @@ class Plan:
         return [i for i in self.instances.values() if i.stage in stages]
 
     def gpu_hours(self, instance: Instance) -> float:
-        gpus = gpus_of(self.settings, instance.stage, instance.settings)
+        gpus = launch.gpus_of(self.settings, instance.stage, instance.settings)
         return gpus * instance.seconds / 3600
 
     def figure(self, experiment: str) -> Instance:
@@ -210,7 +209,7 @@ def _add(plan, stage, values, inputs, name, experiment, modules=None) -> Instanc
     if found is None:
         data = inputs["data"].settings if "data" in inputs else values
         if stage in TRAINING:
-            _check_sizes(plan, stage, values, data, name)
+            refusals.check_batch(plan.settings, stage, values, data, f"scale {plan.scale}: {name}")
         found = Instance(
             stage=stage,
             key=key,
@@ -237,54 +236,10 @@ def _resolve(plan: Plan, stage: str, values: dict, where: str) -> dict:
     return {**found, "seed": values["seed"]} if "seed" in values else found
 
 
-def _check_sizes(plan: Plan, stage: str, values: dict, data: dict, name: str) -> None:
-    """Refuse a batch that the data set, or the memory of the scale's GPUs, has no room for."""
-    where = f"scale {plan.scale}: {name}: batch_size {values['batch_size']}"
-    images = data["train_images"] or cost.KNOWN.get(data["source"], (0, 0))[0]
-    if stage == "finetune":  # with some of the labels; one image of a class at least
-        images = round(images * values["labels"])
-    batch = values["batch_size"]
-    if images and batch > images:
-        raise ConfigError(
-            f"{where} is larger than the data set ({images} training images are used)."
-        )
-    if values["device"] == "cuda":
-        _check_memory(plan.settings, stage, values, data, where)
-
-
-def _check_memory(scale: Scale, stage: str, values: dict, data: dict, where: str) -> None:
-    """Raise ConfigError where the scale's GPUs surely have no room for a training step."""
-    if scale.gpus > values["batch_size"]:
-        raise ConfigError(
-            f"{where} is less than an image for each of gpus {scale.gpus}; lower `gpus`."
-        )
-    gpus, room = gpus_of(scale, stage, values), scale.gpu_gigabytes
-    held, shared = cost.memory(stage, values, data)
-    each = (held + shared / gpus) / 1e9
-    if each <= SURELY * room:
-        return
-    needed = f"{where} needs about {each:.0f} GB on each of {gpus} GPU{'s' * (gpus > 1)}"
-    needed += f" of {room:g} GB"
-    remedies = []
-    if enough := cost.fewest(stage, values, data, room):
-        remedies.append(f"set `gpus` to {enough} or more")
-    if not values["recompute"]:
-        held, shared = cost.memory(stage, {**values, "recompute": True}, data)
-        if (held + shared / gpus) / 1e9 <= room:
-            remedies.append("`recompute: true` for this stage")
-    remedies.append("a smaller batch or encoder")
-    raise ConfigError(f"{needed}: {', or '.join(remedies)}.")
-
-
-def gpus_of(scale: Scale, stage: str, values: dict) -> int:
-    """Return how many GPUs compute one result of these settings together; 0: it needs none."""
-    return launch.ranks(stage, values, scale.gpus) if values.get("device") == "cuda" else 0
-
-
 def _seconds(plan: Plan, stage: str, values: dict, inputs: dict, data: dict) -> float:
     """Expected duration on a core, or the scale's GPUs, from the encoder's work (cost.py)."""
     source = inputs["encoder"].settings if "encoder" in inputs else {}
-    gpus = gpus_of(plan.settings, stage, values)
+    gpus = launch.gpus_of(plan.settings, stage, values)
     return cost.seconds(stage, values, source, data, plan.settings, gpus or 1)
 
 
@@ -311,22 +266,6 @@ def _move(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(target, ignore_errors=True)
     source.rename(target)
-
-
-def check_data(plan: Plan) -> None:
-    """Refuse missing raw data and lists before anything is computed. Raises ConfigError."""
-    lists = {}  # each once
-    for one in plan.missing():
-        if one.stage == "prepare":
-            from simclr import prepare
-
-            prepare.check(build(STAGES["prepare"][0], one.settings))
-        elif one.stage == "finetune" and one.settings["subset"]:
-            lists[one.settings["subset"], one.settings["subset_sha256"]] = one.settings
-    for each in lists.values():
-        from simclr import subset
-
-        subset.check(build(STAGES["finetune"][0], each))
 
 
 def write_plan(plan: Plan) -> None:

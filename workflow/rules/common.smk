@@ -9,7 +9,8 @@ from simclr.config import ConfigError
 from simclr.results import PROVENANCE
 from workflow import cluster, requests
 from workflow.experiments import FAMILIES
-from workflow.plan import LISTS, build_plan, check_data, write_plan
+from workflow.plan import LISTS, build_plan, write_plan
+from workflow.refusals import check_data
 from workflow.session import (
     begin,
     begun,
