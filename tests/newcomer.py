@@ -1,0 +1,82 @@
+"""The README's commands as somebody new would run them, in a fresh clone: what they say, and take.
+
+python -m tests.newcomer        # about an hour; writes docs/logs/newcomer.txt
+
+The commands are read from the README, in its order, but for `make test`, which comes last. Before
+those of scale `small` stands `simclr import small`, the README's way for who has not its images.
+"""
+
+import argparse
+import datetime
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from simclr.runner import hardware
+from tests.project import ROOT
+
+LOG = ROOT / "docs" / "logs" / "newcomer.txt"
+SHOWN = 4  # last lines of what a command says
+
+
+def commands(text: str | None = None) -> list[str]:
+    """The commands of the README's section `Two commands`, in the order in which they are run."""
+    text = (ROOT / "README.md").read_text() if text is None else text
+    section = re.search(r"^## Two commands\n(.*?)^## ", text, re.DOTALL | re.MULTILINE)[1]
+    found = [line.split("  #")[0].strip() for line in re.findall(r"^    (.+)$", section, re.M)]
+    found.sort(key="make test".__eq__)  # the last one; the others stay in their order
+    small = next(place for place, one in enumerate(found) if "scale=small" in one)
+    return [*found[:small], "simclr import small", *found[small:]]
+
+
+def story(clone: Path, say) -> None:
+    """Run all in `clone`, as from a shell in which the environment is activated."""
+    path = f"{clone / '.venv' / 'bin'}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    for command in commands():
+        say(f"$ {command}")
+        start = time.monotonic()
+        done = subprocess.run(
+            command.split(),
+            cwd=clone,
+            env={**kept, "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        taken = time.monotonic() - start
+        lines = [line.rstrip() for line in done.stdout.splitlines() if line.strip()]
+        if len(lines) > SHOWN:
+            say(f"... [{len(lines) - SHOWN:,} lines]")
+        for line in lines[-SHOWN:]:
+            say(line.replace(str(clone), "CLONE")[:200])
+        minutes = f"{taken // 60:.0f} min {taken % 60:.0f} s" if taken >= 60 else f"{taken:.1f} s"
+        say(f"[exit status {done.returncode}, {minutes}]")
+
+
+def main() -> None:
+    """Clone what is committed, run all, write the log."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="for the clone (default: a temporary one)")
+    folder = parser.parse_args().folder or Path(tempfile.mkdtemp())
+    log = []
+
+    def say(line: str) -> None:
+        log.append(line)
+        print(line, flush=True)
+
+    git = ("git", "-C", str(ROOT))
+    commit = subprocess.check_output([*git, "rev-parse", "--short", "HEAD"], text=True).strip()
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder / "clone"], check=True)
+    say(f"# python -m tests.newcomer, {datetime.date.today()}, a fresh clone of {commit}")
+    say(f"# {hardware()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
+    story(folder / "clone", say)
+    LOG.write_text("\n".join(log) + "\n")
+
+
+if __name__ == "__main__":
+    main()
