@@ -16,6 +16,7 @@ from PIL import Image
 from simclr import folder, images, packed, patterns, prepare
 from simclr.config import DataError
 from simclr.settings import Prepare
+from tests import jpegs
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "cifar10-jpeg75.tar.xz"
 
@@ -318,3 +319,18 @@ def test_real_photographs(tmp_path, monkeypatch):
     small = images.decode(content, 16, "x")
     full = images.decode(content, 32, "x").astype(float).reshape(3, 16, 2, 16, 2).mean((2, 4))
     assert abs(small - full).mean() < 6
+
+
+def test_an_image_file_of_any_kind_decodes_as_it_looks():
+    """Alpha over white, CMYK and gray as RGB, and EXIF's turn."""
+    for number in range(8):
+        image, kind = jpegs.picture(number, 64.0)
+        made, aspect = images.decode_whole(jpegs.encoded(number, 64.0), 16, "x")
+        assert made.shape == (3, 16, 16)
+        turned = (image.height, image.width) if kind == "turned" else image.size
+        assert aspect == turned[0] / turned[1]
+        if kind == "L":
+            assert (made[0] == made[1]).all() and (made[1] == made[2]).all()
+    file = io.BytesIO()
+    Image.new("RGBA", (20, 10), (255, 0, 0, 0)).save(file, "PNG")
+    assert (images.decode_whole(file.getvalue(), 16, "x")[0] == 255).all()
