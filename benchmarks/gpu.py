@@ -4,11 +4,11 @@
     python -m benchmarks.gpu --out FOLDER --small              (the same on a CPU, tiny, to try it)
 
 Verifies first (same views on CPU and GPU; the same bits twice; killed and resumed), then measures
-(steps, epochs against rivals, the loss, memory by batch size, a profile), then trains scale
-`cifar10-jpeg`: its base setting, three seeds of 100 epochs, then 1,000 epochs, evaluated. Each
-part is a process. One that was done is not done again; training goes on from its checkpoint.
-Images are looked for in SIMCLR_DATA_DIR. FOLDER gets measurements.json, log.txt and results.tar.xz
-(metrics, curves and provenance; no encoders).
+(epochs against rivals, steps, a profile and what it suggests, memory by batch size, the loss), then
+trains scale `cifar10-jpeg`: its base setting, three seeds of 100 epochs, then 1,000 epochs,
+evaluated. Each part is a process. One that was done is not done again; training goes on from its
+checkpoint. Images are looked for in SIMCLR_DATA_DIR. FOLDER gets measurements.json, log.txt and
+results.tar.xz (metrics, curves and provenance; no encoders).
 """
 
 import json
@@ -20,7 +20,7 @@ import tarfile
 import time
 from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import measure, tuning
 from simclr import loop
 from simclr.config import ConfigError, nearest
 
@@ -34,6 +34,7 @@ def parts(small: bool) -> list[tuple[str, list[str]]]:
     if small:
         few = ["--images", "256", "--repetitions", "1"]
         train = ["simclr", "run", "tiny", "--only"]
+        cheap = list(tuning.CHANGES)[len(tuning.COMPILED) :]
         return [
             ("verify", ["benchmarks.verify", "--small"]),
             ("step", ["benchmarks.step", *LITTLE, "--batch", "64", "--repetitions", "2"]),
@@ -42,6 +43,10 @@ def parts(small: bool) -> list[tuple[str, list[str]]]:
             ("memory", ["benchmarks.memory", "--depth", "18", "--batches", "64"]),
             ("loss", ["benchmarks.loss", "--sizes", "256", "--repetitions", "2"]),
             ("profile", ["benchmarks.profile", *LITTLE, "--batch", "64", "--steps", "2"]),
+            (
+                "tuning",
+                ["benchmarks.tuning", *LITTLE, "--batch", "64", *few, "--changes", *cheap],
+            ),
             ("train short", [*train, "fig9.b128-e6.s0"]),
         ]
     train = ["simclr", "run", "cifar10-jpeg", "--only"]
@@ -52,6 +57,7 @@ def parts(small: bool) -> list[tuple[str, list[str]]]:
         ("epoch", ["benchmarks.epoch", *DEVICE, *BIG, "--compile", "--repetitions", "3"]),
         ("step", ["benchmarks.step", *DEVICE, *BIG, "--compiled"]),
         ("profile", ["benchmarks.profile", *DEVICE, *BIG]),
+        ("tuning", ["benchmarks.tuning", *DEVICE, *BIG]),
         ("train 100 epochs", [*train, "table5.l2-0.5.s*"]),
         ("step ResNet-50", ["benchmarks.step", *DEVICE, *deep]),
         ("memory", ["benchmarks.memory", *DEVICE, "--depth", "50", "--batches", *sizes]),

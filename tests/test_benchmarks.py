@@ -11,7 +11,8 @@ import sys
 import pytest
 import torch
 
-from benchmarks import report
+from benchmarks import report, tuning
+from simclr import loop
 from tests.project import ROOT
 from tests.test_docs import BENCHMARKS, COMMANDS, dry
 
@@ -159,6 +160,30 @@ def test_all_that_is_measured_on_a_gpu(command, part, tmp_path):
         assert "ms a step  aten::mkldnn_convolution" in log
     assert run(name, words, tmp_path)[:2] == (0, "all done\n")
     assert (tmp_path / "measured" / "log.txt").read_text() == log
+
+
+def test_changes_are_measured_one_at_a_time(tmp_path):
+    """Each is put on and taken off again; its time is relative to that without it."""
+    file = tmp_path / "tuning.json"
+    words = [*THIN.split(), "--images", "8", "--json", file, "--changes"]
+    chosen = list(tuning.CHANGES)[len(tuning.COMPILED) :]
+    status, printed, said = run("tuning", [*words, *chosen], tmp_path)
+    assert status == 0, said
+    ((_, case),) = json.loads(file.read_text())["cases"].items()
+    check_rates(printed, case, 2, {tuning.USUAL, *chosen})
+    assert list(case["relative"]) == chosen
+    for name, one in case["relative"].items():
+        assert one["to"] == tuning.USUAL and one["predicted"] == tuning.CHANGES[name][0]
+        pairs = zip(case["seconds"][name], case["seconds"][tuning.USUAL], strict=True)
+        assert one["measured"] == pytest.approx(statistics.median(a / b for a, b in pairs))
+        assert f"{name:34}time {one['measured']:.2f} of that {one['to']}" in printed
+    floats, deterministic = dict(loop.VIEW_FLOATS), torch.are_deterministic_algorithms_enabled()
+    for _, change in tuning.CHANGES.values():
+        with change():
+            pass
+    assert floats == loop.VIEW_FLOATS and not torch.backends.cudnn.benchmark
+    assert torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(deterministic)
 
 
 @pytest.mark.parametrize(
