@@ -94,6 +94,17 @@ def test_figure_7_without_the_cross_varies_one_thing_at_a_time():
 METRIC = {"SimCLR": "linear_h", "supervised": "supervised_top1"}
 
 
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_figure_b8_is_of_the_longest_training_or_of_all(everywhere):
+    """With all lengths, as in the paper, its two panels are those up to 300 epochs and beyond."""
+    module = importlib.import_module("workflow.experiments.figb8")
+    grid = {"epochs": [100, 300, 500, 1000], "batches": [256], "all_lengths": everywhere}
+    rows = [{**one.labels, "seed": 0, "linear_h": 1.0} for one in module.settings(grid)]
+    assert len(rows) == 1 + (12 if everywhere else 3 + 3)  # the first: supervised
+    lengths = [epochs for _, epochs in module._parts(module._averaged(pd.DataFrame(rows)))]
+    assert lengths == ([[100, 300], [500, 1000]] if everywhere else [[1000]])
+
+
 def test_table_1_names_strengths_as_the_paper_does():
     table1 = importlib.import_module("workflow.experiments.table1")
     made = [one for one in table1.settings({}) if one.stage == "pretrain"]

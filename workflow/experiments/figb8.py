@@ -76,7 +76,7 @@ def _parts(rows) -> list[tuple[str, list[int]]]:
     short, long = ([e for e in full if (e <= SHORT) == first] for first in (True, False))
     if not short or not long:
         return [(f"{max(full)} epochs", [max(full)])]
-    return [(f"up to {SHORT} epochs", short), (f"more than {SHORT} epochs", long)]
+    return [(f"to {SHORT} epochs", short), (f"beyond {SHORT}", long)]
 
 
 def draw(table, paper):
@@ -91,7 +91,8 @@ def draw(table, paper):
     lengths = statistics.summary(some, ["epochs", "batch"], "linear_h")
     for series, epochs in enumerate(sorted(set(lengths["epochs"]))):
         chosen = lengths[lengths["epochs"] == epochs].sort_values("batch")
-        drawing.points(axes[0], chosen["batch"], chosen, f"{epochs} epochs", series, "--")
+        line = "--" if series < len(drawing.SERIES) else ":"  # the colours begin again
+        drawing.points(axes[0], chosen["batch"], chosen, f"{epochs} epochs", series, line)
     drawing.plain_log(axes[0], 2, sorted(set(rows["batch"])))
     axes[0].set_xlabel(f"batch size (temperature {middle:g})")
     axes[0].set_ylabel(f"linear evaluation, {drawing.ACCURACY}")
@@ -103,8 +104,8 @@ def draw(table, paper):
             chosen = some[some["batch"] == batch].sort_values("temperature")
             drawing.points(one, chosen["temperature"], chosen, f"batch {batch}", series)
         drawing.plain_log(one, 10, sorted(set(some["temperature"])))
-        one.set_xlabel(f"temperature ({what})")
-        one.set_title("B.8, " + drawing.OURS.lower())
+        one.set_xlabel("temperature")
+        one.set_title(f"B.8, {what}")
     with_labels = statistics.per_seed(table, "supervised_top1", regime="supervised").mean()
     for one in axes:
         one.axhline(with_labels, color=drawing.COLORS["gray"], linestyle=":", label="supervised")
