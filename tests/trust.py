@@ -80,6 +80,12 @@ PROMISES = {
         ),
         "Image files": "test_fuzz.py::test_images",
         "Decompression bombs": "test_bad_data.py::test_decompression_bomb_is_refused",
+        "Files too large to be images, unread: of folders and archives": (
+            "test_bad_data.py::test_huge_member_is_refused_unread"
+        ),
+        "Files too large to be images, unread: of ImageNet": (
+            "test_imagenet.py::test_a_huge_file_is_refused_unread"
+        ),
         "Archives: paths that lead out": "test_bad_data.py::test_unsafe_names",
         "Archives: links and duplicates": "test_bad_data.py::test_links_and_duplicates",
         "Archives of any names, damaged": "test_fuzz.py::test_archives",
@@ -120,6 +126,9 @@ PROMISES = {
         ),
         "So are those of the other losses": (
             "test_other_losses.py::test_gradient_is_that_of_finite_differences"
+        ),
+        "Compiled networks train to the same bits, compiled anew, killed or not": (
+            "test_compiled.py::test_compiled_twice_and_killed_gives_the_same_bits"
         ),
         "Extreme temperatures stay finite": "test_losses.py::test_extreme_temperatures_stay_finite",
         "So do zero vectors": "test_losses.py::test_a_zero_projection_gives_no_nan",
