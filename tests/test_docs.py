@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from simclr import keys
+from tests import newcomer
 from tests.project import BIN, ROOT, Project
 from workflow import plan
 
@@ -34,6 +35,7 @@ ELSEWHERE = {
     "python -m tests.fuzz": ("tests/test_fuzz.py", "from tests.fuzz import"),
     "python -m tests.mutants": ("tests/test_trust.py", "mutants.is_caught"),
     "python -m tests.bits": ("tests/test_same_bits.py", "bits.hashes"),
+    "python -m tests.newcomer": ("tests/test_docs.py", "newcomer.story"),
     "torchrun": ("tests/test_ranks.py", "torchrun"),
     "python -m tests.slurm_log": ("tests/test_slurm.py", "def test_the_dag_runs_through_sbatch"),
     "snakemake --workflow-profile profiles/slurm": ("tests/slurm.py", '"profiles/slurm"'),
@@ -167,3 +169,24 @@ def dry(*words: str) -> str:
         check=True,
     )
     return done.stdout
+
+
+def test_the_newcomer_s_log_has_every_command_and_none_failed():
+    """The log that the README quotes: all of its commands as they are today, each with status 0."""
+    log = newcomer.LOG.read_text()
+    assert re.findall(r"^\$ (.+)$", log, re.M) == newcomer.commands()
+    assert re.findall(r"^\[exit status (\S+),", log, re.M) == ["0"] * len(newcomer.commands())
+
+
+def test_the_newcomer_s_story_says_what_failed(project, monkeypatch):
+    """A command that fails is logged with its own exit status and last words."""
+    monkeypatch.setattr(newcomer, "commands", lambda: ["simclr plan", "simclr no-such-command"])
+    (project.path / ".venv").mkdir()
+    (project.path / ".venv" / "bin").symlink_to(BIN)
+    said = []
+    newcomer.story(project.path, said.append)
+    assert [line.split(",")[0] for line in said if line.startswith("[exit")] == [
+        "[exit status 0",
+        "[exit status 2",
+    ]
+    assert any("no-such-command" in line for line in said[-3:-1])
