@@ -67,11 +67,11 @@ def elements(encoder: dict, image_size: int) -> int:
 
 # Seconds of what is no pass through an encoder, fitted to the runs of `tiny` and `small` on one
 # core (`python -m workflow.planning --check tiny` compares).
-LINEAR_STEP = 5e-4  # a step of a linear classifier, or of a probe, on stored features
+LINEAR_STEP = 4e-4  # a step of a linear classifier, or of a probe, on stored features
 START = {"figures": 1.0, "examples": 0.01, "evaluate": 0.1, "supervise": 0.1}
-PAIR = 1.5e-8  # a bin of two histograms
-MAPPED = 6e-3  # t-SNE, an image, of h and of z
-L_BFGS = 3e-7  # a penalty, an image, a feature, a class: a few hundred iterations
+PAIR = 8.5e-9  # a bin of two histograms
+MAPPED = 4e-3  # t-SNE, an image, of h and of z
+L_BFGS = 1.65e-7  # a penalty, an image, a feature, a class: a few hundred iterations
 PREPARED = {  # an image, read or made on one core
     "patterns": 4e-5,
     "cifar10": 5e-5,

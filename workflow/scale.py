@@ -54,9 +54,9 @@ class Scale:
     precision: str = setting("float32", choices=("float32", "bfloat16"))
     # Rates of one core or GPU, for estimates of time alone (workflow/cost.py). The defaults are
     # those of a core, fitted to `tiny` and `small` (`python -m workflow.planning --check tiny`).
-    gmacs_per_second: float = setting(200.0, above=0.0)  # 1e9 multiply-adds
-    gelements_per_second: float = setting(0.27, above=0.0)  # 1e9 outputs of convolutions
-    step_milliseconds: float = setting(6.0, low=0.0)  # what a training step costs besides
+    gmacs_per_second: float = setting(250.0, above=0.0)  # 1e9 multiply-adds
+    gelements_per_second: float = setting(0.32, above=0.0)  # 1e9 outputs of convolutions
+    step_milliseconds: float = setting(2.3, low=0.0)  # what a training step costs besides
     measured: str = setting("")  # on what, by which command
     assumed: str = setting("")  # or, where none was: of what hardware, and what is a guess
     startup_seconds: float = setting(4.0, low=0.0)  # of a process: Python, torch
