@@ -5,7 +5,7 @@
 * views: the same seed gives the same views on the CPU and on the device, within 1e-4 of [0, 1]; of
   operators that round to bytes on the way, where a last bit decides, all but 1 % of the pixels;
 * loss: a float32 run on the CPU and on the device starts with losses that agree within 1e-3;
-* twice: the same run in two processes writes the same bits;
+* twice: the same run in two processes at a time writes the same bits;
 * killed: the same run, killed by SIGKILL and started again, writes the same bits.
 
 Prints a line each; exit status 1 where one fails.
@@ -52,19 +52,17 @@ def train(values: dict, data: Path, out: Path) -> None:
     )
 
 
-def train_elsewhere(values: dict, data: Path, out: Path, kill: bool = False) -> str:
-    """The same in a process of its own, maybe killed after an epoch. Returns the bits' hash."""
+def start(values: dict, data: Path, out: Path) -> subprocess.Popen:
+    """The same in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.verify", "--train", json.dumps(values)]
     # Compiled anew in each folder: as on another machine.
     environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(out / "compiled")}
     environment["SIMCLR_CHECKPOINT_MINUTES"] = "0"
-    process = subprocess.Popen([*command, str(data), str(out)], env=environment)
-    if kill:
-        while process.poll() is None and not (out / "checkpoint").exists():
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return ""
+    return subprocess.Popen([*command, str(data), str(out)], env=environment)
+
+
+def bits_of(process: subprocess.Popen, out: Path) -> str:
+    """Wait for its end; the hash of its encoder."""
     if process.wait():
         raise RuntimeError("training failed")
     return sha256(out / "encoder.safetensors")
@@ -134,10 +132,16 @@ def check_all(folder: Path, device: str, small: bool) -> dict[str, tuple[bool, s
     ]
     gap = max(losses) - min(losses)
     values = settings_of(device, small)
-    bits = [train_elsewhere(values, sets["many"], folder / name) for name in ("a", "b")]
-    train_elsewhere(values, sets["many"], folder / "killed", kill=True)
+    # All three at once: most of their time goes to compiling, which needs cores and not the device.
+    names = ("a", "b", "killed")
+    runs = {name: start(values, sets["many"], folder / name) for name in names}
+    while runs["killed"].poll() is None and not (folder / "killed" / "checkpoint").exists():
+        time.sleep(0.01)
+    runs["killed"].send_signal(signal.SIGKILL)
+    runs["killed"].wait()
     left = (folder / "killed" / "checkpoint").exists()
-    resumed = train_elsewhere(values, sets["many"], folder / "killed")
+    runs["killed"] = start(values, sets["many"], folder / "killed")
+    *bits, resumed = (bits_of(runs[name], folder / name) for name in names)
     return {
         "views": (
             apart <= VIEWS and share <= SHARE,
