@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         (("name",), {"help": "the training, e.g. fig8.nonlinear-128.s0"}),
         (("folder",), {"type": lambda text: Path(text).resolve(), "help": "of images"}),
         (("--out",), {"type": lambda text: Path(text).resolve(), "help": "features.npz"}),
-        (("--size",), {"type": int, "help": "side in pixels; default: that it was trained on"}),
+        (("--size",), {"type": int, "help": "in pixels; default: that of its views in training"}),
     )
     return parser
 
@@ -300,6 +300,7 @@ def _features(args):
     from tqdm import tqdm
 
     from simclr import results, use
+    from workflow.cost import side_of
 
     path = use.find(args.name, args.scale)
     files = use.image_files(args.folder)
@@ -307,7 +308,7 @@ def _features(args):
     if side is None:
         plan = _build(args)
         _, key = results.read_provenance(path)["inputs"]["data"]
-        side = plan.instances[key].settings["image_size"]
+        side = side_of(plan.instances[key].settings)
     out = args.out or args.folder / "features.npz"
     with tqdm(total=len(files), unit="image", disable=None) as bar:
         found = use.features(use.load_encoder(path), files, side, bar.update)

@@ -75,6 +75,9 @@ def test_mistakes_are_named(trained, photographs, tmp_path):
 
 def test_the_command_and_torch_hub(photographs, tmp_path):
     project = Project.create(tmp_path / "project")
+    scale = project.path / "workflow" / "scales" / "mini.yaml"  # images of 10, views of 8 pixels
+    smaller = scale.read_text().replace("image_size: 8,", "image_size: 10, view_size: 8,")
+    scale.write_text(smaller)
     name = "table5.l2-0.5.s0"
     arguments = ("features", "mini", name, str(photographs))
     refused = project.simclr(*arguments, check=False)
