@@ -81,7 +81,8 @@ def held_mb(plan, one) -> int:
     on_cpu = one.settings.get("device", "cpu") == "cpu"
     held = _pixels(plan, one, splits, image)
     if on_cpu and one.stage in TRAINING:
-        held += _activations(plan.settings, one, data)
+        _, shared = cost.memory(one.stage, one.settings, data)  # by the maps of a batch
+        held += shared / ranks([one], plan.settings)
     if source and one.stage not in TRAINING:
         # float64 and a part of it, for L-BFGS; else float32 and standardised, on the device
         size = 16 if one.stage == "transfer" else 8 * on_cpu
@@ -105,13 +106,6 @@ def _pixels(plan, one, splits, image: int) -> float:
             batch = one.settings.get("batch_size", 0) / ranks([one], plan.settings)
             held += PIECES * min(count, batch) * image
     return held
-
-
-def _activations(scale, one, data: dict) -> float:
-    """Bytes that the backward pass needs: about two float32 maps for each convolution."""
-    maps = cost.elements(one.settings["encoder"], cost.side_of(data))
-    branches = 2 if one.stage == "pretrain" else 1
-    return 2 * 4 * maps * branches * one.settings["batch_size"] / ranks([one], scale)
 
 
 def _number(name: str, what: str, otherwise: int, least: int = 1) -> int:
