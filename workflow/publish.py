@@ -252,7 +252,7 @@ def record(plan: Plan) -> None:
             done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 0:
         results.write_atomic(note, _signature(plan))
-        print("Recorded for DVC: `dvc status` is clean; `dvc push` shares the results.")
+        print("Recorded for DVC in dvc.lock; `dvc push` shares the results.")
     else:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         print(f"DVC did not record the results ({reason}); `dvc commit -f` does it.")
