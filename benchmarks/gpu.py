@@ -5,7 +5,7 @@
 
 Verifies first (same views on CPU and GPU; the same bits twice; killed and resumed), then measures
 epochs against rivals and trains scale `cifar10-jpeg`, its base setting, three seeds of 100 epochs,
-evaluated: in all a quarter of an hour on an H200, as an epoch of 1.3 s there lets expect. Then
+evaluated: about a quarter of an hour on an H200, estimated from its epoch of 1.3 s. Then
 steps, a profile and what it suggests, memory by batch size, the loss; at last 1,000 epochs. Each
 part is a process. One that was done is not done again; training goes on from its checkpoint. Images
 are looked for in SIMCLR_DATA_DIR. FOLDER gets measurements.json, log.txt and results.tar.xz

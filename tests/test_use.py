@@ -12,7 +12,7 @@ from simclr import images, pretrain, use
 from simclr.config import ConfigError, DataError
 from simclr.encoder import build_encoder
 from simclr.settings import Encoder
-from tests.project import Project
+from tests.project import MINI, Project
 from tests.training import prepare_data, pretrain_settings, run
 
 
@@ -75,9 +75,9 @@ def test_mistakes_are_named(trained, photographs, tmp_path):
 
 def test_the_command_and_torch_hub(photographs, tmp_path):
     project = Project.create(tmp_path / "project")
-    scale = project.path / "workflow" / "scales" / "mini.yaml"  # images of 10, views of 8 pixels
-    smaller = scale.read_text().replace("image_size: 8,", "image_size: 10, view_size: 8,")
-    scale.write_text(smaller)
+    smaller = MINI.replace("image_size: 8,", "image_size: 10, view_size: 8,")
+    assert smaller != MINI
+    project.write("workflow/scales/mini.yaml", smaller)
     name = "table5.l2-0.5.s0"
     arguments = ("features", "mini", name, str(photographs))
     refused = project.simclr(*arguments, check=False)
