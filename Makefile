@@ -46,7 +46,7 @@ benchmarks: setup
 	$(B).loader --json $(R)/loader.json
 	$(B).overhead --json $(R)/overhead.json
 	$(B).report
-	python -m workflow.planning
+	python -m workflow.docs.cost_page
 
 # New versions of the dependencies: needs `uv` (pip install uv). Every key changes with them.
 lock:

@@ -4,7 +4,7 @@
 #     snakemake --cores all fig8                   one of them, and only what it needs
 #     snakemake --cores all --config scale=small   at another scale
 #
-# What must exist, and under which key, is planned in workflow/plan.py. A finished result has no
+# What must exist, and under which key, is planned in workflow/planning/planner.py. A finished result has no
 # rule: its path names its content, so there is nothing to check and nothing that a file's date
 # could make stale. Snakemake sees what is missing, and schedules that.
 
@@ -27,7 +27,7 @@ rule all:
     params:
         scale=PLAN.scale,
     shell:
-        "python -m simclr publish {params.scale:q} 2>&1 | tee {log:q} >&2"
+        "python -m workflow publish {params.scale:q} 2>&1 | tee {log:q} >&2"
 
 
 include: "workflow/rules/targets.smk"
@@ -40,11 +40,11 @@ onstart:
         getattr(workflow.executor_settings, "partition_config", None)
         or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
     )
-    or_stop(cluster.check, PLAN, executor, workflow.dag.needrun_jobs(), chooses)
-    cluster.tell_jobs(PLAN, executor)
+    or_stop(slurm.check, PLAN, executor, workflow.dag.needrun_jobs(), chooses)
+    slurm.tell_jobs(PLAN, executor)
     or_stop(take_lock, PLAN.store)
     or_stop(write_plan, PLAN)
-    or_stop(begin, PLAN, MISSING)
+    or_stop(write_session, PLAN, MISSING)
     print(
         summary(
             PLAN, workflow.resource_settings.cores, workflow.resource_settings.nodes

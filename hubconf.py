@@ -5,6 +5,6 @@ dependencies = ["torch", "safetensors", "yaml", "PIL"]
 
 def encoder(name: str, scale: str | None = None):
     """The frozen encoder of a training by its name in `simclr plan --list`, computed here."""
-    from simclr.use import find, load_encoder
+    from workflow.pretrained import find_training, load_encoder
 
-    return load_encoder(find(name, scale))
+    return load_encoder(find_training(name, scale))

@@ -18,22 +18,23 @@ import torch
 from torch.utils.data import DataLoader
 
 from benchmarks import measure, views
-from simclr import loop, runner
+from simclr import determinism, devices, rng
 from simclr.config import ConfigError, build
-from simclr.encoder import build_encoder
-from simclr.head import build_head
 from simclr.losses import nt_xent
-from simclr.optim import build_optimizer, learning_rate
+from simclr.models.heads import build_head
+from simclr.models.resnet import build_encoder
 from simclr.settings import Pretrain
+from simclr.training import loop
+from simclr.training.optim import build_optimizer, learning_rate
 
 NOWHERE = Path("no checkpoint of the benchmark")
 
 
 def networks_of(settings, device) -> dict:
     """New networks, in training mode."""
-    initial = loop.generator(0, "weights")
-    encoder = loop.place(build_encoder(settings.encoder, initial), device)
-    head = loop.place(build_head(settings.head, encoder.feature_dim, initial), device)
+    initial = rng.generator(0, "weights")
+    encoder = devices.place_module(build_encoder(settings.encoder, initial), device)
+    head = devices.place_module(build_head(settings.head, encoder.feature_dim, initial), device)
     return {"encoder": encoder.train(), "head": head.train()}
 
 
@@ -135,9 +136,9 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     if arguments.images < arguments.batch:
         raise ConfigError(f"--images {arguments.images}: fewer than a batch, {arguments.batch}.")
-    device = loop.find_device(arguments.device)
+    device = devices.find_device(arguments.device)
     settings = build(Pretrain, settings_of(arguments))
-    runner.make_deterministic()
+    determinism.make_deterministic()
     images = measure.images_of(arguments.images)
     found = measure.about(
         arguments.device, arguments.repetitions, "torchvision", "kornia", "pillow"

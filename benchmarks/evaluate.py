@@ -19,10 +19,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import measure
 from benchmarks.step import encoder_of
-from simclr import evaluate, loop, patterns, runner
-from simclr.encoder import build_encoder
-from simclr.head import build_head
+from simclr import determinism, devices, rng
+from simclr.data.sources import patterns
+from simclr.models.heads import build_head
+from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder, Evaluate, Head
+from simclr.stages import evaluate
+from simclr.training import batching
 
 
 class Views(Dataset):
@@ -50,8 +53,10 @@ def contestants(settings, encoder: Encoder, count: int, device) -> dict:
     pixels = torch.from_numpy(pixels.copy())
     labels = torch.from_numpy(labels.copy()).long().to(device)
     images, batch = pixels.to(device), settings.batch_size
-    h = loop.place(build_encoder(encoder, loop.generator(0, "weights")), device).eval()
-    z = loop.place(build_head(Head(), h.feature_dim, loop.generator(0, "head")), device).eval()
+    h = devices.place_module(build_encoder(encoder, rng.generator(0, "weights")), device).eval()
+    z = devices.place_module(
+        build_head(Head(), h.feature_dim, rng.generator(0, "head")), device
+    ).eval()
     networks, reduced = {"h": h, "z": z}, settings.precision == "bfloat16"
 
     def train(sizes, batches):
@@ -59,13 +64,13 @@ def contestants(settings, encoder: Encoder, count: int, device) -> dict:
         evaluate.train_linear(settings, sizes, classes, labels, batches, lambda *_: None)
 
     def floor():
-        loop.predict(lambda x: evaluate.project({"h": h}, x, reduced), images)
+        features.predict(lambda x: features.project({"h": h}, x, reduced), images)
 
     def features():
-        found = evaluate.features_of(networks, images, reduced)
+        found = features.features_of(networks, images, reduced)
         train(
             {name: x.shape[1] for name, x in found.items()},
-            lambda epoch: evaluate.stored_batches(found, 0, batch, epoch),
+            lambda epoch: batching.stored_batches(found, 0, batch, epoch),
         )
 
     def augmented(reduced=reduced):
@@ -87,7 +92,7 @@ def contestants(settings, encoder: Encoder, count: int, device) -> dict:
     def usual(epoch):
         for x, index in loader:
             x = x.to(device, memory_format=torch.channels_last, non_blocking=True)
-            yield index.to(device), evaluate.project({"h": h}, x, reduced)
+            yield index.to(device), features.project({"h": h}, x, reduced)
 
     def torchvision():
         train({"h": h.feature_dim}, usual)
@@ -102,9 +107,9 @@ def main(argv=None):
         "evaluate", __doc__, depth=18, channels=64, images=50_000, epochs=10, repetitions=5
     )
     arguments = parser.parse_args(argv)
-    device = loop.find_device(arguments.device)
+    device = devices.find_device(arguments.device)
     encoder = encoder_of(arguments)
-    runner.make_deterministic()
+    determinism.make_deterministic()
     settings = Evaluate(
         batch_size=min(512, arguments.images),
         epochs=arguments.epochs,

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from benchmarks import measure, tuning
-from simclr import loop
+from simclr import devices
 from simclr.config import ConfigError, nearest
 
 PATTERNS = ("metrics.json", "curves.csv", "training.json", "provenance.json")
@@ -122,7 +122,7 @@ def main(argv=None) -> int:
         if name not in chosen:
             raise ConfigError(f"--parts {name}: unknown.{nearest(name, chosen)}")
     if not arguments.small:
-        loop.find_device("cuda")
+        devices.find_device("cuda")
     os.environ["SIMCLR_CHECKPOINT_MINUTES"] = "1"
     end = time.monotonic() + 60 * arguments.minutes
     (arguments.out / "parts").mkdir(parents=True, exist_ok=True)

@@ -21,9 +21,12 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from benchmarks import measure
-from simclr import imagenet, loop, packed, pixels, prepare, runner
+from simclr import determinism, rng
 from simclr.config import build
+from simclr.data import image_store, packed
+from simclr.data.sources import imagenet
 from simclr.settings import Prepare
+from simclr.stages import prepare
 from tests import jpegs
 
 BATCH, STORED, VIEWS, SIDE = 256, 256, 224, 450.0
@@ -59,7 +62,7 @@ class Decoded(torch.utils.data.Dataset):
 
 def batches(count: int, seed: int) -> list[torch.Tensor]:
     """Indices of an epoch, in random order."""
-    return list(torch.randperm(count, generator=loop.generator(seed, "order")).split(BATCH))
+    return list(torch.randperm(count, generator=rng.generator(seed, "order")).split(BATCH))
 
 
 def contestants(folder: Path, count: int) -> dict:
@@ -73,8 +76,8 @@ def contestants(folder: Path, count: int) -> dict:
         return out
 
     data = packed.load(pack(folder / "packed"))
-    os.environ[pixels.RESIDENT_MIB] = "0"
-    stored = pixels.of(data, "train", torch.device("cpu"))
+    os.environ[image_store.RESIDENT_MIB] = "0"
+    stored = image_store.open_split(data, "train", torch.device("cpu"))
     files = sorted((folder / "set" / "train").glob("*/*"))
     loader = DataLoader(
         Decoded(files), batch_size=BATCH, shuffle=True, num_workers=1, persistent_workers=True
@@ -110,7 +113,7 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     core = min(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {core})
-    runner.make_deterministic()
+    determinism.make_deterministic()
     found = measure.about("cpu", arguments.repetitions, "torchvision", "pillow")
     print(measure.header(found))
     classes = min(10, arguments.images)

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 import torch
 
 from benchmarks import measure
-from simclr import loop, losses
+from simclr import devices, losses
 
 KINDS = ("ours", "plain", "lightly")
 DIM, TEMPERATURE = 128, 0.1
@@ -76,7 +76,7 @@ def main(argv=None):
     )
     parser.add_argument("--one", nargs=2, metavar=("KIND", "N"), help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
-    loop.find_device(arguments.device)
+    devices.find_device(arguments.device)
     options = ["--device", arguments.device, "--repetitions", str(arguments.repetitions)]
     if arguments.one:
         kind, n = arguments.one

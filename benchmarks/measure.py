@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from simclr import patterns
 from simclr.config import ConfigError
-from simclr.runner import hardware
+from simclr.data.sources import patterns
+from simclr.store.provenance import hardware
 
 SIDE = 32  # pixels of an image, as of CIFAR-10
 MEANING = {

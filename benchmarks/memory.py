@@ -17,7 +17,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 
 from benchmarks import measure
 from benchmarks.step import PLAIN, encoder_of, step_of
-from simclr import loop
+from simclr import devices
 from simclr.settings import Encoder
 
 
@@ -46,7 +46,7 @@ def main(argv=None):
     parser.add_argument("--batches", type=measure.positive, nargs="+", default=sizes, metavar="N")
     parser.add_argument("--really", action="store_true", help="on the CPU: compute, then count")
     arguments = parser.parse_args(argv)
-    device, settings = loop.find_device(arguments.device), encoder_of(arguments)
+    device, settings = devices.find_device(arguments.device), encoder_of(arguments)
     found = measure.about(arguments.device, 1)
     what = f"ResNet-{arguments.depth}, {arguments.channels} channels"
     print(f"{measure.header(found)}\n{what}\n{'images':>8}{'kept, MiB':>14}{'recomputed, MiB':>18}")

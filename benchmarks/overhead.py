@@ -36,8 +36,9 @@ GRIDS = """\
 WRITE = """\
 import datetime, json, random
 from pathlib import Path
-from simclr import results, runner
-from workflow.plan import build_plan, write_plan
+from simclr.store import provenance
+from workflow.planning.planner import build_plan
+from workflow.running.plan_file import write_plan
 
 plan = build_plan("mini")
 write_plan(plan)
@@ -60,16 +61,16 @@ for number, one in enumerate(plan.instances.values()):
         files["curves.csv"] = curves
     for name, text in files.items():
         (folder / name).write_text(text)
-    runner._write_provenance(one.line(), folder, now, 1.0)
+    provenance.write_provenance(one.line(), folder, now, 1.0)
 """
 
 
 # In one process: seconds of a plan with nothing cached in memory, then of the keys in it alone.
 TIME = """\
 import json, time
-from simclr import keys
-from simclr.runner import keyed_settings
-from workflow.plan import build_plan
+from simclr.store import keys
+from simclr.store.runner import keyed_settings
+from workflow.planning.planner import build_plan
 
 start = time.perf_counter()
 plan = build_plan("mini")

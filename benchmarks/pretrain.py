@@ -18,7 +18,8 @@ import sys
 import torch
 
 from benchmarks import epoch, measure
-from simclr import loop, runner, views
+from simclr import determinism, rng
+from simclr.augment import pipeline
 from simclr.config import build
 from simclr.losses import nt_xent
 from simclr.settings import Pretrain
@@ -48,8 +49,8 @@ def contestants(settings, side: int, steps: int) -> dict:
     images = measure.images_of(settings.batch_size * steps, side)
     modules = epoch.networks_of(settings, images.device)
     batch = images[: settings.batch_size]
-    drawn = views.draw(settings.views, len(batch), side, loop.generator(0, "views"))
-    ready = views.make(batch, drawn, settings.views).flatten(0, 1)
+    drawn = pipeline.draw(settings.views, len(batch), side, rng.generator(0, "views"))
+    ready = pipeline.make(batch, drawn, settings.views).flatten(0, 1)
     ready = ready.contiguous(memory_format=torch.channels_last)
     network = torch.nn.Sequential(*modules.values())
 
@@ -69,7 +70,7 @@ def main(argv=None):
         "--steps", type=measure.positive, metavar="N", help="of an epoch; default: each case's own"
     )
     arguments = parser.parse_args(argv)
-    runner.make_deterministic()
+    determinism.make_deterministic()
     torch.utils.deterministic.fill_uninitialized_memory = False
     found = measure.about("cpu", arguments.repetitions)
     print(measure.header(found))

@@ -10,7 +10,7 @@ import sys
 import torch
 
 from benchmarks import epoch, measure
-from simclr import loop, runner
+from simclr import determinism, devices
 from simclr.config import build
 from simclr.settings import Pretrain
 
@@ -22,9 +22,9 @@ def main(argv=None):
     parser = measure.parser("profile", __doc__, depth=18, channels=64, batch=512, steps=12)
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
     arguments = parser.parse_args(argv)
-    device, steps = loop.find_device(arguments.device), arguments.steps
+    device, steps = devices.find_device(arguments.device), arguments.steps
     settings = build(Pretrain, epoch.settings_of(arguments))
-    runner.make_deterministic()
+    determinism.make_deterministic()
     images = measure.images_of(arguments.batch * steps)
     found = measure.about(arguments.device, 1)
     print(measure.header(found))

@@ -14,13 +14,13 @@ import sys
 import torch
 
 from benchmarks import measure
-from simclr import loop
+from simclr import devices, rng
 from simclr.config import build
-from simclr.encoder import build_encoder
-from simclr.head import build_head
 from simclr.losses import nt_xent
+from simclr.models.heads import build_head
+from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder, Head
-from workflow.cost import macs
+from workflow.planning.cost import macs
 
 MATRIX = {"cpu": 1024, "cuda": 8192}  # side of the matrices of the floor
 PLAIN = {"precision": "float32", "channels_last": True, "compile": False, "recompute": False}
@@ -54,12 +54,12 @@ def step_of(settings: Encoder, batch: int, device: torch.device, how: dict, fake
     fake: a FakeTensorMode, in which the step will run on tensors without content.
     """
     layout = torch.channels_last if how["channels_last"] else torch.contiguous_format
-    encoder = build_encoder(settings, loop.generator(0, "weights"))
-    head = build_head(Head(out_dim=128), encoder.feature_dim, loop.generator(0, "head"))
+    encoder = build_encoder(settings, rng.generator(0, "weights"))
+    head = build_head(Head(out_dim=128), encoder.feature_dim, rng.generator(0, "head"))
     networks = torch.nn.Sequential(encoder, head).to(device, memory_format=layout).train()
     encoder.recompute = how["recompute"]
     views = torch.rand(
-        2 * batch, 3, measure.SIDE, measure.SIDE, generator=loop.generator(0, "views")
+        2 * batch, 3, measure.SIDE, measure.SIDE, generator=rng.generator(0, "views")
     )
     views = views.to(device).contiguous(memory_format=layout)
     if fake is not None:
@@ -103,7 +103,7 @@ def main(argv=None):
     parser = measure.parser("step", __doc__, depth=18, channels=64, batch=512, repetitions=7)
     parser.add_argument("--compiled", action="store_true", help="also torch.compile (needs g++)")
     arguments = parser.parse_args(argv)
-    device, settings = loop.find_device(arguments.device), encoder_of(arguments)
+    device, settings = devices.find_device(arguments.device), encoder_of(arguments)
     torch.set_num_threads(1)
     found = measure.about(arguments.device, arguments.repetitions)
     print(measure.header(found))

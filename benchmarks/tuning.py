@@ -16,9 +16,10 @@ from unittest import mock
 import torch
 
 from benchmarks import epoch, measure
-from simclr import loop, runner
+from simclr import determinism, devices
 from simclr.config import ConfigError, build
 from simclr.settings import Pretrain
+from simclr.training import batching, loop
 
 
 class Nothing:
@@ -57,7 +58,7 @@ def nondeterministic():
 
 
 def views_at_once(floats: int):
-    return mock.patch.dict(loop.VIEW_FLOATS, {"cpu": floats, "cuda": floats})
+    return mock.patch.dict(batching.VIEW_FLOATS, {"cpu": floats, "cuda": floats})
 
 
 def compiled(mode: str):
@@ -73,7 +74,7 @@ CHANGES = {
     "cuDNN by trial": (1.0, lambda: flag(torch.backends.cudnn, "benchmark", True)),
     "kernels of any order": (0.98, nondeterministic),
     "views of a step at a time": (1.3, lambda: views_at_once(1)),
-    "views of twice the steps": (0.99, lambda: views_at_once(2 * loop.VIEW_FLOATS["cuda"])),
+    "views of twice the steps": (0.99, lambda: views_at_once(2 * batching.VIEW_FLOATS["cuda"])),
 }
 COMPILED = tuple(CHANGES)[:3]  # in any case
 USUAL = "as it is"
@@ -88,8 +89,8 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     if arguments.images < arguments.batch:
         raise ConfigError(f"--images {arguments.images}: fewer than a batch, {arguments.batch}.")
-    device = loop.find_device(arguments.device)
-    runner.make_deterministic()
+    device = devices.find_device(arguments.device)
+    determinism.make_deterministic()
     images = measure.images_of(arguments.images)
     found = measure.about(arguments.device, arguments.repetitions)
     print(measure.header(found))

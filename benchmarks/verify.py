@@ -24,11 +24,13 @@ from pathlib import Path
 import torch
 
 from benchmarks import measure
-from simclr import loop, prepare, pretrain, runner, views
+from simclr import determinism, devices, rng
+from simclr.augment import pipeline
 from simclr.config import build, merge
-from simclr.results import sha256
+from simclr.files import sha256
 from simclr.settings import OPERATORS, Prepare, Pretrain, Views
-from workflow.scale import load_scale
+from simclr.stages import prepare, pretrain
+from workflow.planning.scale import load_scale
 
 VIEWS, LOSS = 1e-4, 1e-3  # largest differences allowed
 ROUNDING, SHARE = ("autoaugment", "broad"), 0.01  # these operators may differ in so many pixels
@@ -46,7 +48,7 @@ def settings_of(device: str, small: bool, **changes) -> dict:
 def train(values: dict, data: Path, out: Path) -> None:
     """One run of stage `pretrain`, as the runner starts it."""
     out.mkdir(parents=True, exist_ok=True)
-    runner.make_deterministic()
+    determinism.make_deterministic()
     pretrain.run(
         build(Pretrain, values), {"data": data}, out, out / "checkpoint", lambda done, text: None
     )
@@ -77,9 +79,9 @@ def differences_of_views(device: torch.device) -> tuple[float, float]:
     images, largest, share = measure.images_of(256), 0.0, 0.0
     for operator in OPERATORS:
         settings = Views(operators=(operator,))
-        drawn = views.draw(settings, len(images), 32, loop.generator(0, "views"))
-        here = views.make(images, drawn, settings)
-        apart = (here - views.make(images.to(device), drawn, settings).cpu()).abs()
+        drawn = pipeline.draw(settings, len(images), 32, rng.generator(0, "views"))
+        here = pipeline.make(images, drawn, settings)
+        apart = (here - pipeline.make(images.to(device), drawn, settings).cpu()).abs()
         if operator in ROUNDING:
             share = max(share, (apart > VIEWS).double().mean().item())
         else:
@@ -104,8 +106,8 @@ def main(argv=None) -> int:
         values, data, out = arguments.train
         train(json.loads(values), Path(data), Path(out))
         return 0
-    loop.find_device(arguments.device)
-    runner.make_deterministic()
+    devices.find_device(arguments.device)
+    determinism.make_deterministic()
     found = measure.about(arguments.device, 1)
     print(measure.header(found))
     with tempfile.TemporaryDirectory() as folder:

@@ -20,8 +20,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import measure
-from simclr import packed, views
+from simclr.augment import pipeline
 from simclr.config import ConfigError
+from simclr.data import packed
 from simclr.settings import Views
 
 SIDE = measure.SIDE
@@ -64,8 +65,8 @@ def ours(images, batch_size: int):
 
     def make_all():
         for batch in images.split(batch_size):
-            drawn = views.draw(SETTINGS, len(batch), SIDE, generator)
-            views.make(batch, drawn, SETTINGS)
+            drawn = pipeline.draw(SETTINGS, len(batch), SIDE, generator)
+            pipeline.make(batch, drawn, SETTINGS)
 
     return make_all
 

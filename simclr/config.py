@@ -113,3 +113,8 @@ def _convert(kind, value, name, limits):
     if above is not None and value <= above:
         raise ConfigError(f"{name}: must be greater than {above}, got {value!r}.")
     return value
+
+
+def one_line(error: Exception) -> str:
+    """Return the text of an error as one line."""
+    return " ".join(str(error).split()) or type(error).__name__

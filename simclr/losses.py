@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from simclr import ranks
+from simclr import distributed
 
 LOGITS = 2**24  # at most held at once (64 MiB); beyond, rows are computed in parts, twice
 
@@ -33,8 +33,10 @@ def nt_xent(
         if normalize:
             a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
         n = len(a) if count is None else count
-        everything = torch.cat([ranks.gather(a, n), ranks.gather(b, n)])  # [2n, d]
-        own = torch.arange(n, device=a.device)[ranks.share(n)]  # rows that are this rank's
+        everything = torch.cat([distributed.gather(a, n), distributed.gather(b, n)])  # [2n, d]
+        own = torch.arange(n, device=a.device)[
+            distributed.local_slice(n)
+        ]  # rows that are this rank's
         own = torch.cat([own, own + n])
         rows = max(1, LOGITS // (2 * n))
         parts = []
@@ -73,3 +75,61 @@ def summaries(logits: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
     share = logits.softmax(1)
     hits = (logits.argmax(1) == own).sum(dtype=logits.dtype)
     return hits, -(share * (share + 1e-8).log()).sum()
+
+
+def cross_view_loss(a: Tensor, b: Tensor, settings, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (loss, contrastive accuracy, contrastive entropy) of two views of `count` images.
+
+    a, b: projections [N, d]; settings: settings.Loss. Accuracy and entropy are those of
+    losses.nt_xent; on several ranks, too, results are this rank's part as there.
+    """
+    with torch.autocast(a.device.type, enabled=False):
+        a, b = (F.normalize(z.float() if z.dtype == torch.bfloat16 else z, dim=1) for z in (a, b))
+        own = torch.arange(count, device=a.device)[distributed.local_slice(count)]
+        total, found = 0.0, None
+        for anchors, others in ((a, b), (b, a)):
+            similarity = anchors @ distributed.gather(others, count).T  # [N, count]
+            total = total + LOSSES[settings.kind](similarity, own, settings).sum()
+            if found is None:
+                found = summaries(similarity.detach() / settings.temperature, own)
+        hits, entropy = found
+    return total / (2 * count), 100 * hits / count, entropy / count
+
+
+def nt_xent_cross_view(similarity: Tensor, own: Tensor, settings) -> Tensor:
+    """Loss of each anchor, [m], from similarities [m, N] whose positive is in column own [m]."""
+    return F.cross_entropy(similarity / settings.temperature, own, reduction="none")
+
+
+def nt_logistic(similarity: Tensor, own: Tensor, settings) -> Tensor:
+    """The same for the logistic loss."""
+    positive = similarity.gather(1, own[:, None])  # [m, 1]
+    terms = F.softplus(similarity / settings.temperature)  # -log sigmoid(-s / tau)
+    kept = _negative_mask(similarity, positive, own, settings.semi_hard)
+    return F.softplus(-positive[:, 0] / settings.temperature) + _mean(terms, kept)
+
+
+def margin(similarity: Tensor, own: Tensor, settings) -> Tensor:
+    """The same for the margin loss (triplets)."""
+    positive = similarity.gather(1, own[:, None])
+    terms = F.relu(similarity - positive + settings.margin)
+    return _mean(terms, _negative_mask(similarity, positive, own, settings.semi_hard))
+
+
+LOSSES = {"nt_xent": nt_xent_cross_view, "nt_logistic": nt_logistic, "margin": margin}
+
+
+@torch.no_grad()
+def _negative_mask(similarity, positive, own, semi_hard: bool) -> Tensor:
+    """Which columns [m, N] count as negatives: all but the positive, or the semi-hard one."""
+    kept = torch.ones_like(similarity, dtype=torch.bool).scatter_(1, own[:, None], False)
+    if not semi_hard:
+        return kept
+    kept &= similarity < positive
+    closest = similarity.masked_fill(~kept, -torch.inf).argmax(1, keepdim=True)
+    return torch.zeros_like(kept).scatter_(1, closest, True) & kept
+
+
+def _mean(terms: Tensor, kept: Tensor) -> Tensor:
+    """Mean over the kept columns of each row; zero where there is none."""
+    return torch.where(kept, terms, 0.0).sum(1) / kept.sum(1).clamp(min=1)

@@ -7,8 +7,8 @@ check here recomputes nothing.) Sections of the paper are named where a default 
 
 from dataclasses import dataclass
 
-from simclr.architecture import BLOCKS
 from simclr.config import setting
+from simclr.models.resnet_shapes import BLOCKS
 
 OPERATORS = (
     "crop",  # random crop and resize (paper A)
@@ -295,15 +295,15 @@ class Neighbours:
 
 # Stage -> (its settings, the module whose run() computes it). A stage's inputs are named there.
 STAGES = {
-    "prepare": (Prepare, "simclr.prepare"),
-    "pretrain": (Pretrain, "simclr.pretrain"),
-    "supervise": (Supervise, "simclr.supervise"),
-    "evaluate": (Evaluate, "simclr.evaluate"),
-    "histograms": (Histograms, "simclr.histograms"),
-    "finetune": (FineTune, "simclr.finetune"),
-    "probe": (Probe, "simclr.probe"),
-    "transfer": (Transfer, "simclr.transfer"),
-    "maps": (Maps, "simclr.maps"),
-    "examples": (Examples, "simclr.examples"),
-    "neighbours": (Neighbours, "simclr.neighbours"),
+    "prepare": (Prepare, "simclr.stages.prepare"),
+    "pretrain": (Pretrain, "simclr.stages.pretrain"),
+    "supervise": (Supervise, "simclr.stages.supervise"),
+    "evaluate": (Evaluate, "simclr.stages.evaluate"),
+    "histograms": (Histograms, "simclr.stages.histograms"),
+    "finetune": (FineTune, "simclr.stages.finetune"),
+    "probe": (Probe, "simclr.stages.probe"),
+    "transfer": (Transfer, "simclr.stages.transfer"),
+    "maps": (Maps, "simclr.stages.maps"),
+    "examples": (Examples, "simclr.stages.examples"),
+    "neighbours": (Neighbours, "simclr.stages.neighbours"),
 }

@@ -20,11 +20,12 @@ from tests.training import prepare_data
 RUN = """
 import sys
 from pathlib import Path
-from simclr import evaluate, pretrain, runner
+from simclr.determinism import make_deterministic
 from simclr.config import build
 from simclr.settings import Evaluate
+from simclr.stages import evaluate, pretrain
 from tests.training import pretrain_settings, run
-runner.make_deterministic()
+make_deterministic()
 data, out = map(Path, sys.argv[1:])
 lars = {"kind": "lars", "base_lr": 2.0, "warmup_epochs": 0.5}
 run(pretrain, pretrain_settings(optimizer=lars), data, out / "encoder")

@@ -18,15 +18,15 @@ def drawn(tmp_path_factory):
     tiny: all experiments; small: two of them.
     """
     from tests import synthetic
-    from workflow import figures
-    from workflow.experiments import ORDER
+    from workflow.catalog import ORDER
+    from workflow.figures import stage
 
     root = tmp_path_factory.mktemp("drawn")
     for scale, names in (("tiny", ORDER), ("small", ("fig6", "table3"))):
         (root / scale).mkdir()
         for name in names:
             rows = synthetic.rows(scale, name)
-            figures.draw(name, rows, synthetic.context(scale), root / scale)
+            stage.draw(name, rows, synthetic.context(scale), root / scale)
     return root
 
 

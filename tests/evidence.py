@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch  # noqa: F401 - so that the hardware names the instruction set that is used
 
-from simclr.runner import hardware
+from simclr.store.provenance import hardware
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "evidence"
 

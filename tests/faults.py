@@ -24,12 +24,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from simclr import results
+from simclr.store import results
 from tests import evidence
 from tests.project import BIN, Project
-from workflow import publish
+from workflow.publishing import dvc_record
 
-SIMCLR = (sys.executable, "-m", "simclr")
+SIMCLR = (sys.executable, "-m", "workflow")
 # Name: command, and what is removed before it: a share of the results, pages, or DVC's record.
 DRIVERS = {
     "snakemake": ([BIN / "snakemake", "--cores", "2"], "results"),
@@ -100,7 +100,7 @@ def crash(
     if stop != "kill" and after > 1.0:  # before, Python itself was starting
         assert "Traceback" not in said, said
     again = project._run(command, check=False)
-    complaints = publish.WRITTEN_IN_PLACE.values()
+    complaints = dvc_record.WRITTEN_IN_PLACE.values()
     cut = again.returncode != 0 and any(one in again.stdout for one in complaints)
     assert cut or not again.returncode, again.stdout
     project.snakemake()

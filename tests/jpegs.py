@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from simclr import imagenet
+from simclr.data.sources import imagenet, imagenet_files
 
 KINDS = ("RGB", "RGB", "RGB", "RGB", "CMYK", "L", "RGBA", "turned")
 TURNED = 6  # EXIF: the camera was turned by 90 degrees
@@ -80,7 +80,7 @@ def write_tars(folder: Path, top: Path) -> Path:
     from scipy.io import savemat
 
     top.mkdir(parents=True)
-    train, val, devkit = (top / name for name in imagenet.TARS)
+    train, val, devkit = (top / name for name in imagenet_files.TARS)
     names = sorted(path.name for path in (folder / "train").iterdir())
     with tarfile.open(train, "w") as archive:
         for name in names:

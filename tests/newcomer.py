@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from simclr.runner import hardware
+from simclr.store.provenance import hardware
 from tests.project import ROOT
 
 LOG = ROOT / "docs" / "logs" / "newcomer.txt"

@@ -90,7 +90,7 @@ class Project:
         return self._run([BIN / "dvc", *arguments], check)
 
     def simclr(self, *arguments, check=True):
-        return self._run([sys.executable, "-m", "simclr", *arguments], check)
+        return self._run([sys.executable, "-m", "workflow", *arguments], check)
 
     def start(self, *arguments, **options) -> subprocess.Popen:
         """Start snakemake in a process group of its own, and return at once."""

@@ -6,11 +6,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from simclr import loop, losses, pretrain, ranks
-from simclr.encoder import BatchNorm, build_encoder
-from simclr.head import build_head
+from simclr import distributed, losses
 from simclr.losses import nt_xent
+from simclr.models.batch_norm import BatchNorm
+from simclr.models.heads import build_head
+from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder, Head
+from simclr.stages import pretrain
+from simclr.training import batching, loop
 from tests.training import pretrain_settings, silent
 
 torch.set_num_threads(1)
@@ -25,7 +28,7 @@ def arithmetic(folder: Path) -> None:
     def draw(*shape):
         return torch.randn(*shape, generator=one, dtype=torch.float64)
 
-    own = ranks.share(COUNT)
+    own = distributed.local_slice(COUNT)
     for normalize in (True, False):
         for rows in (2**24, 2 * COUNT * 2):  # in one go, and two rows at a time
             losses.LOGITS = rows
@@ -33,7 +36,7 @@ def arithmetic(folder: Path) -> None:
             results = nt_xent(a, b, 0.5, normalize, COUNT)
             results[0].backward()
             sums = torch.stack([value.detach().double() for value in results])
-            ranks.sum_over([sums])
+            distributed.sum_over([sums])
             name = f"loss.{normalize}.{rows}"
             found[f"{name}.sums"] = sums
             found |= {f"{name}.{which}": whole(z.grad) for which, z in (("a", a), ("b", b))}
@@ -45,7 +48,7 @@ def arithmetic(folder: Path) -> None:
     x = (5 + draw(COUNT, 3, 2, 2))[own].requires_grad_()
     weights = draw(COUNT, 3, 2, 2)[own]
     (norm(x) * weights).sum().backward()
-    ranks.sum_over([p.grad for p in norm.parameters()])
+    distributed.sum_over([p.grad for p in norm.parameters()])
     found["norm.x"] = whole(x.grad)
     for key, value in norm.state_dict().items():
         found[f"norm.{key}"] = value
@@ -64,38 +67,41 @@ def arithmetic(folder: Path) -> None:
         loss, *_ = nt_xent(*head(encoder(images.flatten(0, 1))).chunk(2), 0.5, count=COUNT)
         loss.backward()
         named = [*encoder.named_parameters(), *head.named_parameters()]
-        ranks.sum_over([p.grad for _, p in named])
+        distributed.sum_over([p.grad for _, p in named])
         found |= {f"network.{recompute}.{key}": p.grad for key, p in named}
         for key, value in encoder.state_dict().items():
             if "running" in key:
                 found[f"network.{recompute}.{key}"] = value
-    if ranks.rank() == 0:
+    if distributed.rank() == 0:
         found = {key: value.detach().contiguous().clone() for key, value in found.items()}
         save_file(found, folder / "found.safetensors")
 
 
 def whole(part):
     """Rows of all ranks."""
-    return ranks.gather(part, COUNT)
+    return distributed.gather(part, COUNT)
 
 
 def train(folder: Path, until: int | None = None) -> None:
     """A short training; with `until` the last rank dies before that step's gradients are summed."""
-    steps, summed = 0, ranks.sum_over
+    steps, summed = 0, distributed.sum_over
 
     def dying(tensors):
         nonlocal steps
         steps += 1
-        if steps == until and ranks.rank() == ranks.size() - 1:
+        if steps == until and distributed.rank() == distributed.size() - 1:
             os._exit(7)
         summed(tensors)
 
-    loop.ranks.sum_over = dying
-    loop.DRAW_IMAGES, loop.VIEW_FLOATS["cpu"] = 19, 1  # step by step: a checkpoint after each
-    out = folder / f"out.{ranks.rank()}"
+    loop.distributed.sum_over = dying
+    batching.DRAW_IMAGES, batching.VIEW_FLOATS["cpu"] = (
+        19,
+        1,
+    )  # step by step: a checkpoint after each
+    out = folder / f"out.{distributed.rank()}"
     out.mkdir()
     # 19 images a step: shares differ. Several ranks do not compile: torch 2.11 would sum otherwise.
-    asked = ranks.size() > 1
+    asked = distributed.size() > 1
     settings = pretrain_settings(batch_size=19, optimizer={"base_lr": 0.1}, compile=asked)
     pretrain.run(settings, {"data": folder.parent / "data"}, out, folder / "checkpoint", silent)
 
@@ -103,7 +109,7 @@ def train(folder: Path, until: int | None = None) -> None:
 def own_gradient_only(x):
     """What a gather without gradients would do: the right values, and no gradient of others."""
     values = x.detach().clone()
-    ranks.sum_over([values])
+    distributed.sum_over([values])
     return values + (x - x.detach())
 
 
@@ -112,7 +118,7 @@ def work(environment: dict, log: Path, task: str, folder: Path, *more) -> None:
     os.environ.update(environment)
     with open(log, "w") as file:
         os.dup2(file.fileno(), 2)
-    with ranks.joined("cpu"):
+    with distributed.process_group("cpu"):
         if task == "dropped":
-            ranks.all_reduce, task = own_gradient_only, "arithmetic"
+            distributed.all_reduce, task = own_gradient_only, "arithmetic"
         {"arithmetic": arithmetic, "train": train}[task](folder, *more)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from simclr.runner import hardware
+from simclr.store.provenance import hardware
 from tests.project import BIN, ROOT, Project
 
 PAGE = (ROOT / "docs" / "sharing.md").read_text()
@@ -154,7 +154,7 @@ def run(say, project: Project, command: str, fails: bool = False, **names: str) 
     command = filled(command, names)
     words = shlex.split(command)
     programs = {
-        "simclr": [sys.executable, "-m", "simclr"],
+        "simclr": [sys.executable, "-m", "workflow"],
         "python": [sys.executable],
         "git": ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"],
     }

@@ -20,8 +20,8 @@ import tempfile
 from pathlib import Path
 
 from simclr.config import ConfigError
-from simclr.results import write_atomic
-from simclr.runner import hardware
+from simclr.files import write_atomic
+from simclr.store.provenance import hardware
 from tests import slurm
 from tests.project import ROOT, Project
 from tests.test_slurm import LONG, OFTEN, SHORT, project
@@ -139,8 +139,8 @@ def ranks(log: Log, folder: Path) -> None:
     scale = "gpus: 2\ngpus_per_node: 1\n" + SHORT
     made, alone = project(folder / "ranks", scale), project(folder / "ranks-alone", scale)
     log.places |= {str(made.path): "."}
-    log.say("(On CPUs: the copy of workflow/launch.py lets them have several ranks.)")
-    made.edit("workflow/launch.py", ' and settings["device"] == "cuda"', "")
+    log.say("(On CPUs: the copy of workflow/running/torchrun.py lets them have several ranks.)")
+    made.edit("workflow/running/torchrun.py", ' and settings["device"] == "cuda"', "")
     before = len(slurm.jobs())
     log.snakemake(made, "pretrain")
     log.jobs(before)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from simclr.config import merge
-from workflow import cost
-from workflow.scale import load_scale
+from workflow.planning import cost
+from workflow.planning.scale import load_scale
 
 SCALES = ("tiny", "small", "small-original", "cifar10")
 

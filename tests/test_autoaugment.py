@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 
-from simclr import autoaugment
+from simclr.augment import autoaugment
 
 
 def seeded(seed=0):

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simclr import folder, images, packed, prepare
 from simclr.config import ConfigError, DataError, build
+from simclr.data import archives, images, location, packed
+from simclr.data.sources import folder
 from simclr.settings import Prepare
+from simclr.stages import prepare
 from tests.test_prepare import picture, prepared, write_tree
 
 
@@ -33,7 +35,7 @@ def refused(call, *texts) -> None:
 
 def unpreparable(tmp_path, file: str, *texts, **settings) -> None:
     """Preparing `file`, with the right SHA-256 where it has one, must fail with these texts."""
-    path = folder.locate(file)
+    path = location.locate(file)
     sha256 = folder.fingerprint(path) if path.is_file() else "0" * 64
 
     def call():
@@ -156,7 +158,7 @@ def test_decompression_bomb_is_refused(raw, tmp_path, monkeypatch):
 
 def test_huge_member_is_refused_unread(raw, tmp_path, good, monkeypatch):
     tar_of(raw / "a.tar", good)
-    monkeypatch.setattr(folder, "MAX_BYTES", 10)
+    monkeypatch.setattr(archives, "MAX_BYTES", 10)
     unpreparable(tmp_path, "a.tar", "train/a/0.png", "no image")
 
 

@@ -91,10 +91,10 @@ def test_code_edited_since_it_was_planned(project):
     project.simclr("plan", "--write")
     plan = (project.store / "plan.jsonl").read_text()
     key = plan.split('"key": "')[1].split('"')[0]
-    original = (project.path / "simclr/patterns.py").read_text()
-    project.append("simclr/patterns.py", "\nEDITED = True\n")
+    original = (project.path / "simclr/data/sources/patterns.py").read_text()
+    project.append("simclr/data/sources/patterns.py", "\nEDITED = True\n")
     done = project.simclr("run", "--keys", key, check=False)
-    project.write("simclr/patterns.py", original)
+    project.write("simclr/data/sources/patterns.py", original)
     assert done.returncode == 2 and "the code changed since it was planned" in done.stdout
     assert not project.executed()
 
@@ -110,7 +110,7 @@ def test_other_versions_are_refused(project):
 
 def test_a_reader_who_stops_early_is_no_error(project):
     """`simclr plan --list | head -1`"""
-    process = project.launch([sys.executable, "-m", "simclr", "plan", "tiny", "--list"])
+    process = project.launch([sys.executable, "-m", "workflow", "plan", "tiny", "--list"])
     assert process.stdout.readline().startswith("scale tiny: ")
     process.stdout.close()
     assert process.wait() == 141

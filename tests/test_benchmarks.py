@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks import report
-from simclr import loop
+from simclr.training import batching
 from tests.project import ROOT
 from tests.test_docs import BENCHMARKS, COMMANDS, dry
 
@@ -47,7 +47,9 @@ TIMED = [c for c in DOCUMENTED if c not in ON_GPU]
 
 # Each in a process of its own, forked from one that has imported the large libraries once.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["benchmarks.measure", "simclr.pretrain", "torchvision", "kornia"])
+FORKS.set_forkserver_preload(
+    ["benchmarks.measure", "simclr.stages.pretrain", "torchvision", "kornia"]
+)
 
 
 def execute(name: str, words: list, out: str, err: str) -> None:
@@ -179,11 +181,11 @@ def test_changes_are_measured_one_at_a_time(tmp_path):
         pairs = zip(case["seconds"][name], case["seconds"][tuning.USUAL], strict=True)
         assert one["measured"] == pytest.approx(statistics.median(a / b for a, b in pairs))
         assert f"{name:34}time {one['measured']:.2f} of that {one['to']}" in printed
-    floats, deterministic = dict(loop.VIEW_FLOATS), torch.are_deterministic_algorithms_enabled()
+    floats, deterministic = dict(batching.VIEW_FLOATS), torch.are_deterministic_algorithms_enabled()
     for _, change in tuning.CHANGES.values():
         with change():
             pass
-    assert floats == loop.VIEW_FLOATS and not torch.backends.cudnn.benchmark
+    assert floats == batching.VIEW_FLOATS and not torch.backends.cudnn.benchmark
     assert torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(deterministic)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from simclr import results
+from simclr import files
+from simclr.store import results
 from tests.project import Project
 
 ABSENT = ("snakemake", "dvc")
@@ -66,7 +67,7 @@ def reseal(path: Path, **changes) -> None:
 
 def outputs(path: Path) -> dict:
     names = sorted(file.name for file in path.iterdir() if file.name != "provenance.json")
-    return {name: results.sha256(path / name) for name in names}
+    return {name: files.sha256(path / name) for name in names}
 
 
 def test_both_drivers_go_on_from_what_was_brought_in(elsewhere, home, finished):
@@ -145,7 +146,7 @@ def test_what_was_tampered_with_is_refused_and_the_rest_kept(elsewhere, home, tm
     expected[shown[0]] = "not a folder"
     listed = json.loads((drawn[0] / "provenance.json").read_text())["outputs"]
     outside = "../../../../../README.md"  # seen from where results are judged
-    reseal(drawn[0], outputs={**listed, outside: results.sha256(home.path / "README.md")})
+    reseal(drawn[0], outputs={**listed, outside: files.sha256(home.path / "README.md")})
     expected[drawn[0]] = f"lists '{outside}', which is no file of this result"
     os.mkfifo(drawn[1] / "pipe")
     expected[drawn[1]] = "pipe: a link or no plain file"
@@ -161,7 +162,7 @@ def test_what_was_tampered_with_is_refused_and_the_rest_kept(elsewhere, home, tm
 
 
 def test_results_of_other_code_and_settings_are_said_not_to_be_planned(elsewhere, home):
-    home.append("simclr/evaluate.py", "\n\ndef _edited():\n    return 1\n")
+    home.append("simclr/stages/evaluate.py", "\n\ndef _edited():\n    return 1\n")
     home.edit("workflow/scales/mini.yaml", "histograms: {images: 20}", "histograms: {images: 10}")
     home.edit("workflow/scales/mini.yaml", "normalized: [0.5]", "normalized: [0.7]")
     said = bring(home, elsewhere.store)
@@ -190,7 +191,7 @@ def test_another_scale_or_commit_is_said_in_one_line(elsewhere, home):
     assert "name the scale that they are of" in done.stdout
     assert not list((home.path / "results" / "tiny").glob("*/*/provenance.json"))
 
-    home.append("simclr/pretrain.py", "\n\ndef _edited():\n    return 1\n")
+    home.append("simclr/stages/pretrain.py", "\n\ndef _edited():\n    return 1\n")
     said = bring(home, elsewhere.store / "pretrain", status=2)
     assert len(said.splitlines()) == 1 and "pretrain: other code" in said
     assert "check out the commit that computed them" in said and not keys_of(home)
@@ -244,7 +245,7 @@ def test_a_full_disk_leaves_nothing_half_written(elsewhere, home):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    command = [sys.executable, "-m", "simclr", "import", "--from", elsewhere.store / "pretrain"]
+    command = [sys.executable, "-m", "workflow", "import", "--from", elsewhere.store / "pretrain"]
     process = home.launch(command, preexec_fn=short)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 2 and said.startswith("error: ") and len(said.splitlines()) == 1
@@ -258,7 +259,7 @@ def test_a_kill_leaves_nothing_half_written(elsewhere, home, tmp_path):
     second = of(store, "pretrain")[1]
     with open(second / "z", "wb") as file:  # takes a second or more to copy
         file.truncate(2**30)
-    command = [sys.executable, "-m", "simclr", "import", "--from", store / "pretrain"]
+    command = [sys.executable, "-m", "workflow", "import", "--from", store / "pretrain"]
     process = home.launch(command)
     part = home.store / "tmp" / "brought" / second.name / "z"
     deadline = time.monotonic() + 60

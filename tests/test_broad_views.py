@@ -7,10 +7,12 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from simclr import operators, patterns, prepare, views
+from simclr.augment import functional, pipeline
 from simclr.config import ConfigError, build
-from simclr.patterns import CLASSES, generate
+from simclr.data.sources import patterns
+from simclr.data.sources.patterns import CLASSES, generate
 from simclr.settings import Prepare, Views
+from simclr.stages import prepare
 from tests import training
 
 DRAWS = 20000
@@ -39,7 +41,7 @@ STEPS = {0: (0, 1), 1: (1, 1), 2: (1, 0), 3: (1, -1)}  # direction -> rows, colu
 @pytest.mark.parametrize(("side", "radius"), [(8, 1), (39, 1), (40, 2)])
 def test_motion_blur_is_the_mean_along_a_line(side, radius, direction):
     x = torch.rand(2, 3, side, side, generator=seeded(), dtype=torch.float64)
-    found, source = operators.motion_blur(x, direction).numpy(), x.numpy()
+    found, source = functional.motion_blur(x, direction).numpy(), x.numpy()
     down, right = STEPS[direction]
     for row in range(side):
         for column in range(side):
@@ -54,8 +56,8 @@ def test_motion_blur_is_the_mean_along_a_line(side, radius, direction):
 
 def test_motion_blur_leaves_a_plain_image_and_no_image():
     plain = torch.full((1, 3, 8, 8), 0.25)
-    torch.testing.assert_close(operators.motion_blur(plain, 1), plain)
-    assert operators.motion_blur(plain[:0], 1).shape == (0, 3, 8, 8)
+    torch.testing.assert_close(functional.motion_blur(plain, 1), plain)
+    assert functional.motion_blur(plain[:0], 1).shape == (0, 3, 8, 8)
 
 
 # `broad`.
@@ -67,7 +69,7 @@ def one_by_one(image, kinds, direction):
     """The operations by other means, on one image float [3, S, S], in their order."""
     x = image.clone()
     if kinds[0]:
-        x = operators.sobel(x[None])[0]
+        x = functional.sobel(x[None])[0]
     if kinds[1]:
         pixels = (x * 255).round().byte().permute(1, 2, 0).numpy()
         equal = np.array(ImageOps.equalize(Image.fromarray(pixels)))
@@ -75,14 +77,14 @@ def one_by_one(image, kinds, direction):
     if kinds[2]:
         x = x.minimum(1 - x)  # the same within [0, 1]
     if kinds[3]:
-        x = operators.motion_blur(x[None], direction)[0]
+        x = functional.motion_blur(x[None], direction)[0]
     return x
 
 
 def test_each_operation_is_applied_where_it_is_drawn_and_nowhere_else():
     images = pale_images(60, 24)  # equalizing hardly changes 256 pixels or less
-    drawn = views.draw(BROAD, 60, 24, seeded())
-    out = views.make(images, drawn, BROAD)
+    drawn = pipeline.draw(BROAD, 60, 24, seeded())
+    out = pipeline.make(images, drawn, BROAD)
     alone = set()
     for branch in range(2):
         for k in range(60):
@@ -100,13 +102,13 @@ def test_each_operation_is_applied_where_it_is_drawn_and_nowhere_else():
 
 def test_no_operation_leaves_all_images():
     images = pale_images(5, 16)
-    drawn = views.draw(BROAD, 5, 16, seeded())
+    drawn = pipeline.draw(BROAD, 5, 16, seeded())
     drawn["broad"] = torch.zeros_like(drawn["broad"])
-    assert torch.equal(views.make(images, drawn, BROAD)[1], images.float().div(255))
+    assert torch.equal(pipeline.make(images, drawn, BROAD)[1], images.float().div(255))
 
 
 def test_rates_of_the_operations():
-    drawn = views.draw(BROAD, DRAWS, 8, seeded(), branches=1)
+    drawn = pipeline.draw(BROAD, DRAWS, 8, seeded(), branches=1)
     kinds = drawn["broad"][0].float()
     assert kinds.shape == (DRAWS, 4)
     assert (kinds.mean(0) - 0.2).abs().max() < 0.012
@@ -119,11 +121,11 @@ def test_broad_after_a_crop_sees_pixels_within_their_range():
     """Bicubic overshoot is clipped before: solarizing 1.1 would give -0.1, not 0."""
     settings = Views(operators=("crop", "broad"))
     images = (noise_images(8, 16) > 127).to(torch.uint8) * 255
-    drawn = views.draw(settings, 8, 16, seeded(), branches=1)
+    drawn = pipeline.draw(settings, 8, 16, seeded(), branches=1)
     drawn["broad"] = torch.tensor([False, False, True, True]).expand(1, 8, 4)
-    crops = operators.crop_resize(images / 255.0, drawn["crop"][0], 16)
+    crops = functional.crop_resize(images / 255.0, drawn["crop"][0], 16)
     assert crops.max() > 1.05
-    out = views.make(images, drawn, settings)[0]
+    out = pipeline.make(images, drawn, settings)[0]
     for crop, found, direction in zip(crops, out, drawn["direction"][0], strict=True):
         wanted = one_by_one(crop.clamp(0, 1), [0, 0, 1, 1], int(direction))
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
@@ -132,8 +134,8 @@ def test_broad_after_a_crop_sees_pixels_within_their_range():
 def test_every_image_and_branch_has_its_own_draw():
     """All that it can do to an image: 8 choices, with four directions or without blur."""
     images = pale_images(1, 24).expand(300, 3, 24, 24)
-    drawn = views.draw(BROAD, 300, 24, seeded())
-    out = views.make(images, drawn, BROAD)
+    drawn = pipeline.draw(BROAD, 300, 24, seeded())
+    out = pipeline.make(images, drawn, BROAD)
     assert 20 < len(out.flatten(0, 1).flatten(1).unique(dim=0)) <= 40
     assert not torch.equal(out[0], out[1])
 
@@ -143,22 +145,22 @@ def test_every_image_and_branch_has_its_own_draw():
 
 def test_sobel_is_applied_where_it_is_drawn():
     settings, images = Views(operators=("sobel",), gate=0.3), noise_images(200, 8)
-    drawn = views.draw(settings, 200, 8, seeded())
-    out = views.make(images, drawn, settings)
+    drawn = pipeline.draw(settings, 200, 8, seeded())
+    out = pipeline.make(images, drawn, settings)
     x = images.float().div(255)
-    edges = operators.sobel(x)
+    edges = functional.sobel(x)
     for branch in range(2):
         chosen = drawn["sobel"][branch]
         assert torch.equal(out[branch][~chosen], x[~chosen])
         torch.testing.assert_close(out[branch][chosen], edges[chosen], rtol=0, atol=1e-6)
-    many = views.draw(settings, DRAWS, 8, seeded(), branches=1)["sobel"].float()
+    many = pipeline.draw(settings, DRAWS, 8, seeded(), branches=1)["sobel"].float()
     assert abs(many.mean() - 0.3) < 0.012
 
 
 def test_noise_is_added_where_it_is_drawn():
     settings, images = Views(operators=("noise",), gate=0.3), noise_images(200, 8)
-    drawn = views.draw(settings, 200, 8, seeded())
-    out = views.make(images, drawn, settings)
+    drawn = pipeline.draw(settings, 200, 8, seeded())
+    out = pipeline.make(images, drawn, settings)
     x = images.float().div(255)
     for branch in range(2):
         sigma = drawn["noise"][branch]
@@ -166,7 +168,7 @@ def test_noise_is_added_where_it_is_drawn():
         torch.testing.assert_close(out[branch], noisy.clamp(0, 1), rtol=0, atol=1e-6)
         assert torch.equal(out[branch][sigma == 0], x[sigma == 0])
         assert (out[branch] != x).flatten(1).any(1).equal(sigma > 0)
-    sigma = views.draw(settings, 4000, 8, seeded(), branches=1)["noise"][0]
+    sigma = pipeline.draw(settings, 4000, 8, seeded(), branches=1)["noise"][0]
     assert abs((sigma > 0).float().mean() - 0.3) < 0.03
     kept = sigma[sigma > 0]  # still uniform
     assert abs(kept.mean() - 0.1) < 0.006 and 0.19 < kept.max() <= 0.2
@@ -175,15 +177,15 @@ def test_noise_is_added_where_it_is_drawn():
 def test_a_gate_of_one_draws_nothing_more():
     """All images get it, and what is drawn after it is as it was before there were gates."""
     settings = Views(operators=("sobel", "noise", "flip"))
-    drawn, generator = views.draw(settings, 50, 8, seeded()), seeded()
+    drawn, generator = pipeline.draw(settings, 50, 8, seeded()), seeded()
     assert "sobel" not in drawn
     assert torch.equal(drawn["noise"], torch.rand(2, 50, generator=generator) * 0.2)
     assert torch.equal(drawn["noise_field"], torch.randn(2, 50, 3, 8, 8, generator=generator))
     assert torch.equal(drawn["flip"], torch.rand(2, 50, generator=generator) < 0.5)
     images = noise_images(50, 8)
     sobel = Views(operators=("sobel",))
-    out = views.make(images, views.draw(sobel, 50, 8, seeded()), sobel)
-    edges = operators.sobel(images.float().div(255))
+    out = pipeline.make(images, pipeline.draw(sobel, 50, 8, seeded()), sobel)
+    edges = functional.sobel(images.float().div(255))
     torch.testing.assert_close(out, edges.expand(2, -1, -1, -1, -1), rtol=0, atol=1e-6)
 
 
@@ -198,21 +200,23 @@ def test_a_gate_out_of_range_is_refused(gate, message):
 
 def test_one_sigma_a_batch_and_branch():
     settings = Views(operators=("blur",), blur_sigma="batch")
-    drawn = views.draw(settings, 50, 32, seeded(), 2, 20)
+    drawn = pipeline.draw(settings, 50, 32, seeded(), 2, 20)
     sigma = drawn["blur_sigma"]
     assert sigma.shape == (2, 50)
     parts = [part.unique() for row in sigma for part in row.split(20)]  # the last has 10
     assert all(len(part) == 1 for part in parts) and len(torch.cat(parts).unique()) == 6
     assert 0.4 < drawn["blur"].float().mean() < 0.6  # whether it is blurred: still each image's
-    whole = views.draw(settings, 50, 32, seeded())["blur_sigma"]  # no batch is named: all are one
+    whole = pipeline.draw(settings, 50, 32, seeded())[
+        "blur_sigma"
+    ]  # no batch is named: all are one
     assert [len(row.unique()) for row in whole] == [1, 1] and whole[0, 0] != whole[1, 0]
-    image = views.draw(Views(operators=("blur",)), 50, 32, seeded(), 2, 20)["blur_sigma"]
+    image = pipeline.draw(Views(operators=("blur",)), 50, 32, seeded(), 2, 20)["blur_sigma"]
     assert len(image.unique()) == 100
 
 
 def test_sigmas_of_batches_are_uniform():
     settings = Views(operators=("blur",), blur_sigma="batch")
-    sigma = views.draw(settings, 2 * DRAWS, 32, seeded(), 1, 2)["blur_sigma"][0, ::2]
+    sigma = pipeline.draw(settings, 2 * DRAWS, 32, seeded(), 1, 2)["blur_sigma"][0, ::2]
     assert 0.1 <= sigma.min() < 0.11 and 1.99 < sigma.max() <= 2.0
     for share in (0.25, 0.5, 0.75):
         assert abs((sigma < 0.1 + 1.9 * share).float().mean() - share) < 0.012
@@ -222,7 +226,7 @@ def test_sigma_of_a_batch_changes_no_draw_before_it():
     """Blur is the last of the paper's operators, so all others' draws are the same."""
     names = ("crop", "flip", "color", "blur")
     image, batch = (
-        views.draw(Views(operators=names, blur_sigma=kind), 30, 32, seeded(), 2, 10)
+        pipeline.draw(Views(operators=names, blur_sigma=kind), 30, 32, seeded(), 2, 10)
         for kind in ("image", "batch")
     )
     assert image.keys() == batch.keys()
@@ -232,11 +236,11 @@ def test_sigma_of_a_batch_changes_no_draw_before_it():
 
 def test_training_names_its_batches():
     """In loop.batches several steps are drawn at once; each has its own sigmas."""
-    from simclr import loop
+    from simclr.training import batching
 
     settings = Views(operators=("blur",), blur_sigma="batch", blur_probability=1.0)
     images = noise_images(1, 32).expand(12, 3, 32, 32)
-    found = [x for _, x, _ in loop.batches(images, settings, 0, 4, 0, 2)]
+    found = [x for _, x, _ in batching.epoch_batches(images, settings, 0, 4, 0, 2)]
     kinds = {name.numpy().tobytes() for x in found for branch in x for name in branch[:1]}
     assert len(found) == 3 and len(kinds) == 6
     for x in found:
@@ -247,7 +251,7 @@ def test_training_names_its_batches():
 # Patterns.
 
 # SHA-256 of the bytes of images and labels that the module gave before there were families: of
-# `git show c77deab:simclr/patterns.py`, generate(count, image_size, seed, split).
+# `git show c77deab:simclr/data/sources/patterns.py`, generate(count, image_size, seed, split).
 BEFORE = {
     (40, 16, 0, "train"): "fe738d7d68075e373cdcce3331cee1ef8522e63721aff492e051ca3b5cf07fae",
     (40, 16, 0, "test"): "aa8ba2c92f4cc61e64dad93462d392cfe41a3b360f7c4ac3d5e862249b7f020b",

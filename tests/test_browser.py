@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.synthetic import ROOT
-from workflow import screenshots
+from workflow.docs import screenshots
 
 CHROMIUM = screenshots.chromium()
 FIGURES = ROOT / "paper_figures"
@@ -114,7 +114,7 @@ def test_screenshots_show_a_page(browser, name, tmp_path):
         bright = sorted(pixels)[len(pixels) // 2] > 127
         assert bright == (scheme == "light")
     with Image.open(screenshots.FOLDER / f"{name}.png") as published:
-        assert published.size == size, "run `python -m workflow.screenshots`"
+        assert published.size == size, "run `python -m workflow.docs.screenshots`"
 
 
 def test_a_page_and_its_images_are_light():

@@ -11,9 +11,10 @@ import threading
 import numpy as np
 import pytest
 
-from simclr import cifar10, prepare
 from simclr.config import DataError
+from simclr.data.sources import cifar10
 from simclr.settings import Prepare
+from simclr.stages import prepare
 
 RECORDS = 20  # images of a batch; 10,000 in the real one
 

@@ -6,11 +6,12 @@ import pytest
 
 from simclr.config import ConfigError
 from tests.project import MINI, Project
-from workflow import cluster, launch, requests
-from workflow.plan import build_plan
+from workflow.planning import placement
+from workflow.planning.planner import build_plan
+from workflow.running import resources, slurm, torchrun
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
-PROGRAM = ["-m", "simclr", "run", "mini"]
+PROGRAM = ["-m", "workflow", "run", "mini"]
 
 # Nothing of it is computed here. Images of 256 x 256 pixels: 1,281,167 take 252 GB.
 LARGE = """\
@@ -32,7 +33,7 @@ experiments:
 
 @pytest.fixture(autouse=True)
 def usual(monkeypatch):
-    for name in (requests.MINUTES, requests.RESIDENT):
+    for name in (resources.MINUTES, resources.RESIDENT):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -43,17 +44,17 @@ def plan(folder, text: str):
 
 def asked(plan) -> dict[str, dict]:
     """stage -> what a job of one of its results asks for."""
-    return {one.stage: requests.of_job(plan, [one]) for one in plan.instances.values()}
+    return {one.stage: resources.of_job(plan, [one]) for one in plan.instances.values()}
 
 
 def test_on_one_node_this_process_becomes_torchrun():
     wanted = [*TORCHRUN, "--standalone", "--nproc-per-node", "4", *PROGRAM]
-    assert launch.command(4, 8, ["run", "mini"], {}) == wanted
-    assert launch.command(4, 4, ["run", "mini"], {"SLURM_JOB_ID": "7"}) == wanted
+    assert torchrun.command(4, 8, ["run", "mini"], {}) == wanted
+    assert torchrun.command(4, 4, ["run", "mini"], {"SLURM_JOB_ID": "7"}) == wanted
 
 
 def test_on_several_nodes_srun_starts_a_torchrun_on_each():
-    command = launch.command(16, 8, ["run", "mini"], {"SLURM_JOB_ID": "12345"})
+    command = torchrun.command(16, 8, ["run", "mini"], {"SLURM_JOB_ID": "12345"})
     srun, rest = command[: command.index(sys.executable)], command[command.index(sys.executable) :]
     assert srun[0] == "srun" and {"--nodes=2", "--ntasks=2", "--cpus-per-task=8"} <= set(srun)
     assert rest[:3] == TORCHRUN and rest[-len(PROGRAM) :] == PROGRAM
@@ -64,21 +65,21 @@ def test_on_several_nodes_srun_starts_a_torchrun_on_each():
 
 def test_several_nodes_without_slurm_are_an_error():
     with pytest.raises(ConfigError, match="gpus: 16 need 2 nodes of 8; only Slurm starts those"):
-        launch.command(16, 8, ["run", "mini"], {})
+        torchrun.command(16, 8, ["run", "mini"], {})
 
 
 def test_gpus_that_do_not_fill_nodes_are_an_error():
     with pytest.raises(ConfigError, match="gpus: 12 do not fill nodes of 8"):
-        launch.nodes(12, 8)
-    assert [launch.nodes(count, 8) for count in (1, 3, 8, 16, 32)] == [1, 1, 1, 2, 4]
+        placement.nodes(12, 8)
+    assert [placement.nodes(count, 8) for count in (1, 3, 8, 16, 32)] == [1, 1, 1, 2, 4]
 
 
 def test_only_training_on_gpus_has_several_ranks():
     cuda = {"device": "cuda", "norm_groups": 1, "batch_size": 8}
-    assert launch.ranks("pretrain", cuda, 4) == launch.ranks("supervise", cuda, 4) == 4
-    assert launch.ranks("evaluate", cuda, 4) == 1
-    assert launch.ranks("pretrain", {"device": "cpu"}, 4) == 1
-    assert launch.ranks("pretrain", {**cuda, "norm_groups": 8}, 4) == 1
+    assert placement.ranks("pretrain", cuda, 4) == placement.ranks("supervise", cuda, 4) == 4
+    assert placement.ranks("evaluate", cuda, 4) == 1
+    assert placement.ranks("pretrain", {"device": "cpu"}, 4) == 1
+    assert placement.ranks("pretrain", {**cuda, "norm_groups": 8}, 4) == 1
 
 
 def test_training_asks_for_whole_nodes_and_evaluation_for_one_gpu(tmp_path):
@@ -96,16 +97,16 @@ def test_a_set_that_is_read_from_the_disk_asks_for_some_batches_alone(tmp_path, 
     one_gpu = LARGE.replace("gpus: 16", "gpus: 1\ngpu_gigabytes: 400")
     found = {stage: values["mem_mb"] for stage, values in asked(plan(tmp_path, one_gpu)).items()}
     batch = 3 * 4096 * 3 * 256**2 / 1e6  # one in use, one copied, one read
-    assert found["pretrain"] - requests.PROCESS_MB["cuda"] == pytest.approx(batch, abs=1)
+    assert found["pretrain"] - resources.PROCESS_MB["cuda"] == pytest.approx(batch, abs=1)
     tests = 50_000 * 3 * 256**2 / 1e6  # these alone fit half of the GPU, 200 GB
-    evaluated = found["evaluate"] - requests.PROCESS_MB["cuda"]
+    evaluated = found["evaluate"] - resources.PROCESS_MB["cuda"]
     assert evaluated == pytest.approx(batch + tests, abs=1)
     # 16 processes share the batch, 8 on each node.
     shared = asked(plan(tmp_path, LARGE))["pretrain"]["mem_mb"]
-    assert shared == pytest.approx(8 * requests.PROCESS_MB["cuda"] + batch / 2, abs=8)
+    assert shared == pytest.approx(8 * resources.PROCESS_MB["cuda"] + batch / 2, abs=8)
     # Integers of 1,000 images, and their squares.
     assert found["prepare"] == pytest.approx(2000 + 2 * 8 * 1000 * 3 * 256**2 / 1e6, abs=1)
-    monkeypatch.setenv(requests.RESIDENT, "300000")  # copied, whatever it takes
+    monkeypatch.setenv(resources.RESIDENT, "300000")  # copied, whatever it takes
     all_of_it = asked(plan(tmp_path, one_gpu))["pretrain"]["mem_mb"]
     assert all_of_it > 1_281_167 * 3 * 256**2 / 1e6
 
@@ -117,7 +118,7 @@ def test_a_small_set_is_copied_and_views_may_be_smaller(tmp_path):
 
     def held(text):
         one = plan(tmp_path, text)
-        return requests.held_mb(one, one.of("pretrain")[0])
+        return resources.held_mb(one, one.of("pretrain")[0])
 
     images = 100_000 * 3 * 16**2 / 1e6
     whole, half = held(text), held(text.replace("size: 16,", "size: 16, view_size: 8,"))
@@ -128,45 +129,45 @@ def test_a_small_set_is_copied_and_views_may_be_smaller(tmp_path):
 
 
 def test_jobs_on_cpus_copy_no_more_images_than_their_memory_was_computed_for(tmp_path, monkeypatch):
-    monkeypatch.setenv(requests.RESIDENT, "")
-    monkeypatch.delenv(requests.RESIDENT)
+    monkeypatch.setenv(resources.RESIDENT, "")
+    monkeypatch.delenv(resources.RESIDENT)
     small = plan(tmp_path, MINI)
-    cluster.tell_jobs(small, "local")
-    assert requests.RESIDENT not in requests.os.environ
-    cluster.tell_jobs(small, "slurm")
-    assert requests.os.environ[requests.RESIDENT] == str(requests.RESIDENT_MIB)
+    slurm.tell_jobs(small, "local")
+    assert resources.RESIDENT not in resources.os.environ
+    slurm.tell_jobs(small, "slurm")
+    assert resources.os.environ[resources.RESIDENT] == str(resources.RESIDENT_MIB)
 
 
 def test_time_is_that_of_the_plan_with_room_and_no_more_than_the_cluster_allows(monkeypatch):
-    assert requests.minutes(1) == requests.LEAST_MINUTES
-    assert requests.minutes(3600) == 60 * requests.SPARE
-    monkeypatch.setenv(requests.MINUTES, "90")
-    assert requests.minutes(3600) == 90
+    assert resources.minutes(1) == resources.LEAST_MINUTES
+    assert resources.minutes(3600) == 60 * resources.SPARE
+    monkeypatch.setenv(resources.MINUTES, "90")
+    assert resources.minutes(3600) == 90
     for text in ("0", "soon"):
-        monkeypatch.setenv(requests.MINUTES, text)
+        monkeypatch.setenv(resources.MINUTES, text)
         with pytest.raises(ConfigError, match=f"JOB_MINUTES: expected minutes, got '{text}'"):
-            requests.minutes(3600)
+            resources.minutes(3600)
 
 
 def test_what_no_partition_has_is_an_error():
     main = {"main": [(0, 90_000), (2, 8000), (2, 8000)]}
-    cluster.check_nodes({"gpu": 2, "nodes": 1, "mem_mb": 8000}, main)
-    cluster.check_nodes({"gres": "gpu:2", "nodes": 2}, main)
-    cluster.check_nodes({"mem_mb": 90_000}, main)
-    cluster.check_nodes({"gpu": 4}, {**main, "big": [(8, 1000)]})
+    slurm.check_nodes({"gpu": 2, "nodes": 1, "mem_mb": 8000}, main)
+    slurm.check_nodes({"gres": "gpu:2", "nodes": 2}, main)
+    slurm.check_nodes({"mem_mb": 90_000}, main)
+    slurm.check_nodes({"gpu": 4}, {**main, "big": [(8, 1000)]})
     for wanted, said in (
         ({"gpu": 4}, "gpus: a job wants 1 node with 4 each, but partition 'main' has 0 such"),
         ({"gres": "gpu:t4:2", "nodes": 3}, "3 nodes with 2 each, but partition 'main' has 2 such"),
         ({"gpu": 1, "mem_mb": 9000}, "wants 9,000 MB on a node, but partition 'main' has 8,000"),
     ):
         with pytest.raises(ConfigError, match=said):
-            cluster.check_nodes(wanted, main)
+            slurm.check_nodes(wanted, main)
 
 
 def test_without_slurm_it_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="profiles/slurm: no `sinfo` here"):
-        cluster.check(None, "slurm", [])
+        slurm.check(None, "slurm", [])
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from simclr import loop
-from simclr.checkpoint import CHECKPOINT_MINUTES
 from simclr.config import ConfigError
-from simclr.results import sha256
+from simclr.files import sha256
+from simclr.training import setup
+from simclr.training.checkpoint import CHECKPOINT_MINUTES
 from tests.test_pretrain import KILLED
 from tests.training import prepare_data, pretrain_settings
 
@@ -48,4 +48,4 @@ def test_what_cannot_be_compiled_is_said_before(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     data = prepare_data(tmp_path / "data")
     with pytest.raises(ConfigError, match="compile: needs a C\\+\\+ compiler; install g\\+\\+"):
-        loop.begin(pretrain_settings(compile=True), data)
+        setup.set_up_training(pretrain_settings(compile=True), data)

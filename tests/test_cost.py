@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests.project import ROOT
-from workflow import cost, planning
+from workflow.docs import cost_page
+from workflow.planning import cost
 
 ORACLE = ROOT / "tests" / "oracle" / "param_counts.npz"
 
@@ -37,7 +38,7 @@ def test_macs_of_known_networks():
 )
 def test_counts_agree_with_the_encoder_that_is_trained(depth, width, stem):
     torch = pytest.importorskip("torch")
-    from simclr.encoder import build_encoder
+    from simclr.models.resnet import build_encoder
     from simclr.settings import Encoder
 
     settings = encoder(depth, width, stem, base_channels=8)
@@ -96,7 +97,7 @@ def test_an_augmented_evaluation_passes_all_images_in_every_epoch():
 
 def test_elements_are_those_that_the_encoder_puts_out():
     torch = pytest.importorskip("torch")
-    from simclr.encoder import build_encoder
+    from simclr.models.resnet import build_encoder
     from simclr.settings import Encoder
 
     settings = encoder(14, 2, base_channels=8)
@@ -133,10 +134,10 @@ def test_the_fewest_gpus_have_room_and_fewer_have_not():
     assert cost.fewest("pretrain", {**settings, "norm_groups": 8}, data, 80) == 0  # one GPU at most
 
 
-@pytest.mark.parametrize("scale", planning.CHECKED)
+@pytest.mark.parametrize("scale", cost_page.CHECKED)
 def test_estimates_agree_with_the_recorded_durations(scale):
     """All together to a quarter, each stage of some weight to a factor of two."""
-    found = planning.check(scale)
+    found = cost_page.check(scale)
     assert {"pretrain", "supervise", "finetune", "evaluate"} <= set(found)
     estimated, measured = (
         {stage: sum(pair[which] for pair in pairs) for stage, pairs in found.items()}

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from simclr import keys
+from simclr.store import keys
 from tests import newcomer
 from tests.project import BIN, ROOT, Project
-from workflow import plan
+from workflow.planning import planner
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = ("snakemake", "dvc", "simclr", "make", "python", "torchrun", "source")
@@ -26,9 +26,9 @@ ELSEWHERE = {
     "snakemake --rulegraph": ("tests/test_dvc_views.py", '"--rulegraph"'),
     "simclr features": ("tests/test_use.py", '"features"'),
     "python docs/examples/neighbours.py": ("tests/test_use.py", "neighbours.py"),
-    "python -m workflow.planning": ("tests/test_planning.py", "planning.page"),
-    "python -m workflow.readme": ("tests/test_readme.py", "readme.filled"),
-    "python -m workflow.screenshots": ("tests/test_browser.py", "screenshots.take"),
+    "python -m workflow.docs.cost_page": ("tests/test_planning.py", "planning.page"),
+    "python -m workflow.docs.readme": ("tests/test_readme.py", "readme.filled"),
+    "python -m workflow.docs.screenshots": ("tests/test_browser.py", "screenshots.take"),
     "python -m benchmarks.report": ("tests/test_readme.py", "report.page"),
     "python -m tests.trust": ("tests/test_trust.py", "trust.page"),
     "python -m tests.faults": ("tests/test_faults.py", "faults.crash"),
@@ -47,7 +47,7 @@ BY_HAND = {
     "make setup": "touch .venv/installed",  # the same
     "make test": "python -m pytest",  # what runs this
     "make audit": "python -m tests.audit",  # asks the index; CI runs it after the tests
-    "make benchmarks": "python -m workflow.planning",  # half an hour; see BENCHMARKS
+    "make benchmarks": "python -m workflow.docs.cost_page",  # half an hour; see BENCHMARKS
     "make lock": "--output-file requirements.lock",  # asks an index for new versions
 }
 NAMES = {
@@ -98,7 +98,7 @@ def arguments(command: str) -> list[str]:
     if words[0] == "snakemake" and "--cores" not in words:
         words[1:1] = ["--cores", "all"]
     if words[0] == "simclr":  # the one of this copy
-        words[:1] = ["python", "-m", "simclr"]
+        words[:1] = ["python", "-m", "workflow"]
     return [sys.executable if words[0] == "python" else BIN / words[0], *words[1:]]
 
 
@@ -131,7 +131,7 @@ def test_the_results_that_the_docs_name_are_planned():
     for line in "\n".join(file.read_text() for file in files).splitlines():
         scale = "cifar10" if "run cifar10" in line else "tiny"
         found |= {(scale, name) for name in re.findall(r"\b(?:fig|table)\w+\.[\w.-]+\.s\d\b", line)}
-    planned = {scale: plan.build_plan(scale) for scale in ("tiny", "cifar10")}
+    planned = {scale: planner.build_plan(scale) for scale in ("tiny", "cifar10")}
     names = {(s, one.name) for s in planned for one in planned[s].of("pretrain")}
     assert len(found) > 3 and found <= names, found - names
 

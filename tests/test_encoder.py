@@ -9,7 +9,8 @@ import torch.nn.functional as F
 import torchvision
 from safetensors.torch import load_file, save_file
 
-from simclr.encoder import BatchNorm, Block, ResNet, build_encoder, max_pool_same
+from simclr.models.batch_norm import BatchNorm
+from simclr.models.resnet import Block, ResNet, build_encoder, max_pool_same
 from simclr.settings import DEPTHS, Encoder
 
 ORACLE = Path(__file__).parent / "oracle"

@@ -8,10 +8,13 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from simclr import evaluate, packed, pretrain, supervise
+from simclr import features
 from simclr.config import ConfigError, DataError, build
-from simclr.encoder import build_encoder
+from simclr.data import packed
+from simclr.models.resnet import build_encoder
 from simclr.settings import Evaluate
+from simclr.stages import evaluate, pretrain, supervise
+from simclr.training import batching
 from tests import training
 from tests.training import contents, pretrain_settings, run, supervise_settings
 
@@ -63,7 +66,7 @@ def test_two_protocols_are_each_as_alone_from_features_extracted_once(
         name: metrics(evaluated(data, encoder, tmp_path / name, name))
         for name in ("augmented", "features")
     }
-    extracted, real = [], evaluate.features_of
+    extracted, real = [], features.features_of
 
     def counted(networks, images, reduced):
         extracted.append(len(images))
@@ -79,7 +82,7 @@ def test_two_protocols_are_each_as_alone_from_features_extracted_once(
 
 
 def test_training_never_changes_the_running_statistics(data, encoder):
-    networks = evaluate.load_networks(encoder, data, torch.device("cpu"))
+    networks = features.load_networks(encoder, data, torch.device("cpu"))
     images = torch.from_numpy(packed.load(data).train_images.copy())
     for _ in evaluate.augmented_batches(networks, images, 0, 30, 0):
         pass
@@ -89,9 +92,9 @@ def test_training_never_changes_the_running_statistics(data, encoder):
 
 
 def test_reduced_precision_is_of_the_networks_alone(data, encoder, tmp_path):
-    networks = evaluate.load_networks(encoder, data, torch.device("cpu"))
+    networks = features.load_networks(encoder, data, torch.device("cpu"))
     images = torch.from_numpy(packed.load(data).test_images.copy())
-    exact, reduced = (evaluate.features_of(networks, images, how) for how in (False, True))
+    exact, reduced = (features.features_of(networks, images, how) for how in (False, True))
     for name, x in reduced.items():
         assert x.dtype == torch.float32 and not torch.equal(x, exact[name])
         error = (x - exact[name]).norm() / exact[name].norm()
@@ -106,9 +109,9 @@ def test_reduced_precision_is_of_the_networks_alone(data, encoder, tmp_path):
 
 
 def test_features_are_those_of_single_plain_images_in_inference_mode(data, encoder):
-    networks = evaluate.load_networks(encoder, data, torch.device("cpu"))
+    networks = features.load_networks(encoder, data, torch.device("cpu"))
     images = packed.load(data).test_images
-    found = evaluate.features_of(networks, torch.from_numpy(images.copy()))
+    found = features.features_of(networks, torch.from_numpy(images.copy()))
     reference = build_encoder(pretrain_settings().encoder, torch.Generator())
     reference.load_state_dict(load_file(encoder / "encoder.safetensors"))
     reference.eval()
@@ -152,12 +155,12 @@ def clusters(count, seed, scale=1.0):
 
 def test_linear_classifier_reaches_the_optimum_that_lbfgs_finds():
     raw, labels = clusters(600, 1)
-    x = evaluate.standardise(raw, raw)
+    x = features.standardize(raw, raw)
     torch.testing.assert_close(x.mean(0), torch.zeros(8), atol=1e-5, rtol=0)
     torch.testing.assert_close(x.std(0, correction=0), torch.ones(8), atol=1e-4, rtol=0)
 
     def batches(epoch):
-        return evaluate.stored_batches({"h": x, "z": x[:, :2]}, 0, 100, epoch)
+        return batching.stored_batches({"h": x, "z": x[:, :2]}, 0, 100, epoch)
 
     trained = evaluate.train_linear(
         settings(batch_size=100, epochs=100, base_lr=0.5),
@@ -200,7 +203,7 @@ def lbfgs(x, labels, classes) -> float:
 
 def test_constant_features_stay_finite():
     x = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
-    assert evaluate.standardise(x, x).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+    assert features.standardize(x, x).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
 
 
 def test_neighbours_vote_as_a_naive_loop():
@@ -224,12 +227,12 @@ def test_more_separated_classes_are_classified_better():
     for scale in (0.05, 20.0):
         (train, labels), (test, wanted) = clusters(300, 1, scale), clusters(300, 2, scale)
         votes = evaluate.neighbours_vote(
-            evaluate.standardise(train, train),
+            features.standardize(train, train),
             labels,
-            evaluate.standardise(test, train),
+            features.standardize(test, train),
             4,
             neighbours=5,
             temperature=0.1,
         )
-        scores.append(evaluate.loop.accuracy(votes, wanted))
+        scores.append(evaluate.accuracy(votes, wanted))
     assert scores[0] > 99 and scores[1] < 50

@@ -9,13 +9,14 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from simclr import examples, neighbours, packed, pretrain, samples
 from simclr.config import build
+from simclr.data import packed, pictures
 from simclr.settings import Examples, Neighbours
+from simclr.stages import examples, neighbours, pretrain
 from tests.training import contents, prepare_data, pretrain_settings, run
-from workflow import drawing
 from workflow.experiments import fig4
 from workflow.experiments import neighbours as shown
+from workflow.figures import plotting
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,10 @@ def rows(path) -> list[dict]:
 
 def test_pictures_read_back(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (3, 5, 5)).astype(np.uint8)
-    samples.write(tmp_path / "a.csv", ("name", "pixels"), [("x", image), ("y", image[:, ::-1])])
+    pictures.write(tmp_path / "a.csv", ("name", "pixels"), [("x", image), ("y", image[:, ::-1])])
     first, second = rows(tmp_path / "a.csv")
-    assert (samples.picture(first["pixels"]) == image.transpose(1, 2, 0)).all()
-    assert (samples.picture(second["pixels"]) == image[:, ::-1].transpose(1, 2, 0)).all()
+    assert (pictures.from_text(first["pixels"]) == image.transpose(1, 2, 0)).all()
+    assert (pictures.from_text(second["pixels"]) == image[:, ::-1].transpose(1, 2, 0)).all()
 
 
 def test_examples_show_what_each_operator_does(data, tmp_path):
@@ -45,7 +46,7 @@ def test_examples_show_what_each_operator_does(data, tmp_path):
     assert contents(out) == contents(again)
     found = {}
     for row in rows(out / "examples.csv"):
-        found.setdefault(row["operator"], []).append(samples.picture(row["pixels"]).astype(int))
+        found.setdefault(row["operator"], []).append(pictures.from_text(row["pixels"]).astype(int))
     assert set(found) == {"original", *examples.SINGLE, "views"}
     originals = found["original"]
     assert len(originals) == 4 and len(found["views"]) == 8
@@ -86,7 +87,7 @@ def test_the_share_of_the_class_and_the_pictures(data, searched):
     for row in found:
         split = "test" if row["rank"] == "0" else "train"
         images, labels = getattr(test, f"{split}_images"), getattr(test, f"{split}_labels")
-        same = (images.transpose(0, 2, 3, 1) == samples.picture(row["pixels"])).all((1, 2, 3))
+        same = (images.transpose(0, 2, 3, 1) == pictures.from_text(row["pixels"])).all((1, 2, 3))
         assert int(row["label"]) in labels[same]
     metrics = json.loads((searched / "metrics.json").read_text())
     assert set(metrics) == {"neighbours_h", "neighbours_z"}
@@ -97,7 +98,7 @@ def test_both_figures_show_them(data, searched, tmp_path):
     made = run(examples, build(Examples, {}), data, tmp_path / "a")
     pictures = pd.read_csv(made / "examples.csv").assign(seed=0)
     found = pd.read_csv(searched / "neighbours.csv").assign(seed=0)
-    with drawing.style():
+    with plotting.style():
         first = fig4.draw(None, None, {"examples.csv": pictures})
         table = pd.DataFrame([{"neighbours_h": 50.0, "neighbours_z": 40.0}])
         second = shown.draw(table, None, {"neighbours.csv": found})

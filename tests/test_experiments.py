@@ -11,8 +11,8 @@ import pytest
 from simclr.config import ConfigError, build, merge, to_dict
 from simclr.settings import STAGES
 from tests.synthetic import ROOT, SCALES
-from workflow.experiments import ORDER
-from workflow.scale import load_scale
+from workflow.catalog import ORDER
+from workflow.planning.scale import load_scale
 
 
 def resolved(scale: str, experiment: str) -> dict:
@@ -146,8 +146,8 @@ def test_a_grid_is_checked(experiment, grid, words):
 def test_planning_imports_nothing_slow():
     code = (
         "import sys, importlib\n"
-        "from workflow.experiments import ORDER\n"
-        "import workflow.plan, workflow.gallery\n"
+        "from workflow.catalog import ORDER\n"
+        "import workflow.planning.planner, workflow.pages.scale_page\n"
         "for name in ORDER: importlib.import_module('workflow.experiments.' + name).settings({})\n"
         "slow = {'torch', 'numpy', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(f'imported: {slow}' if slow else 0)\n"

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from simclr import results
+from simclr.store import results
 from tests import faults
 from tests.project import ROOT, Project
-from workflow import publish
+from workflow.publishing import dvc_record
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_file_of_dvc_that_was_cut_is_mended(finished, tmp_path, file, left):
     project.write(file, left)
     (project.store / "recorded").unlink()
     done = project.dvc("commit", "--force", check=False)
-    assert done.returncode and publish.WRITTEN_IN_PLACE[file] in done.stdout, done.stdout
+    assert done.returncode and dvc_record.WRITTEN_IN_PLACE[file] in done.stdout, done.stdout
     before = len(project.executed())
     project.snakemake()
     assert (project.path / "dvc.lock").read_text() == whole and not project.executed(before)
@@ -102,7 +102,7 @@ def test_an_interrupt_while_python_ends_shows_no_trace():
     """The main thread then waits for others, as Snakemake's does, and an interrupt ends that."""
     code = """
 import os, signal, sys, threading, time
-from simclr import cli
+from workflow import cli
 
 def other():
     time.sleep(0.3)
@@ -120,7 +120,7 @@ def test_an_interrupt_within_a_destructor_is_not_swallowed():
     """Python alone would print a trace there, and go on."""
     code = """
 import argparse, time
-from simclr import cli
+from workflow import cli
 
 class Fragile:
     def __del__(self):

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests import synthetic
-from workflow import figures
-from workflow.experiments import ORDER
+from workflow.catalog import ORDER
+from workflow.figures import stage
 
 KINDS = ("svg", "png", "csv", "summary.csv", "claims.csv", "caption.md")
 
@@ -62,7 +62,7 @@ def test_every_figure_is_drawn_with_its_numbers(drawn, experiment):
 @pytest.mark.parametrize("experiment", ORDER)
 def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment):
     rows = synthetic.rows("small", experiment, seeds=(0,))
-    figures.draw(experiment, rows, context("small"), tmp_path)
+    stage.draw(experiment, rows, context("small"), tmp_path)
     assert "n = 1 seed" in (tmp_path / f"{experiment}.caption.md").read_text()
     assert {row["low"] for row in read(tmp_path / f"{experiment}.summary.csv")} == {""}
     verdicts = {row["verdict"] for row in read(tmp_path / f"{experiment}.claims.csv")}
@@ -71,7 +71,7 @@ def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment):
 
 @pytest.mark.parametrize("experiment", ORDER)
 def test_the_grid_of_cifar10_is_drawn(tmp_path, experiment):
-    figures.draw(experiment, synthetic.rows("cifar10", experiment), context("cifar10"), tmp_path)
+    stage.draw(experiment, synthetic.rows("cifar10", experiment), context("cifar10"), tmp_path)
     assert (tmp_path / f"{experiment}.png").stat().st_size > 10_000
 
 
@@ -95,10 +95,10 @@ def test_the_stage_reads_the_metrics_of_its_runs(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     settings = {"experiment": "fig6", "rows": rows, "context": context("tiny")}
-    figures.run(settings, inputs, out, tmp_path / "checkpoint", lambda done, text: None)
+    stage.run(settings, inputs, out, tmp_path / "checkpoint", lambda done, text: None)
     direct = tmp_path / "direct"
     direct.mkdir()
-    figures.draw("fig6", synthetic.rows("tiny", "fig6"), context("tiny"), direct)
+    stage.draw("fig6", synthetic.rows("tiny", "fig6"), context("tiny"), direct)
     assert hashes(out) == hashes(direct)
 
 
@@ -111,7 +111,7 @@ def test_other_processes_draw_the_same_bytes(drawn, tmp_path):
     """In a process with another hash seed, matplotlibrc, date and time zone."""
     (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 9\nsvg.hashsalt: x\n")
     code = (
-        "import sys, pathlib, workflow.figures as f\n"
+        "import sys, pathlib, workflow.figures.stage as f\n"
         "from tests import synthetic\n"
         "from tests.test_figures import context\n"
         "for name in sys.argv[2:]:\n"

@@ -8,12 +8,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from simclr import classifier, finetune, loop, packed, pretrain
-from simclr.checkpoint import CHECKPOINT_MINUTES
+from simclr import rng
 from simclr.config import ConfigError, build, merge
-from simclr.encoder import build_encoder
-from simclr.finetune import share_of
+from simclr.data import packed
+from simclr.data.label_share import class_balanced_share
+from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder, FineTune
+from simclr.stages import finetune, pretrain
+from simclr.training import loop, supervised
+from simclr.training.checkpoint import CHECKPOINT_MINUTES
 from tests import training
 from tests.training import COMMON, ENCODER, contents, pretrain_settings, run
 
@@ -37,7 +40,7 @@ def settings(**overrides) -> FineTune:
 def captured(monkeypatch):
     """Lists that get, of every run: weights before training, and the networks after it."""
     before, after = [], []
-    train, test = classifier.train, classifier.test
+    train, test = supervised.train_classifier, supervised.test_classifier
 
     def spy_train(*given):
         before.append([copy_of(network) for network in given[3:5]])
@@ -47,8 +50,8 @@ def captured(monkeypatch):
         after.append(given[:2])
         return test(*given)
 
-    monkeypatch.setattr(classifier, "train", spy_train)
-    monkeypatch.setattr(classifier, "test", spy_test)
+    monkeypatch.setattr(supervised, "train_classifier", spy_train)
+    monkeypatch.setattr(supervised, "test_classifier", spy_test)
     return before, after
 
 
@@ -69,18 +72,20 @@ def metrics(folder):
 )
 def test_a_share_is_that_of_every_class_and_one_at_least(share, wanted):
     labels = torch.tensor([0] * 31 + [1] * 20 + [2])[torch.randperm(52)]
-    chosen = share_of(labels, share, 0)
+    chosen = class_balanced_share(labels, share, 0)
     assert torch.bincount(labels[chosen]).tolist() == wanted
     assert chosen.tolist() == sorted(set(chosen.tolist()))
 
 
 def test_a_share_is_drawn_by_the_seed():
     labels = torch.arange(200) % 4
-    chosen = share_of(labels, 0.25, 0)
-    assert torch.equal(share_of(labels, 0.25, 0), chosen)
-    assert not torch.equal(share_of(labels, 0.25, 1), chosen)
+    chosen = class_balanced_share(labels, 0.25, 0)
+    assert torch.equal(class_balanced_share(labels, 0.25, 0), chosen)
+    assert not torch.equal(class_balanced_share(labels, 0.25, 1), chosen)
     # Any image can be in it: of 40 shares, no image is in none, and none in all.
-    counts = sum(torch.bincount(share_of(labels, 0.25, s), minlength=200) for s in range(40))
+    counts = sum(
+        torch.bincount(class_balanced_share(labels, 0.25, s), minlength=200) for s in range(40)
+    )
     assert counts.sum() == 40 * 4 * 12 and counts.min() > 0 and counts.max() < 25
 
 
@@ -106,7 +111,7 @@ def test_without_an_encoder_it_starts_from_new_weights(data, tmp_path, monkeypat
     wide = {**ENCODER, "base_channels": 6}
     for seed in (0, 1):
         run(finetune, settings(encoder=wide, seed=seed), data, tmp_path / str(seed))
-        new = build_encoder(build(Encoder, wide), loop.generator(seed, "weights")).state_dict()
+        new = build_encoder(build(Encoder, wide), rng.generator(seed, "weights")).state_dict()
         assert all(torch.equal(value, new[name]) for name, value in before[seed][0].items())
     assert len(before) == 2 and after[0][0].feature_dim == 24
 
@@ -164,14 +169,14 @@ def test_with_few_classes_top5_is_all():
     data = packed.PackedSet(
         *[np.zeros((4, 3, 8, 8), np.uint8), np.arange(4) % 3] * 2, classes=("a", "b", "c")
     )
-    found = classifier.test(network, linear, data, torch.device("cpu"))
+    found = supervised.test_classifier(network, linear, data, torch.device("cpu"))
     assert found == {"top1": 50.0, "top5": 100.0}
 
 
 def test_only_the_share_is_seen(data, encoder, tmp_path):
     """Other images' pixels change nothing."""
     labels = torch.from_numpy(packed.load(data).train_labels.copy())
-    chosen = share_of(labels, 0.4, 0)
+    chosen = class_balanced_share(labels, 0.4, 0)
     changed = shutil.copytree(data, tmp_path / "data")
     images = np.load(changed / "train_images.npy")
     rest = np.setdiff1d(np.arange(90), chosen.numpy())

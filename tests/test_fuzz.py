@@ -19,15 +19,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
-from simclr import cifar10, folder, imagenet, images, packed, results, subset, weights
 from simclr.config import ConfigError, build, to_dict
-from simclr.encoder import build_encoder
+from simclr.data import images, label_share, packed
+from simclr.data.sources import cifar10, folder, imagenet_files
+from simclr.models import weights
+from simclr.models.resnet import build_encoder
 from simclr.settings import STAGES, Encoder, FineTune
+from simclr.store import results
 from tests import jpegs, test_cifar10
 from tests.fuzz import TREES, damaged, refuses
 from tests.training import prepare_data
-from workflow import publish
-from workflow.scale import load_scale
+from workflow.planning.scale import load_scale
+from workflow.publishing import published
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -189,9 +192,9 @@ def test_published_metrics(tmp_path_factory, data):
     content = data.draw(damaged((json.dumps(LINE) + "\n").encode()))
     (where / "mine.jsonl").write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publish, "PUBLISHED", where)
-        if not refuses(publish.read_published, "mine"):
-            for line in publish.read_published("mine").values():
+        patch.setattr(published, "PUBLISHED", where)
+        if not refuses(published.read_published, "mine"):
+            for line in published.read_published("mine").values():
                 assert isinstance(line["metrics"], dict)
 
 
@@ -230,8 +233,8 @@ def test_label_lists(listed, data):
     (where / "list.txt").write_bytes(content)
     digest = data.draw(some.sampled_from([hashlib.sha256(content).hexdigest(), "0" * 64]))
     settings = build(FineTune, {"subset": "list.txt", "subset_sha256": digest})
-    if not refuses(subset.rows, settings, where):
-        chosen = [names[row] for row in subset.rows(settings, where)]
+    if not refuses(label_share.listed_rows, settings, where):
+        chosen = [names[row] for row in label_share.listed_rows(settings, where)]
         assert sorted(content.decode().split()) == sorted(chosen) and digest != "0" * 64
 
 
@@ -257,7 +260,7 @@ def tars(tmp_path_factory):
     return jpegs.write_tars(where / "set", where / "tars")
 
 
-@pytest.mark.parametrize("name", imagenet.TARS)
+@pytest.mark.parametrize("name", imagenet_files.TARS)
 @given(data=some.data())
 def test_imagenet_archives(tars, name, data):
     """Listed with every name in its class, or refused."""
@@ -268,8 +271,8 @@ def test_imagenet_archives(tars, name, data):
             file.write_bytes(gzip.compress(data.draw(damaged(gzip.decompress(good))), 1))
         else:
             file.write_bytes(data.draw(damaged(good)))
-        if not refuses(imagenet.listing, tars):
-            classes, found = imagenet.listing(tars)
+        if not refuses(imagenet_files.listing, tars):
+            classes, found = imagenet_files.listing(tars)
             for label, piece in (one for split in found.values() for one in split):
                 assert piece.name.split("/")[0] == classes[label]
     finally:

@@ -8,9 +8,10 @@ import pytest
 
 from tests import synthetic
 from tests.project import MINI
-from workflow import figures, gallery, ledger, overview, page, runs
-from workflow import plan as planning
-from workflow.experiments import ORDER
+from workflow.catalog import ORDER
+from workflow.figures import stage
+from workflow.pages import ledger, overview, page, runs, scale_page
+from workflow.planning import planner
 
 TITLE = 'a <script>alert("x")</script> & title'
 VOID = ("img", "meta", "br", "input", "link")
@@ -49,8 +50,8 @@ def root(drawn, tmp_path_factory):
     shutil.copytree(drawn, root)
     for _ in range(2):  # the second time both know of each other
         for scale in ("tiny", "small"):
-            runs.write_runs(planning.build_plan(scale), {}, root / scale)
-            gallery.write_index(root / scale, scale, TITLE)
+            runs.write_runs(planner.build_plan(scale), {}, root / scale)
+            scale_page.write_index(root / scale, scale, TITLE)
     overview.write_overview(root)
     return root
 
@@ -108,7 +109,7 @@ def test_the_page_shows_every_figure_claim_and_number(root):
 
 def test_equal_figures_give_equal_pages(root):
     before = {path: path.read_bytes() for path in root.rglob("*.html")}
-    assert gallery.write_index(root / "tiny", "tiny", TITLE) == 0
+    assert scale_page.write_index(root / "tiny", "tiny", TITLE) == 0
     assert overview.write_overview(root) == 0
     assert before == {path: path.read_bytes() for path in root.rglob("*.html")}
 
@@ -123,15 +124,15 @@ def test_pages_are_light(root):
 def test_the_page_of_one_figure(tmp_path):
     about = {"scale": "tiny", "title": "one", "seeds": 3}
     (tmp_path / "tiny").mkdir()
-    figures.draw("fig6", synthetic.rows("tiny", "fig6"), about, tmp_path / "tiny")
-    gallery.write_index(tmp_path / "tiny", "tiny", "only one")
+    stage.draw("fig6", synthetic.rows("tiny", "fig6"), about, tmp_path / "tiny")
+    scale_page.write_index(tmp_path / "tiny", "tiny", "only one")
     found = Page((tmp_path / "tiny" / "index.html").read_text())
     assert [image["src"] for image in found.images] == ["fig6.svg"]
 
 
 def test_the_runs_say_what_differs_and_where_they_came_from(tmp_path):
     (tmp_path / "mini.yaml").write_text(MINI)
-    plan = planning.build_plan("mini", tmp_path)
+    plan = planner.build_plan("mini", tmp_path)
     figure = plan.figure("table5")
     (_, key), *_ = figure.inputs.values()
     line = {
@@ -148,7 +149,7 @@ def test_the_runs_say_what_differs_and_where_they_came_from(tmp_path):
         {**row, "linear_h": 50.0 + row["seed"], "contrastive_accuracy": 10.0, "loss": 1.0}
         for row in figure.settings["rows"]
     ]
-    figures.draw("table5", rows, about, folder)
+    stage.draw("table5", rows, about, folder)
     runs.write_runs(plan, {key: line}, folder)
     text = (folder / "runs.html").read_text()
     assert "loss.normalize = False" in text and "loss.temperature = 10.0" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from simclr.head import build_head
+from simclr.models.heads import build_head
 from simclr.settings import Head
 
 ORACLE = Path(__file__).parent / "oracle"

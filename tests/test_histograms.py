@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from simclr import histograms
 from simclr.config import ConfigError
 from simclr.settings import Histograms
+from simclr.stages import histograms
 
 
 def prepared(folder, images):

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from simclr import finetune, folder, imagenet, images, packed, prepare, pretrain, subset
 from simclr.config import ConfigError, DataError, build
+from simclr.data import archives, images, label_share, packed
+from simclr.data.sources import imagenet, imagenet_files
 from simclr.settings import FineTune, Prepare
+from simclr.stages import finetune, prepare, pretrain
 from tests import jpegs, training
 from tests.test_bad_data import refused
 
@@ -86,9 +88,11 @@ def test_tar_files_are_the_same_set(raw, tmp_path):
 PACKING = """
 import json, sys
 from pathlib import Path
-from simclr import imagenet, prepare
-from simclr.config import build
+from simclr.data.sources import imagenet
 from simclr.settings import Prepare
+from simclr.stages import prepare
+from simclr.config import build
+
 imagenet.SAVE_SECONDS, imagenet.CHUNK = 0.0, 4
 out = Path(sys.argv[1])
 out.mkdir()
@@ -116,14 +120,14 @@ def test_a_killed_packing_goes_on_to_the_same_bytes(raw, tmp_path):
     del marks
     # What is packed already is not decoded again: half of the files of the first are gone.
     decoded = []
-    original = imagenet.Piece.read
+    original = imagenet_files.Piece.read
 
     def read(piece):
         decoded.append(piece.name)
         return original(piece)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(imagenet.Piece, "read", read)
+        patch.setattr(imagenet_files.Piece, "read", read)
         pack(tmp_path / "resumed", settings, checkpoint)
     assert len(decoded) <= CLASSES * (TRAIN + VAL) - done
     assert training.contents(tmp_path / "resumed") == training.contents(tmp_path / "undisturbed")
@@ -201,7 +205,7 @@ def test_a_folder_of_another_layout_is_refused(raw, tmp_path, spoil, said):
 
 def test_damaged_tar_files_are_refused(raw, tmp_path):
     settings = settings_of(raw)
-    train, val, devkit = (raw / "tars" / name for name in imagenet.TARS)
+    train, val, devkit = (raw / "tars" / name for name in imagenet_files.TARS)
 
     def again(*said):
         refused(lambda: pack(tmp_path / f"o{time.monotonic_ns()}", tars), *said)
@@ -236,13 +240,15 @@ def test_a_huge_file_is_refused_unread(raw, tmp_path, monkeypatch):
     settings = settings_of(raw)
     jpegs.write_tars(raw / "set", raw / "tars")
     tars = build(Prepare, {**STORED, "sha256": settings.sha256, "file": "tars"})
-    largest = max((p for _, p in imagenet.listing(raw / "set")[1]["train"]), key=lambda p: p.size)
-    monkeypatch.setattr(folder, "MAX_BYTES", largest.size - 1)
+    largest = max(
+        (p for _, p in imagenet_files.listing(raw / "set")[1]["train"]), key=lambda p: p.size
+    )
+    monkeypatch.setattr(archives, "MAX_BYTES", largest.size - 1)
     for number, one in enumerate((settings, tars)):
         said = (f"{largest.name}: {largest.size:,} bytes, no image", "the others are packed")
         refused(lambda one=one, k=number: pack(tmp_path / f"out{k}", one), *said)
     refused(lambda: imagenet.fingerprint(raw / "set"), "no image; remove it")
-    monkeypatch.setattr(folder, "MAX_BYTES", 10)
+    monkeypatch.setattr(archives, "MAX_BYTES", 10)
     refused(lambda: pack(tmp_path / "labels", tars), "meta.mat' is", "bytes")
 
 
@@ -280,7 +286,7 @@ def test_a_list_of_names_chooses_the_images_of_finetuning(raw, tmp_path):
     names = (tmp_path / "data" / packed.NAMES).read_text().splitlines()
     chosen = names[::3]
     settings = listed(raw, chosen[::-1])
-    rows = subset.rows(settings, tmp_path / "data")
+    rows = label_share.listed_rows(settings, tmp_path / "data")
     assert [names[row] for row in rows] == chosen
     out = training.run(finetune, settings, tmp_path / "data", tmp_path / "tuned")
     assert f'"images": {len(chosen)}' in (out / "metrics.json").read_text()
@@ -306,21 +312,30 @@ def test_a_wrong_list_is_refused(raw, tmp_path):
     pack(tmp_path / "data", settings_of(raw))
     names = (tmp_path / "data" / packed.NAMES).read_text().splitlines()
     data = tmp_path / "data"
-    refused(lambda: subset.rows(listed(raw, ["n1_1.JPEG", names[0]]), data), "1 of 2", "n1_1.JPEG")
-    refused(lambda: subset.check(listed(raw, [names[0]] * 2)), f"'{names[0]}' stands there twice")
-    refused(lambda: subset.check(listed(raw, [])), "empty")
+    refused(
+        lambda: label_share.listed_rows(listed(raw, ["n1_1.JPEG", names[0]]), data),
+        "1 of 2",
+        "n1_1.JPEG",
+    )
+    refused(
+        lambda: label_share.read_list(listed(raw, [names[0]] * 2)),
+        f"'{names[0]}' stands there twice",
+    )
+    refused(lambda: label_share.read_list(listed(raw, [])), "empty")
     settings = listed(raw, names[:20])
     (raw / "list.txt").write_text(names[0])
-    refused(lambda: subset.check(settings), "subset_sha256", "get the list again")
+    refused(lambda: label_share.read_list(settings), "subset_sha256", "get the list again")
     (raw / "list.txt").write_bytes(b"\xff\xfe\x00")
-    refused(lambda: subset.check(settings), "list.txt: ")
+    refused(lambda: label_share.read_list(settings), "list.txt: ")
     (raw / "list.txt").unlink()
-    refused(lambda: subset.check(settings), "list.txt")
+    refused(lambda: label_share.read_list(settings), "list.txt")
     with pytest.raises(ConfigError, match="give both"):
         build(FineTune, {"subset": "list.txt"})
     shutil.rmtree(data)
     patterns = training.prepare_data(tmp_path / "patterns")
-    refused(lambda: subset.rows(listed(raw, names), patterns), "have no names", "`labels`")
+    refused(
+        lambda: label_share.listed_rows(listed(raw, names), patterns), "have no names", "`labels`"
+    )
 
 
 def test_training_on_it_works(raw, tmp_path):

@@ -58,7 +58,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(finished, tmp_path):
 @NAMESPACES
 def test_results_that_cannot_be_written(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
-    project.append("simclr/evaluate.py", "\n\ndef _edited():\n    return 1\n")
+    project.append("simclr/stages/evaluate.py", "\n\ndef _edited():\n    return 1\n")
     script = f"""
         mount --bind results results && mount -o remount,ro,bind results || exit 9
         {SNAKEMAKE}; echo status $?
@@ -80,7 +80,7 @@ def test_no_permission_to_write(finished, tmp_path, place):
     if prefix and subprocess.run([*prefix, "true"], capture_output=True).returncode:
         pytest.skip("root, and no setpriv to give up its rights")
     project = finished.copy(tmp_path / "project")
-    project.append("simclr/evaluate.py", "\n\ndef _edited():\n    return 1\n")
+    project.append("simclr/stages/evaluate.py", "\n\ndef _edited():\n    return 1\n")
     folder = project.path / place
     folder.mkdir(exist_ok=True)
     folders = [folder, *(one for one in folder.rglob("*") if one.is_dir())]

@@ -4,7 +4,8 @@ import textwrap
 
 import pytest
 
-from simclr import keys
+from simclr import files
+from simclr.store import keys
 
 
 @pytest.fixture
@@ -84,20 +85,25 @@ def test_every_part_of_the_key_counts():
         ("supervise", *base[1:]),
         (base[0], {"epochs": 2}, *base[2:]),
         (*base[:2], {"data": "abd"}, base[3]),
-        (*base[:3], ("simclr.keys",)),
+        (*base[:3], ("simclr.store.keys",)),
     ]
     found = {keys.result_key(*arguments) for arguments in (base, *changed)}
     assert len(found) == 5 and all(len(key) == 12 for key in found)
 
 
 def test_evaluation_code_is_not_part_of_an_encoder():
-    reached = keys.closure(("simclr.pretrain",))
-    assert "simclr.views" in reached and "simclr.losses" in reached
-    assert not reached & {"simclr.evaluate", "simclr.runner", "simclr.cli", "simclr.settings"}
+    reached = keys.closure(("simclr.stages.pretrain",))
+    assert "simclr.augment.pipeline" in reached and "simclr.losses" in reached
+    assert not reached & {
+        "simclr.stages.evaluate",
+        "simclr.store.runner",
+        "workflow.cli",
+        "simclr.settings",
+    }
 
 
 def test_settings_and_config_hold_declarations_only():
     """They are not part of any key, so nothing in them may compute what goes into a result."""
-    imported = {name for name in keys._imports(keys.ROOT, "simclr.settings")}
+    imported = {name for name in keys._imports(files.ROOT, "simclr.settings")}
     assert {name.split(".")[0] for name in imported} <= {"dataclasses", "simclr"}
-    assert "torch" not in keys._imports(keys.ROOT, "simclr.config")
+    assert "torch" not in keys._imports(files.ROOT, "simclr.config")

@@ -8,8 +8,9 @@ import pytest
 import scipy.stats
 
 from tests import synthetic
-from workflow import figures, gallery, ledger, overview
-from workflow.experiments import ORDER
+from workflow.catalog import ORDER
+from workflow.figures import stage
+from workflow.pages import ledger, overview, scale_page
 
 
 def test_holm_is_the_step_down_method():
@@ -47,7 +48,7 @@ def root(drawn, tmp_path_factory):
     root = tmp_path_factory.mktemp("ledger") / "paper_figures"
     shutil.copytree(drawn, root)
     for scale in ("tiny", "small"):
-        gallery.write_index(root / scale, scale, "made up")
+        scale_page.write_index(root / scale, scale, "made up")
     overview.write_overview(root)
     return root
 
@@ -105,8 +106,8 @@ def test_a_metric_changed_by_hand_flips_the_verdict_everywhere(root, tmp_path):
         folder = tmp_path / str(number) / "tiny"
         folder.mkdir(parents=True)
         about = {"scale": "tiny", "title": "made up", "seeds": 3}
-        figures.draw("table3", rows, about, folder)
-        gallery.write_index(folder, "tiny", "made up")
+        stage.draw("table3", rows, about, folder)
+        scale_page.write_index(folder, "tiny", "made up")
         overview.write_overview(folder.parent)
         with open(folder.parent / "claims.csv", newline="") as file:
             table = {row["id"]: row for row in csv.DictReader(file)}

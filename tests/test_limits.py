@@ -18,7 +18,7 @@ from PIL import Image
 Image.new("RGBA", (10_000, 10_000)).save("x", "PNG", compress_level=1)
 """,
         """
-from simclr import images
+from simclr.data import images
 """,
         """
 images.decode(open("x", "rb").read(), 32, "x")
@@ -32,7 +32,7 @@ from PIL import Image
 Image.new("L", (10_001, 10_000)).save("x", "PNG", compress_level=1)
 """,
         """
-from simclr import images
+from simclr.data import images
 """,
         """
 images.decode(open("x", "rb").read(), 32, "x")
@@ -51,7 +51,8 @@ with zipfile.ZipFile("x.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as arc
 """,
         """
 from pathlib import Path
-from simclr import folder, prepare
+from simclr.data.sources import folder
+from simclr.stages import prepare
 from simclr.settings import Prepare
 """,
         """
@@ -66,7 +67,7 @@ prepare.run(settings, {}, Path(), Path("checkpoint"), lambda done, text: None)
         'open("x", "wb").write((2**40).to_bytes(8, "little") + bytes(100))',
         """
 from pathlib import Path
-from simclr import weights
+from simclr.models import weights
 """,
         """
 weights.read_into(Path("x"), {})
@@ -83,7 +84,7 @@ with open("train_images.npy", "wb") as file:
 """,
         """
 from pathlib import Path
-from simclr import packed
+from simclr.data import packed
 """,
         """
 packed.load(Path())

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from simclr import maps, packed, pretrain
 from simclr.config import DataError, build
-from simclr.evaluate import load_networks
-from simclr.maps import effective_rank, some_images, spectrum_rows
+from simclr.data import packed
+from simclr.features import load_networks
 from simclr.settings import Maps
+from simclr.stages import maps, pretrain
+from simclr.stages.maps import effective_rank, some_images, spectrum_rows
 from tests import training
 from tests.training import contents, pretrain_settings, run
 
@@ -203,8 +204,9 @@ def test_silhouettes_tell_separated_classes_from_mixed_ones(data, encoders, tmp_
 AGAIN = """
 import sys
 from pathlib import Path
-from simclr import maps
 from simclr.settings import Maps
+from simclr.stages import maps
+
 data, encoder, out = map(Path, sys.argv[1:])
 out.mkdir()
 inputs = {"data": data, "encoder": encoder}

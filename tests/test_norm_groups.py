@@ -5,10 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from simclr import loop, pretrain, ranks
+from simclr import distributed
 from simclr.config import ConfigError
-from simclr.encoder import BatchNorm, build_encoder
+from simclr.models.batch_norm import BatchNorm
+from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder
+from simclr.stages import pretrain
+from simclr.training import loop, norm_groups
 from tests import training
 from tests.training import contents, pretrain_settings, run, supervise_settings
 
@@ -104,7 +107,7 @@ def test_by_group_puts_a_groups_views_together_and_by_branch_undoes_it(branches,
     """Every view is a number: 100 times its branch, plus its image."""
     numbers = 100 * torch.arange(branches)[:, None] + torch.arange(8)
     x = numbers[..., None].expand(branches, 8, 3).float()
-    line = loop.by_group(x, groups)
+    line = norm_groups.by_group(x, groups)
     assert line.shape == (8 * branches, 3)
     each = 8 // groups
     wanted = [
@@ -114,11 +117,11 @@ def test_by_group_puts_a_groups_views_together_and_by_branch_undoes_it(branches,
         for image in range(group * each, (group + 1) * each)
     ]
     assert line[:, 0].tolist() == wanted
-    back = loop.by_branch(line, branches, groups)
+    back = norm_groups.by_branch(line, branches, groups)
     assert torch.equal(back, x.flatten(0, 1))
-    several = loop.by_branch((line, 2 * line), branches, groups)
+    several = norm_groups.by_branch((line, 2 * line), branches, groups)
     assert torch.equal(several[0], back) and torch.equal(several[1], 2 * back)
-    assert loop.by_branch(line.bfloat16(), branches, groups).dtype == torch.float32
+    assert norm_groups.by_branch(line.bfloat16(), branches, groups).dtype == torch.float32
 
 
 def test_in_training_outputs_and_labels_have_the_order_of_no_groups(tmp_path):
@@ -160,9 +163,9 @@ def outputs(x, groups):
     """What an encoder gives views x [2, B, 3, S, S] in training, [2, B, d]."""
     encoder = build_encoder(Encoder(depth=8, base_channels=4, stem="cifar"), seeded())
     encoder.train()
-    loop.set_norm_groups([encoder], groups)
+    norm_groups.set_norm_groups([encoder], groups)
     with torch.no_grad():
-        h = loop.by_branch(encoder(loop.by_group(x, groups)), 2, groups)
+        h = norm_groups.by_branch(encoder(norm_groups.by_group(x, groups)), 2, groups)
     return h.unflatten(0, (2, -1))
 
 
@@ -218,7 +221,7 @@ def test_groups_that_do_not_divide_the_batch_are_refused(groups):
 def test_groups_with_several_ranks_are_refused(tmp_path, monkeypatch):
     torch.set_num_threads(1)
     data = training.prepare_data(tmp_path / "data")
-    monkeypatch.setattr(ranks, "size", lambda: 2)
+    monkeypatch.setattr(distributed, "size", lambda: 2)
     with pytest.raises(ConfigError, match=r"^norm_groups: must be 1 with several ranks; [^\n]*$"):
         run(pretrain, pretrain_settings(norm_groups=2), data, tmp_path / "out")
-    loop.set_norm_groups([BatchNorm(3)], 1)
+    norm_groups.set_norm_groups([BatchNorm(3)], 1)

@@ -9,12 +9,17 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from simclr import classifier, loop, packed, pretrain, views
-from simclr.checkpoint import CHECKPOINT_MINUTES
-from simclr.encoder import build_encoder
-from simclr.head import build_head
+from simclr import rng
+from simclr.augment import pipeline
+from simclr.data import packed
 from simclr.losses import nt_xent
-from simclr.optim import build_optimizer, learning_rate
+from simclr.models import heads
+from simclr.models.heads import build_head
+from simclr.models.resnet import build_encoder
+from simclr.stages import pretrain
+from simclr.training import loop
+from simclr.training.checkpoint import CHECKPOINT_MINUTES
+from simclr.training.optim import build_optimizer, learning_rate
 from tests import training
 from tests.training import contents, pretrain_settings, run
 
@@ -30,9 +35,11 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def online(data, tmp_path_factory):
     """(the folder of a run with a classifier, the classifier as it was at the end)."""
-    made, real = [], classifier.build
+    made, real = [], heads.build_classifier
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "build", lambda *given: made.append(real(*given)) or made[0])
+        patch.setattr(
+            heads, "build_classifier", lambda *given: made.append(real(*given)) or made[0]
+        )
         out = tmp_path_factory.mktemp("online") / "out"
         run(pretrain, pretrain_settings(online=True), data, out)
     assert len(made) == 1
@@ -85,20 +92,20 @@ def test_the_classifier_is_that_of_a_naive_loop(data, online):
     settings = pretrain_settings()
     stored = packed.load(data)
     images, labels = (torch.from_numpy(x.copy()) for x in stored[:2])
-    initial = loop.generator(0, "weights")
+    initial = rng.generator(0, "weights")
     encoder = build_encoder(settings.encoder, initial).to(memory_format=torch.channels_last)
     head = build_head(settings.head, encoder.feature_dim, initial)
-    linear = classifier.build(encoder.feature_dim, range(10), initial)
+    linear = heads.build_classifier(encoder.feature_dim, range(10), initial)
     rest, own = (build_optimizer(settings.optimizer, some) for some in ([encoder, head], [linear]))
     losses = []
     for step in range(12):
         epoch, within = divmod(step, 4)
         if within == 0:  # one draw serves the epoch: 80 images are less than DRAW_IMAGES
-            drawn = views.draw(settings.views, 80, 8, loop.generator(0, "views", epoch, 0))
-        index = torch.randperm(90, generator=loop.generator(0, "order", epoch))
+            drawn = pipeline.draw(settings.views, 80, 8, rng.generator(0, "views", epoch, 0))
+        index = torch.randperm(90, generator=rng.generator(0, "order", epoch))
         index, part = index[20 * within : 20 * within + 20], slice(20 * within, 20 * within + 20)
         some = {name: value[:, part] for name, value in drawn.items()}
-        x = views.make(images[index], some, settings.views).flatten(0, 1)
+        x = pipeline.make(images[index], some, settings.views).flatten(0, 1)
         h = encoder(x.contiguous(memory_format=torch.channels_last))
         for optimizer in (rest, own):
             optimizer.zero_grad()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from simclr import operators
+from simclr.augment import functional
 
 ORACLE = np.load(Path(__file__).parent / "oracle" / "views.npz", allow_pickle=False)
 
@@ -31,11 +31,11 @@ def vector(*values):
 
 # Operator, its parameters there, tolerance given with the arrays.
 FACTORS = {
-    "brightness_v1": (operators.add_brightness_, "factors_brightness_v1", 1e-6),
-    "brightness_v2": (operators.scale_brightness_, "factors_mult", 1e-6),
-    "contrast": (operators.contrast_, "factors_mult", 1e-6),
-    "saturation": (operators.saturation_, "factors_mult", 2e-6),
-    "hue": (operators.hue_, "factors_hue", 2e-6),
+    "brightness_v1": (functional.add_brightness_, "factors_brightness_v1", 1e-6),
+    "brightness_v2": (functional.scale_brightness_, "factors_mult", 1e-6),
+    "contrast": (functional.contrast_, "factors_mult", 1e-6),
+    "saturation": (functional.saturation_, "factors_mult", 2e-6),
+    "hue": (functional.hue_, "factors_hue", 2e-6),
 }
 
 
@@ -52,7 +52,7 @@ def test_colour_operations_as_official(name):
 
 def test_gray_as_official():
     x = batch(ORACLE["img1"], ORACLE["img4"], ORACLE["img0"])
-    out = operators.gray_(x, torch.tensor([1, 0]))
+    out = functional.gray_(x, torch.tensor([1, 0]))
     assert difference(out, ORACLE["gray__1"], ORACLE["gray__4"], ORACLE["img0"]) < 1e-6
 
 
@@ -61,13 +61,13 @@ def test_gray_as_official():
 )
 def test_blur_as_official(image, kernel, sigmas):
     x = batch(*[ORACLE[f"img{image}"]] * len(sigmas))
-    out = operators.blur(x, vector(*(ORACLE["blur_sigma"][j] for j in sigmas)), kernel // 2)
+    out = functional.blur(x, vector(*(ORACLE["blur_sigma"][j] for j in sigmas)), kernel // 2)
     expected = [ORACLE[f"blur__{image}_k{kernel}_{j}"] for j in sigmas]
     assert difference(out, *expected) < 1e-6
 
 
 def test_blur_radius_as_official():
-    assert [operators.blur_radius(side) for side in (16, 19, 20, 32, 40, 96, 224)] == [
+    assert [functional.blur_radius(side) for side in (16, 19, 20, 32, 40, 96, 224)] == [
         *(0, 0, 1, 1, 2, 4, 11)  # a 23-tap kernel at 224
     ]
 
@@ -75,7 +75,7 @@ def test_blur_radius_as_official():
 @pytest.mark.parametrize("case", range(9))
 def test_crop_as_official(case):
     image, *box, side = ORACLE[f"crop_box__{case}"].tolist()
-    out = operators.crop_resize(batch(ORACLE[f"img{image}"]), torch.tensor([box]), side)
+    out = functional.crop_resize(batch(ORACLE[f"img{image}"]), torch.tensor([box]), side)
     assert difference(out, ORACLE[f"crop_tf1__{case}"]) < 2e-6
 
 
@@ -84,26 +84,26 @@ def test_crop_of_a_batch_has_a_box_for_each_image():
     parameters = np.stack([ORACLE[f"crop_box__{case}"] for case in cases])
     assert len(cases) == 2 and not (parameters[0] == parameters[1]).all()
     boxes = torch.from_numpy(parameters[:, 1:5])
-    out = operators.crop_resize(batch(*[ORACLE["img3"]] * 2), boxes, 48)
+    out = functional.crop_resize(batch(*[ORACLE["img3"]] * 2), boxes, 48)
     assert difference(out, *(ORACLE[f"crop_tf1__{case}"] for case in cases)) < 2e-6
 
 
 def test_crop_of_the_whole_image_is_the_image():
     x = torch.rand(2, 3, 17, 17)
-    assert torch.equal(operators.crop_resize(x, torch.tensor([[0, 0, 17, 17]] * 2), 17), x)
+    assert torch.equal(functional.crop_resize(x, torch.tensor([[0, 0, 17, 17]] * 2), 17), x)
 
 
 def test_extreme_factors():
     x = torch.rand(1, 3, 9, 9)
     value = x.amax(1, keepdim=True).expand_as(x)
-    assert torch.equal(operators.saturation_(x.clone(), vector(0)), value)  # HSV, so not the luma
-    full = operators.saturation_(x.clone(), vector(1e6))
+    assert torch.equal(functional.saturation_(x.clone(), vector(0)), value)  # HSV, so not the luma
+    full = functional.saturation_(x.clone(), vector(1e6))
     assert full.amin(1).abs().max() < 1e-6  # saturation stops at 1
-    assert torch.allclose(operators.hue_(x.clone(), vector(1)), x, atol=2e-6)
-    turned = operators.hue_(x.clone(), vector(1 / 3))  # red becomes green
+    assert torch.allclose(functional.hue_(x.clone(), vector(1)), x, atol=2e-6)
+    turned = functional.hue_(x.clone(), vector(1 / 3))  # red becomes green
     assert torch.allclose(turned, x.roll(1, 1), atol=2e-6)
     black = torch.zeros(1, 3, 4, 4)
-    for operation in (operators.saturation_, operators.hue_):
+    for operation in (functional.saturation_, functional.hue_):
         assert torch.equal(operation(black.clone(), vector(0.5)), black)
 
 
@@ -111,17 +111,17 @@ def test_flip_and_rotation_touch_the_chosen_images_only():
     x = torch.rand(4, 3, 5, 5)
     expected = x.clone().numpy()
     expected[[0, 2]] = expected[[0, 2], :, :, ::-1]
-    assert np.array_equal(operators.flip_(x.clone(), torch.tensor([0, 2])).numpy(), expected)
+    assert np.array_equal(functional.flip_(x.clone(), torch.tensor([0, 2])).numpy(), expected)
     for turns in (1, 2, 3):
         expected = x.clone().numpy()
         expected[3] = np.rot90(expected[3], turns, (1, 2))
-        out = operators.rotate_(x.clone(), torch.tensor([3]), turns)
+        out = functional.rotate_(x.clone(), torch.tensor([3]), turns)
         assert np.array_equal(out.numpy(), expected)
 
 
 def test_cutout_is_a_square_of_the_image_mean():
     x = torch.rand(2, 3, 10, 10)
-    out = operators.cutout(x.clone(), torch.tensor([[0, 5], [3, 2]]))
+    out = functional.cutout(x.clone(), torch.tensor([[0, 5], [3, 2]]))
     expected = x.clone()
     expected[0, :, 0:5, 5:10] = x[0].mean()
     expected[1, :, 3:8, 2:7] = x[1].mean()
@@ -130,7 +130,7 @@ def test_cutout_is_a_square_of_the_image_mean():
 
 def test_sobel_against_scipy():
     x = torch.rand(3, 3, 12, 12)
-    out = operators.sobel(x).numpy()
+    out = functional.sobel(x).numpy()
     for image, result in zip(x.double().numpy(), out, strict=True):
         # "mirror" repeats no border pixel: TensorFlow's and torch's "reflect".
         response = np.stack(
@@ -143,26 +143,26 @@ def test_sobel_against_scipy():
 def test_sobel_of_an_image_without_edges_is_gray():
     flat = torch.full((2, 3, 8, 8), 0.3)
     flat[1] += 1e-6 * torch.rand(3, 8, 8)  # what rounding leaves is not an edge
-    assert torch.equal(operators.sobel(flat), torch.full_like(flat, 0.5))
+    assert torch.equal(functional.sobel(flat), torch.full_like(flat, 0.5))
     flat[1, 0, 4, 4] += 1 / 255  # the smallest edge of a uint8 image is
-    assert operators.sobel(flat)[1].unique().numel() > 2
+    assert functional.sobel(flat)[1].unique().numel() > 2
 
 
 def test_noise_scales_the_field():
     x, field = torch.rand(2, 3, 6, 6), torch.randn(2, 3, 6, 6)
-    out = operators.add_noise_(x.clone(), vector(0.0, 0.5), field)
+    out = functional.add_noise_(x.clone(), vector(0.0, 0.5), field)
     assert torch.equal(out[0], x[0]) and torch.allclose(out[1] - x[1], field[1] / 2, atol=1e-6)
 
 
 BATCHED = {
-    "brightness": lambda x, p: operators.add_brightness_(x, p),
-    "contrast": lambda x, p: operators.contrast_(x, p),
-    "saturation": lambda x, p: operators.saturation_(x, p),
-    "hue": lambda x, p: operators.hue_(x, p),
-    "blur": lambda x, p: operators.blur(x, p + 0.1, 2),
-    "cutout": lambda x, p: operators.cutout(x, (p[:, None] * 10).long().expand(-1, 2)),
-    "sobel": lambda x, p: operators.sobel(x),
-    "crop": lambda x, p: operators.crop_resize(
+    "brightness": lambda x, p: functional.add_brightness_(x, p),
+    "contrast": lambda x, p: functional.contrast_(x, p),
+    "saturation": lambda x, p: functional.saturation_(x, p),
+    "hue": lambda x, p: functional.hue_(x, p),
+    "blur": lambda x, p: functional.blur(x, p + 0.1, 2),
+    "cutout": lambda x, p: functional.cutout(x, (p[:, None] * 10).long().expand(-1, 2)),
+    "sobel": lambda x, p: functional.sobel(x),
+    "crop": lambda x, p: functional.crop_resize(
         x,
         torch.stack([(p * 9).long(), (p * 5).long(), (p * 9).long() + 9, (p * 9).long() + 7], 1),
         27,

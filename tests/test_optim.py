@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from simclr.config import ConfigError
-from simclr.encoder import build_encoder
-from simclr.head import build_head
-from simclr.optim import build_optimizer, learning_rate, train_steps
+from simclr.models.heads import build_head
+from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder, Head, Optimizer
+from simclr.training.optim import build_optimizer, learning_rate, train_steps
 
 ORACLE = Path(__file__).parent / "oracle"
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from simclr import losses, pretrain
+from simclr import losses
 from simclr.config import ConfigError, build
-from simclr.other_losses import LOSSES, one_sided
+from simclr.losses import LOSSES, cross_view_loss
 from simclr.settings import Loss
+from simclr.stages import pretrain
 from tests import training
 from tests.training import pretrain_settings, run
 
@@ -86,7 +87,7 @@ def test_loss_is_that_of_a_naive_loop(n, dim, kind, semi_hard):
         for margin in (0.0, 0.4, 1.6):
             settings = how(kind, semi_hard, temperature=temperature, margin=margin)
             a, b = projections(n, dim, seed=n)
-            loss, *_ = one_sided(a, b, settings, n)
+            loss, *_ = cross_view_loss(a, b, settings, n)
             wanted = naive(a.numpy(), b.numpy(), settings)
             assert loss.item() == pytest.approx(wanted, rel=1e-9, abs=1e-9)
 
@@ -154,7 +155,7 @@ def test_gradient_is_that_of_finite_differences(kind, semi_hard):
     """These points are away from the hinge, and from where another negative is the closest."""
     settings = how(kind, semi_hard, temperature=0.5)
     a, b = projections(4, 3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda a, b: one_sided(a, b, settings, 4)[0], (a, b))
+    assert torch.autograd.gradcheck(lambda a, b: cross_view_loss(a, b, settings, 4)[0], (a, b))
 
 
 # Semi-hard negatives. The positive is 0.5; columns are in no order.
@@ -201,7 +202,7 @@ def test_one_image_and_the_same_image_give_finite_values(kind, semi_hard):
     one, many = projections(1, 4), projections(1, 4).expand(2, 5, 4)
     for a, b in (one, many):
         a, b = a.clone().requires_grad_(), b.clone().requires_grad_()
-        loss, accuracy, entropy = one_sided(a, b, how(kind, semi_hard), len(a))
+        loss, accuracy, entropy = cross_view_loss(a, b, how(kind, semi_hard), len(a))
         loss.backward()
         assert torch.isfinite(torch.stack([loss.detach(), accuracy, entropy])).all()
         assert torch.isfinite(a.grad).all() and torch.isfinite(b.grad).all()
@@ -209,7 +210,7 @@ def test_one_image_and_the_same_image_give_finite_values(kind, semi_hard):
     a, b = one
     positive = float(a[0] @ b[0] / a.norm() / b.norm())
     wanted = {"nt_logistic": -math.log(sigmoid(positive / 0.1))}.get(kind, 0.0)
-    found, *_ = one_sided(a, b, how(kind, semi_hard), 1)
+    found, *_ = cross_view_loss(a, b, how(kind, semi_hard), 1)
     assert found.item() == pytest.approx(wanted, abs=1e-12)
 
 
@@ -217,7 +218,7 @@ def test_one_image_and_the_same_image_give_finite_values(kind, semi_hard):
 @pytest.mark.parametrize(("kind", "semi_hard"), KINDS)
 def test_extreme_temperatures_stay_finite(kind, semi_hard, temperature):
     a, b = projections(8, 16, dtype=torch.float32).requires_grad_()
-    loss, *_ = one_sided(a, b, how(kind, semi_hard, temperature=temperature), 8)
+    loss, *_ = cross_view_loss(a, b, how(kind, semi_hard, temperature=temperature), 8)
     (gradient,) = torch.autograd.grad(loss, a)
     assert torch.isfinite(loss) and torch.isfinite(gradient).all()
 
@@ -228,7 +229,7 @@ def test_accuracy_and_entropy_are_those_of_nt_xent(kind, semi_hard):
     b = a + 0.7 * b  # some views are nearest to their own, some are not
     for temperature in (0.1, 1.0):
         settings = how(kind, semi_hard, temperature=temperature)
-        _, accuracy, entropy = one_sided(a.requires_grad_(), b, settings, 9)
+        _, accuracy, entropy = cross_view_loss(a.requires_grad_(), b, settings, 9)
         _, *wanted = losses.nt_xent(a, b, temperature)
         torch.testing.assert_close([accuracy, entropy], wanted, rtol=1e-12, atol=1e-12)
         assert 0 < accuracy < 100 and not accuracy.requires_grad and not entropy.requires_grad
@@ -238,18 +239,18 @@ def test_accuracy_and_entropy_are_those_of_nt_xent(kind, semi_hard):
 def test_both_views_count_alike(kind, semi_hard):
     a, b = projections(5, 6)
     settings = how(kind, semi_hard)
-    loss, swapped = (one_sided(*views, settings, 5)[0] for views in ((a, b), (b, a)))
+    loss, swapped = (cross_view_loss(*views, settings, 5)[0] for views in ((a, b), (b, a)))
     torch.testing.assert_close(swapped, loss, rtol=1e-12, atol=1e-12)
 
 
 def test_autocast_does_not_round_the_similarities():
     a, b = projections(16, 32, dtype=torch.float32)
     settings = how("nt_logistic", temperature=0.05)
-    wanted, *_ = one_sided(a, b, settings, 16)
+    wanted, *_ = cross_view_loss(a, b, settings, 16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss, *_ = one_sided(a, b, settings, 16)
+        loss, *_ = cross_view_loss(a, b, settings, 16)
     assert loss.dtype == torch.float32 and torch.equal(loss, wanted)
-    half, *_ = one_sided(a.bfloat16(), b.bfloat16(), settings, 16)
+    half, *_ = cross_view_loss(a.bfloat16(), b.bfloat16(), settings, 16)
     assert half.dtype == torch.float32
 
 

@@ -10,9 +10,11 @@ import torch
 from PIL import Image
 from scipy.stats import ks_2samp
 
-from simclr import evaluate, finetune, images, packed, pixels, pretrain, supervise, views
+from simclr.augment import crop_boxes, pipeline
 from simclr.config import ConfigError, build
+from simclr.data import image_store, images, packed
 from simclr.settings import STAGES, Evaluate, FineTune, Views
+from simclr.stages import evaluate, finetune, pretrain, supervise
 from tests import training
 
 CPU = torch.device("cpu")
@@ -56,15 +58,15 @@ def test_training_from_the_disk_is_the_same_bits(data, tmp_path, monkeypatch):
         ),
     }
     read = []
-    original = pixels.Pixels._read
+    original = image_store.ImageStore._read
 
     def counted(self, index):
         read.append(len(index))
         return original(self, index)
 
-    monkeypatch.setattr(pixels.Pixels, "_read", counted)
+    monkeypatch.setattr(image_store.ImageStore, "_read", counted)
     for place, mib in (("device", "1000"), ("disk", "0")):
-        monkeypatch.setenv(pixels.RESIDENT_MIB, mib)
+        monkeypatch.setenv(image_store.RESIDENT_MIB, mib)
         for name, (stage, settings) in stages.items():
             training.run(stage, settings, data, tmp_path / place / name)
         assert bool(read) == (place == "disk")
@@ -82,7 +84,7 @@ def test_evaluation_from_the_disk_is_the_same_bits(data, tmp_path, monkeypatch):
         {"protocols": ["augmented", "features"], "epochs": 1, "batch_size": 20, "neighbours": 5},
     )
     for place, mib in (("device", "1000"), ("disk", "0")):
-        monkeypatch.setenv(pixels.RESIDENT_MIB, mib)
+        monkeypatch.setenv(image_store.RESIDENT_MIB, mib)
         training.run(evaluate, settings, data, tmp_path / place, encoder=trained)
     assert training.contents(tmp_path / "device") == training.contents(tmp_path / "disk")
 
@@ -90,8 +92,8 @@ def test_evaluation_from_the_disk_is_the_same_bits(data, tmp_path, monkeypatch):
 def test_what_is_taken_and_read_ahead():
     stored = noise(30, 8)
     rows = torch.arange(0, 30, 2)
-    here = pixels.Pixels(torch.from_numpy(stored[::2].copy()), CPU)
-    there = pixels.Pixels(stored, CPU, rows=rows)
+    here = image_store.ImageStore(torch.from_numpy(stored[::2].copy()), CPU)
+    there = image_store.ImageStore(stored, CPU, rows=rows)
     assert len(here) == len(there) == 15
     indices = [torch.tensor([3, 1, 1]), torch.tensor([14]), torch.arange(15), torch.tensor([0])]
     for index, a, b in zip(indices, here.ahead(indices), there.ahead(indices), strict=True):
@@ -101,15 +103,15 @@ def test_what_is_taken_and_read_ahead():
 
 
 def test_an_error_while_reading_ahead_is_raised():
-    there = pixels.Pixels(noise(3, 8), CPU, rows=torch.arange(3))
+    there = image_store.ImageStore(noise(3, 8), CPU, rows=torch.arange(3))
     with pytest.raises(IndexError):
         list(there.ahead([torch.tensor([0]), torch.tensor([3]), torch.tensor([1])]))
 
 
 def test_a_limit_that_is_no_number_is_refused(data, monkeypatch):
-    monkeypatch.setenv(pixels.RESIDENT_MIB, "much")
+    monkeypatch.setenv(image_store.RESIDENT_MIB, "much")
     with pytest.raises(ConfigError, match="SIMCLR_RESIDENT_MIB: expected a number"):
-        pixels.of(packed.load(data), "train", CPU)
+        image_store.open_split(packed.load(data), "train", CPU)
 
 
 @pytest.mark.parametrize("size", [(500, 250), (250, 500), (300, 300), (900, 300)])
@@ -117,7 +119,7 @@ def test_evaluation_shows_the_paper_s_central_crop(size):
     """The short side 256, the central 224 x 224 of it: from a square in which all is squeezed."""
     stored, aspect = stretched(*size, 256)
     aspects = torch.tensor([aspect])
-    one = pixels.Pixels(torch.from_numpy(stored[None].copy()), CPU, 224, aspects)
+    one = image_store.ImageStore(torch.from_numpy(stored[None].copy()), CPU, 224, aspects)
     shown = one.shown(torch.tensor([0]), one.take(torch.tensor([0])))[0]
     scale = 256 / min(size)
     whole = picture(*size).resize(
@@ -133,15 +135,15 @@ def test_evaluation_shows_the_paper_s_central_crop(size):
 
 def test_square_images_are_shown_as_they_are():
     stored = torch.from_numpy(noise(4, 8))
-    one = pixels.Pixels(stored, CPU)
+    one = image_store.ImageStore(stored, CPU)
     index = torch.tensor([2, 0])
     assert torch.equal(one.shown(index, one.take(index)), stored[index].float() / 255)
 
 
 def official(width, height, least, rng):
     """One crop (w, h) by TensorFlow's sampler on an image that is no square, of whole pixels."""
-    for _ in range(views.TRIES):
-        ratio = rng.uniform(*views.ASPECT)
+    for _ in range(crop_boxes.TRIES):
+        ratio = rng.uniform(*crop_boxes.ASPECT)
         shortest = round((least * width * height / ratio) ** 0.5)
         tallest = min(round((width * height / ratio) ** 0.5), height, int((width + 0.5) / ratio))
         h = (
@@ -150,7 +152,7 @@ def official(width, height, least, rng):
             else shortest
         )
         w = round(h * ratio)
-        if w <= width and h <= height and w * h >= max(least, views.COVERED) * width * height:
+        if w <= width and h <= height and w * h >= max(least, crop_boxes.COVERED) * width * height:
             return w, h
     return width, height
 
@@ -160,7 +162,7 @@ def test_crops_of_squeezed_images_are_those_of_the_whole(size):
     width, height = size
     rng, n = np.random.default_rng(0), 20000
     theirs = np.array([official(width, height, 0.08, rng) for _ in range(n)])
-    boxes = views.draw_boxes(
+    boxes = crop_boxes.draw_boxes(
         n, 256, 0.08, generator(), aspects=torch.full((n,), width / height)
     ).numpy()
     h, w = boxes[:, 2] / 256 * height, boxes[:, 3] / 256 * width
@@ -194,8 +196,8 @@ def test_views_of_another_side_and_of_squeezed_images(more):
     stored = torch.from_numpy(noise(12, 40))
 
     def made(aspects):
-        drawn = views.draw(settings, 12, 28, generator(), stored=40, aspects=aspects)
-        return views.make(stored, drawn, settings, 28)
+        drawn = pipeline.draw(settings, 12, 28, generator(), stored=40, aspects=aspects)
+        return pipeline.make(stored, drawn, settings, 28)
 
     plain, one = made(None), made(torch.ones(12))
     assert plain.shape == (2, 12, 3, 28, 28)
@@ -214,7 +216,7 @@ def test_a_set_s_aspects_reach_the_views(tmp_path):
     after = training.run(pretrain, settings, data, tmp_path / "wide")
     assert training.contents(before) != training.contents(after)
     rows = torch.tensor([5, 2])
-    chosen = pixels.of(packed.load(data), "train", CPU, rows)
+    chosen = image_store.open_split(packed.load(data), "train", CPU, rows)
     assert torch.equal(chosen.aspects_of(torch.tensor([1])), torch.tensor([1.9]))
     assert len(chosen) == 2
 

@@ -15,12 +15,13 @@ import pytest
 from benchmarks.overhead import GRIDS
 from simclr.config import ConfigError
 from tests.project import MINI, ROOT
-from workflow import cost, planning
-from workflow.experiments import ORDER
-from workflow.launch import gpus_of
-from workflow.plan import build_plan
-from workflow.scale import SCALES
-from workflow.session import summary
+from workflow.catalog import ORDER
+from workflow.docs import cost_page
+from workflow.planning import cost
+from workflow.planning.placement import gpus_of
+from workflow.planning.planner import build_plan
+from workflow.planning.scale import SCALES
+from workflow.planning.summary import summary
 
 LARGE = ("cifar10", "imagenet")
 
@@ -31,25 +32,25 @@ def plans():
 
 
 def test_the_page_is_what_the_command_writes():
-    assert planning.PAGE.read_text() == planning.page(), "run `python -m workflow.planning`"
+    assert cost_page.PAGE.read_text() == cost_page.page(), "run `python -m workflow.docs.cost_page`"
 
 
 def test_other_rates_change_the_page(tmp_path, monkeypatch):
     """The page follows the scales: rates twice as fast halve what is no step."""
-    before = planning.page()
+    before = cost_page.page()
     shutil.copytree(SCALES, tmp_path / "scales")
     path = tmp_path / "scales" / "imagenet.yaml"
     text = path.read_text()
     assert "gelements_per_second: 170.0" in text
     path.write_text(text.replace("gelements_per_second: 170.0", "gelements_per_second: 340.0"))
-    monkeypatch.setattr(planning, "build_plan", lambda name: build_plan(name, tmp_path / "scales"))
-    differing = set(before.splitlines()) ^ set(planning.page().splitlines())
+    monkeypatch.setattr(cost_page, "build_plan", lambda name: build_plan(name, tmp_path / "scales"))
+    differing = set(before.splitlines()) ^ set(cost_page.page().splitlines())
     assert any(line.startswith("| `imagenet`") for line in differing)
     assert not any(line.startswith("| `cifar10`") for line in differing)
 
 
 def test_a_check_prints_a_ratio_for_each_stage():
-    lines = planning.check_table("tiny").splitlines()
+    lines = cost_page.check_table("tiny").splitlines()
     found = {line.split("|")[1].strip(): line.split("|")[5] for line in lines[2:]}
     assert {"pretrain", "evaluate", "all"} <= set(found)
     assert float(found["all"]) > 0
@@ -83,7 +84,7 @@ def test_a_plan_says_hours_of_gpus_for_each_experiment_and_what_they_rest_on(sca
 
 def test_cheap_experiments_come_before_the_dominating_ones(plans):
     for plan in plans.values():
-        hours = planning.hours(plan)
+        hours = cost_page.hours(plan)
         names = list(plan.settings.experiments)
         largest = max(names, key=lambda name: hours[name][1])
         assert names.index(largest) > len(names) / 2
@@ -210,10 +211,10 @@ def test_cores_never_run_out_of_the_memory_of_gpus(tmp_path):
 
 def test_more_gpus_take_less_time_down_to_the_longest_chain(plans):
     for plan in plans.values():
-        found = [planning.fleet(plan, count) for count in (8, 128, 100_000)]
+        found = [cost_page.fleet(plan, count) for count in (8, 128, 100_000)]
         assert found[0].seconds > found[1].seconds > found[2].seconds
         assert found[2].seconds == found[2].chain
-    assert planning.fleet(plans["imagenet"], 1).homeless
+    assert cost_page.fleet(plans["imagenet"], 1).homeless
 
 
 def test_an_experiment_may_have_a_base_of_its_own(tmp_path):
@@ -262,7 +263,7 @@ def test_the_overhead_is_measured(tmp_path):
     command = [sys.executable, "-m", "benchmarks.overhead", "--seeds", "1", "--repetitions", "1"]
     subprocess.run([*command, "--json", tmp_path / "found.json"], cwd=ROOT, check=True)
     found = json.loads((tmp_path / "found.json").read_text())
-    shown = json.loads(planning.OVERHEAD.read_text())
+    shown = json.loads(cost_page.OVERHEAD.read_text())
     (case,), (shown_case,) = found["cases"].values(), shown["cases"].values()
     assert set(case["seconds"]) == set(shown_case["seconds"])
     assert case["results"] > 100 and shown_case["results"] > 10_000 and shown["n"] >= 3

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simclr import folder, images, packed, patterns, prepare
 from simclr.config import DataError
+from simclr.data import images, location, packed
+from simclr.data.sources import folder, patterns
 from simclr.settings import Prepare
+from simclr.stages import prepare
 from tests import jpegs
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "cifar10-jpeg75.tar.xz"
@@ -182,7 +184,7 @@ def test_directory_tar_and_zip_of_one_tree_are_the_same_set(raw, tmp_path):
             archive.write(path, path.relative_to(raw / "tree"))
     made = []
     for file in ("tree", "tree.tar.xz", "tree.tar", "tree.zip"):
-        sha256 = folder.fingerprint(folder.locate(file))
+        sha256 = folder.fingerprint(location.locate(file))
         out = tmp_path / f"out-{file}"
         data = prepared(out, source="folder", file=file, sha256=sha256, image_size=16)
         made.append(

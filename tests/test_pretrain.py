@@ -13,13 +13,18 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from simclr import loop, packed, pretrain, views, weights
-from simclr.checkpoint import CHECKPOINT_MINUTES
+from simclr import rng
+from simclr.augment import pipeline
 from simclr.config import ConfigError, DataError
-from simclr.encoder import build_encoder
-from simclr.head import build_head
+from simclr.data import packed
 from simclr.losses import nt_xent
-from simclr.optim import build_optimizer, learning_rate
+from simclr.models import weights
+from simclr.models.heads import build_head
+from simclr.models.resnet import build_encoder
+from simclr.stages import pretrain
+from simclr.training import batching, loop
+from simclr.training.checkpoint import CHECKPOINT_MINUTES
+from simclr.training.optim import build_optimizer, learning_rate
 from tests import training
 from tests.training import ENCODER, contents, pretrain_settings, run, silent
 
@@ -28,7 +33,7 @@ from tests.training import ENCODER, contents, pretrain_settings, run, silent
 def two_steps_a_draw():
     """Of an epoch's four steps, so that draws and chunks have seams within an epoch."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "DRAW_IMAGES", 40)
+        patch.setattr(batching, "DRAW_IMAGES", 40)
         yield
 
 
@@ -74,7 +79,7 @@ def test_the_loop_equals_a_naive_one(data, trained):
     """
     settings = pretrain_settings()
     images = torch.from_numpy(packed.load(data).train_images.copy())
-    initial = loop.generator(settings.seed, "weights")
+    initial = rng.generator(settings.seed, "weights")
     encoder = build_encoder(settings.encoder, initial)
     head = build_head(settings.head, encoder.feature_dim, initial)
     before = {k: v.clone() for k, v in {**encoder.state_dict(), **head.state_dict()}.items()}
@@ -83,12 +88,12 @@ def test_the_loop_equals_a_naive_one(data, trained):
     losses = []
     for step in range(12):
         epoch, within = divmod(step, 4)
-        order = torch.randperm(90, generator=loop.generator(0, "order", epoch))
+        order = torch.randperm(90, generator=rng.generator(0, "order", epoch))
         batch = images[order[20 * within : 20 * within + 20]]
         if within % 2 == 0:
-            two = views.draw(settings.views, 40, 8, loop.generator(0, "views", epoch, within))
+            two = pipeline.draw(settings.views, 40, 8, rng.generator(0, "views", epoch, within))
         drawn = {name: v[:, within % 2 * 20 :][:, :20] for name, v in two.items()}
-        a, b = views.make(batch, drawn, settings.views)
+        a, b = pipeline.make(batch, drawn, settings.views)
         z = head(encoder(torch.cat([a, b]).contiguous(memory_format=torch.channels_last)))
         loss, *_ = nt_xent(z[:20], z[20:], 0.5)
         for group in optimizer.param_groups:
@@ -107,7 +112,7 @@ def test_the_loop_equals_a_naive_one(data, trained):
 
 
 def test_same_seed_same_bits_whatever_the_chunks(data, trained, tmp_path, monkeypatch):
-    monkeypatch.setitem(loop.VIEW_FLOATS, "cpu", 1)  # one draw at a time
+    monkeypatch.setitem(batching.VIEW_FLOATS, "cpu", 1)  # one draw at a time
     assert contents(run(pretrain, pretrain_settings(), data, tmp_path / "a")) == contents(trained)
 
 
@@ -116,8 +121,8 @@ def test_another_seed_changes_weights_order_and_views(data, trained, tmp_path):
     a, b = (load_file(folder / "encoder.safetensors") for folder in (trained, other))
     assert not any(torch.equal(a[name], b[name]) for name in a)
     drawn = [
-        [loop.generator(s, *what).initial_seed() for what in (("weights",), ("order", 2))]
-        + [loop.generator(s, "views", epoch, step).initial_seed() for epoch, step in PLACES]
+        [rng.generator(s, *what).initial_seed() for what in (("weights",), ("order", 2))]
+        + [rng.generator(s, "views", epoch, step).initial_seed() for epoch, step in PLACES]
         for s in (0, 1)
     ]
     assert len({seed for one in drawn for seed in one}) == 2 * (2 + len(PLACES))
@@ -131,14 +136,14 @@ def test_every_epoch_sees_each_image_once_in_a_new_order(data):
     settings = pretrain_settings().views
     epochs = []
     for epoch in (0, 1):
-        found = list(loop.batches(images, settings, 0, 20, epoch, 2))
+        found = list(batching.epoch_batches(images, settings, 0, 20, epoch, 2))
         assert [step for step, _, _ in found] == [0, 1, 2, 3]
         assert all(x.shape == (2, 20, 3, 8, 8) for _, x, _ in found)
         epochs.append(torch.cat([index for _, _, index in found]).tolist())
         assert len(set(epochs[-1])) == 80
     assert epochs[0] != epochs[1]
-    _, x, _ = next(loop.batches(images, settings, 0, 20, 0, 2, start=3))
-    assert torch.equal(x, list(loop.batches(images, settings, 0, 20, 0, 2))[3][1])
+    _, x, _ = next(batching.epoch_batches(images, settings, 0, 20, 0, 2, start=3))
+    assert torch.equal(x, list(batching.epoch_batches(images, settings, 0, 20, 0, 2))[3][1])
 
 
 KILLED = """
@@ -146,9 +151,11 @@ import os, signal, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from simclr import loop, pretrain
+from simclr.stages import pretrain
+from simclr.training import batching
+from simclr.training import loop
 from tests.training import pretrain_settings
-loop.DRAW_IMAGES, loop.VIEW_FLOATS["cpu"] = 40, 1  # two steps at a time
+batching.DRAW_IMAGES, batching.VIEW_FLOATS["cpu"] = 40, 1  # two steps at a time
 save, saves = loop.save_checkpoint, []
 def save_and_die(*arguments):
     save(*arguments)
@@ -175,7 +182,7 @@ def test_resumed_after_sigkill_equals_uninterrupted(data, trained, tmp_path):
     assert (len(about["curves"]), about["next_step"]) == (1, 2)
 
     images = []
-    draw = views.draw
+    draw = pipeline.draw
 
     def counting(*arguments):
         images.append(arguments[1])
@@ -183,7 +190,7 @@ def test_resumed_after_sigkill_equals_uninterrupted(data, trained, tmp_path):
 
     (tmp_path / "out").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(views, "draw", counting)
+        patch.setattr(pipeline, "draw", counting)
         pretrain.run(pretrain_settings(), {"data": data}, tmp_path / "out", checkpoint, silent)
     assert images == [40] * 3  # six of twelve steps: it did not start again
     assert contents(tmp_path / "out") == contents(trained)

@@ -5,11 +5,14 @@ import json
 import pytest
 import torch
 
-from simclr import loop, operators, packed, pretrain, probe
+from simclr import features, rng
+from simclr.augment import functional
 from simclr.config import ConfigError, DataError, build
-from simclr.evaluate import load_networks
-from simclr.probe import KINDS, trained, transformed
+from simclr.data import packed
+from simclr.features import load_networks
 from simclr.settings import TASKS, Probe
+from simclr.stages import pretrain, probe
+from simclr.stages.probe import KINDS, trained, transformed
 from tests import training
 from tests.training import contents, pretrain_settings, run
 
@@ -114,7 +117,7 @@ def test_sobel_images_are_responses_of_the_filter():
         wanted = 255 * (response - low) / (high - low)
         assert (found - wanted).abs().max() <= 0.51
     torch.testing.assert_close(
-        out[label == 1] / 255.0, operators.sobel(images[label == 1] / 255.0), atol=0.002, rtol=0
+        out[label == 1] / 255.0, functional.sobel(images[label == 1] / 255.0), atol=0.002, rtol=0
     )
 
 
@@ -134,14 +137,14 @@ def test_separable_features_are_told_apart_and_noise_is_not():
     how = settings(batch_size=50, epochs=20, hidden=32, learning_rate=0.01)
     labels, wanted = (torch.randint(2, (400,), generator=seeded(s)) for s in (1, 2))
     x, tested = (torch.randn(400, 4, generator=seeded(s)) for s in (3, 4))
-    reached = loop.accuracy(trained(x, labels, 2, how)(tested), wanted)
+    reached = features.accuracy(trained(x, labels, 2, how)(tested), wanted)
     assert 40 < reached < 60
-    for features, label in ((x, labels), (tested, wanted)):
+    for points, label in ((x, labels), (tested, wanted)):
         # Class 0 within, class 1 around: the first two features' length.
-        length = torch.where(label == 1, 2.5, 0.5) / features[:, :2].norm(dim=1)
-        features[:, :2] *= length[:, None]
+        length = torch.where(label == 1, 2.5, 0.5) / points[:, :2].norm(dim=1)
+        points[:, :2] *= length[:, None]
     network = trained(x, labels, 2, how)
-    assert loop.accuracy(network(tested), wanted) > 95
+    assert features.accuracy(network(tested), wanted) > 95
     assert not any(p.requires_grad for p in network.parameters())
     one, again = (trained(x, labels, 2, settings()) for _ in range(2))
     assert torch.equal(again(tested), one(tested))
@@ -189,7 +192,7 @@ def test_the_classifier_learns_on_training_images_and_is_tested_on_test_images(
     networks, stored = load_networks(encoder, data, torch.device("cpu")), packed.load(data)
     features, label = {}, {}
     for split, images in (("train", stored.train_images), ("test", stored.test_images)):
-        draws = loop.generator(0, f"probe rotation {split}")
+        draws = rng.generator(0, f"probe rotation {split}")
         turned, label[split] = transformed("rotation", torch.from_numpy(images.copy()), 0.2, draws)
         with torch.no_grad():
             features[split] = networks["z"](networks["h"](turned / 255.0))

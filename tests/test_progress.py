@@ -2,14 +2,14 @@
 
 import re
 
-from workflow import session
+from workflow.running import progress, session
 
 
 def lines(capsys, seconds, monkeypatch, images=1000):
     """Report a training of 240 seconds every 10, from a quarter on (as after a checkpoint)."""
     clock = iter(seconds)
     monkeypatch.setattr(session.time, "monotonic", lambda: next(clock))
-    with session._progress_bar() as bar:
+    with progress.ProgressBar() as bar:
         bar.start("pretrain fig5.crop.s0", images)
         for step in range(19):
             bar.update(0.25 + step / 24, f"epoch {step + 6} of 24, loss 4.1")

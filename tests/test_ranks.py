@@ -117,7 +117,7 @@ def test_simclr_run_under_torchrun_makes_each_result_once(tmp_path):
     alone = project.clone(tmp_path / "one")
     wanted = ("run", "mini", "--only", "table5.l2-0.5.s0")
     torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    project._run([sys.executable, "-m", *torchrun, "-m", "simclr", *wanted], check=True)
+    project._run([sys.executable, "-m", *torchrun, "-m", "workflow", *wanted], check=True)
     alone.simclr(*wanted)
     stages = ["prepare data", "pretrain table5.l2-0.5.s0", "evaluate table5.l2-0.5.s0"]
     assert project.executed() == alone.executed() == stages

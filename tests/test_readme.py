@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks import report
 from tests.synthetic import ROOT
-from workflow import ledger, readme, summary
+from workflow.docs import readme
+from workflow.pages import dvc_views, ledger
 
 SCALES = ("tiny", "small")
 
@@ -15,7 +16,7 @@ def test_the_readme_shows_the_published_claims():
     text = (ROOT / "README.md").read_text()
     (section,) = readme.SECTION.finditer(text)
     assert section["scales"].split() == list(SCALES)
-    assert readme.filled(text) == text, "run `python -m workflow.readme`"
+    assert readme.filled(text) == text, "run `python -m workflow.docs.readme`"
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -27,7 +28,7 @@ def test_a_changed_claim_changes_the_readme(scale, monkeypatch, tmp_path):
         text = source.read_text()
         target.write_text(text.replace("reproduced", "contradicted") if one == scale else text)
     before = readme.table(list(SCALES))
-    monkeypatch.setattr(readme.keys, "ROOT", tmp_path)
+    monkeypatch.setattr(readme.files, "ROOT", tmp_path)
     assert readme.table(list(SCALES)) != before
 
 
@@ -45,7 +46,7 @@ def test_published_metrics_and_figures_belong_together(scale):
     published = {(name, repr(float(value))) for one in metrics for name, value in one.items()}
     shown = set()
     for path in (ROOT / "paper_figures" / scale).glob("*.csv"):
-        if path.name.count(".") == 1 and path.name not in ("claims.csv", *summary.FILES):
+        if path.name.count(".") == 1 and path.name not in ("claims.csv", *dvc_views.FILES):
             for row in path.read_text().splitlines()[1:]:
                 *_, name, value = row.split(",")
                 shown.add((name, repr(float(value))))

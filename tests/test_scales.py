@@ -4,22 +4,21 @@ import json
 
 import pytest
 
-from simclr import pretrain
 from simclr.config import build, merge
 from simclr.settings import Prepare, Pretrain
+from simclr.stages import pretrain
 from tests.project import MINI
-from workflow import groups
-from workflow import plan as planning
-from workflow.scale import SCALES as SCALE_FILES
-from workflow.scale import load_scale
-from workflow.session import summary
+from workflow.planning import grouping, planner
+from workflow.planning.scale import SCALES as SCALE_FILES
+from workflow.planning.scale import load_scale
+from workflow.planning.summary import summary
 
 SCALES = sorted(path.stem for path in SCALE_FILES.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_plans_and_says_what_it_costs(scale):
-    plan = planning.build_plan(scale)
+    plan = planner.build_plan(scale)
     assert [i.settings["experiment"] for i in plan.of("figures")] == list(plan.settings.experiments)
     assert len(plan.settings.seeds) >= 3
     known = set()
@@ -35,7 +34,7 @@ def test_every_scale_plans_and_says_what_it_costs(scale):
 
 
 def test_settings_that_resolve_to_the_same_share_one_run():
-    plan = planning.build_plan("tiny")
+    plan = planner.build_plan("tiny")
     shared = [i for i in plan.of("pretrain") if len(i.experiments) > 1]
     every = [set(i.experiments) for i in shared]
     assert any({"table5", "fig8", "table1", "fig7", "fig9"} <= one for one in every)
@@ -46,7 +45,7 @@ def test_an_experiment_may_have_seeds_of_its_own(tmp_path):
     assert "[32, 128], seeds: [0, 1, 2, 3]" in text
     text = text.replace("[32, 128], seeds: [0, 1, 2, 3]", "[32], seeds: [7, 2]")
     (tmp_path / "one.yaml").write_text(text)
-    plan = planning.build_plan("one", tmp_path)
+    plan = planner.build_plan("one", tmp_path)
     assert {row["seed"] for row in plan.figure("fig8").settings["rows"]} == {7, 2}
     assert plan.figure("fig8").settings["context"]["seeds"] == 2  # what the caption says
     assert {row["seed"] for row in plan.figure("fig5").settings["rows"]} == {0, 1, 2, 3, 4}
@@ -54,7 +53,7 @@ def test_an_experiment_may_have_seeds_of_its_own(tmp_path):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_processes_start_with_the_data_then_by_experiment_the_longest_first(scale):
-    plan = planning.build_plan(scale)
+    plan = planner.build_plan(scale)
     backwards = list(plan.instances.values())[::-1]  # the order must not come from the input
     groups = list(plan.groups(backwards).values())
     assert sorted(i.key for group in groups for i in group) == sorted(plan.instances)
@@ -68,18 +67,18 @@ def test_processes_start_with_the_data_then_by_experiment_the_longest_first(scal
 
 def test_short_settings_of_an_experiment_share_a_process(tmp_path):
     (tmp_path / "mini.yaml").write_text(MINI)
-    plan = planning.build_plan("mini", tmp_path)
+    plan = planner.build_plan("mini", tmp_path)
     trained = [g for g in plan.groups(plan.instances.values()).values() if g[0].stage == "pretrain"]
     assert [{i.experiments[0] for i in group} for group in trained] == [{"table5"}, {"fig8"}]
     for scale in SCALES:
-        plan = planning.build_plan(scale)
+        plan = planner.build_plan(scale)
         for group in plan.groups(plan.instances.values()).values():
             settings = {i.name.rsplit(".s", 1)[0] for i in group}
-            assert len(settings) == 1 or sum(i.seconds for i in group) <= groups.SHORT
+            assert len(settings) == 1 or sum(i.seconds for i in group) <= grouping.SHORT
 
 
 def test_figures_whose_numbers_are_there_are_drawn_by_few_processes():
-    plan = planning.build_plan("tiny")
+    plan = planner.build_plan("tiny")
     figures = plan.of("figures")
     groups = plan.groups(figures)
     assert len(groups) < len(figures) / 4
@@ -107,7 +106,7 @@ def test_a_setting_of_scale_cifar10_trains_on_any_device(tmp_path):
     data, out = tmp_path / "data", tmp_path / "out"
     for folder in (data, out):
         folder.mkdir()
-    from simclr import prepare
+    from simclr.stages import prepare
 
     size = {"image_size": 32, "train_images": 10, "test_images": 10, "source": "patterns"}
     prepare.run(build(Prepare, size), {}, data, None, lambda done, text: None)

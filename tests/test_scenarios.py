@@ -12,7 +12,7 @@ import pytest
 from tests.project import MINI, Project
 
 BOTH = pytest.mark.parametrize("driver", ["snakemake", "dvc"])
-EVALUATION = "simclr/evaluate.py"
+EVALUATION = "simclr/stages/evaluate.py"
 EDIT = "\n\ndef _edited():\n    return 1\n"
 
 

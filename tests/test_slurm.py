@@ -11,7 +11,7 @@ import pytest
 from simclr.config import ConfigError
 from tests import slurm
 from tests.project import MINI, ROOT, Project
-from workflow.cluster import partitions
+from workflow.running.slurm import partitions
 
 pytestmark = pytest.mark.skipif(slurm.lacking() is not None, reason=str(slurm.lacking()))
 
@@ -129,7 +129,7 @@ def test_several_ranks_train_through_torchrun(before, two_ranks, tmp_path, per_n
     """On CPUs, which stand for GPUs here: one line of the copy says so."""
     scale = f"gpus: 2\ngpus_per_node: {per_node}\n" + SHORT
     made = prepared(tmp_path / "project", scale)
-    made.edit("workflow/launch.py", ' and settings["device"] == "cuda"', "")
+    made.edit("workflow/running/torchrun.py", ' and settings["device"] == "cuda"', "")
     slurm.run(made, "pretrain")
     assert states(before)["train_table5_l2_0_5"] == ["COMPLETED"]
     assert made.contents().items() >= two_ranks.contents().items()

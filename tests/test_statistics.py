@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from tests import synthetic
-from workflow import statistics as st
+from workflow.figures import contrasts
 
 PAPER = synthetic.ROOT / "data" / "paper" / "paper_reported.csv"
 
@@ -21,32 +21,32 @@ def by_seed(*values):
 def test_interval_is_that_of_a_t_test():
     values = [1.0, 2.5, 4.0, 2.0]
     expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    mean, low, high, n = st.interval(values)
+    mean, low, high, n = contrasts.interval(values)
     assert (mean, n) == (2.375, 4)
     assert (low, high) == pytest.approx((expected.low, expected.high))
 
 
 def test_p_is_that_of_a_t_test():
     values = [1.0, 2.5, 4.0, 2.0]
-    assert st.p_value(values) == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue)
-    assert st.p_value([*values, math.nan], 3.0) == pytest.approx(
+    assert contrasts.p_value(values) == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue)
+    assert contrasts.p_value([*values, math.nan], 3.0) == pytest.approx(
         scipy.stats.ttest_1samp(values, 3.0).pvalue
     )
-    assert math.isnan(st.p_value([1.0])) and math.isnan(st.p_value([]))
-    assert (st.p_value([2.0, 2.0]), st.p_value([3.0, 3.0], 3.0)) == (0.0, 1.0)
+    assert math.isnan(contrasts.p_value([1.0])) and math.isnan(contrasts.p_value([]))
+    assert (contrasts.p_value([2.0, 2.0]), contrasts.p_value([3.0, 3.0], 3.0)) == (0.0, 1.0)
 
 
 def test_interval_leaves_out_what_is_missing():
-    assert st.interval([1.0, math.nan, 3.0]) == st.interval([1.0, 3.0])
-    mean, low, high, n = st.interval([7.0])
+    assert contrasts.interval([1.0, math.nan, 3.0]) == contrasts.interval([1.0, 3.0])
+    mean, low, high, n = contrasts.interval([7.0])
     assert (mean, n) == (7.0, 1)
     assert math.isnan(low) and math.isnan(high)
-    assert st.interval([])[3] == 0
+    assert contrasts.interval([])[3] == 0
 
 
 def test_interval_covers_the_truth_in_95_percent():
     draws = np.random.default_rng(0).normal(5.0, 2.0, (4000, 3))
-    covered = [low <= 5.0 <= high for _, low, high, _ in map(st.interval, draws)]
+    covered = [low <= 5.0 <= high for _, low, high, _ in map(contrasts.interval, draws)]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.012)
 
 
@@ -65,7 +65,7 @@ def test_interval_covers_the_truth_in_95_percent():
     ],
 )
 def test_directional_verdicts(values, direction, verdict):
-    claim = st.directional("C01", "a minus b", by_seed(*values), direction)
+    claim = contrasts.directional("C01", "a minus b", by_seed(*values), direction)
     assert (claim.verdict, claim.n) == (verdict, len(values))
 
 
@@ -80,7 +80,7 @@ def test_directional_verdicts(values, direction, verdict):
     ],
 )
 def test_equivalence_verdicts(values, verdict):
-    claim = st.equivalence("C05", "range", by_seed(*values), margin=3.0)
+    claim = contrasts.equivalence("C05", "range", by_seed(*values), margin=3.0)
     assert claim.verdict == verdict
     assert "3 pp" in claim.contrast  # the margin is stated
 
@@ -88,26 +88,26 @@ def test_equivalence_verdicts(values, verdict):
 def test_a_choice_made_on_other_seeds_is_not_too_high():
     noise = np.random.default_rng(1).normal(0.0, 1.0, (2000, 3, 20))
     naive = np.mean([run.mean(axis=0).max() for run in noise])
-    fair = np.mean([st.held_out_best(pd.DataFrame(run)).mean() for run in noise])
+    fair = np.mean([contrasts.held_out_best(pd.DataFrame(run)).mean() for run in noise])
     assert naive > 0.8  # the largest of 20 means of nothing
     assert fair == pytest.approx(0.0, abs=0.05)
     single = pd.DataFrame([[1.0, 4.0, 2.0]])
-    assert st.held_out_best(single).tolist() == [4.0]
+    assert contrasts.held_out_best(single).tolist() == [4.0]
 
 
 def test_held_out_best_by_another_metric():
     values = pd.DataFrame({"a": [1.0, 1.0], "b": [9.0, 9.0]})
     ranks = pd.DataFrame({"a": [5.0, 5.0], "b": [2.0, 2.0]})
-    assert st.held_out_best(values, ranks).tolist() == [1.0, 1.0]
+    assert contrasts.held_out_best(values, ranks).tolist() == [1.0, 1.0]
 
 
 def test_per_seed_selects_and_averages():
     rows = [(s, k, d, 10.0 * d + s) for s in (0, 1) for k in "ab" for d in (1, 2)]
     table = pd.DataFrame(rows, columns=["seed", "kind", "dim", "x"])
-    assert st.per_seed(table, "x", kind="a").tolist() == [15.0, 16.0]
-    assert st.per_seed(table, "x", kind=["a", "b"], dim=2).tolist() == [20.0, 21.0]
-    assert st.per_seed(table, "absent").empty
-    assert st.per_seed(table, "x", kind="c").empty
+    assert contrasts.per_seed(table, "x", kind="a").tolist() == [15.0, 16.0]
+    assert contrasts.per_seed(table, "x", kind=["a", "b"], dim=2).tolist() == [20.0, 21.0]
+    assert contrasts.per_seed(table, "absent").empty
+    assert contrasts.per_seed(table, "x", kind="c").empty
 
 
 # The paper's own numbers, as if they were ours of three seeds: every claim must be reproduced.

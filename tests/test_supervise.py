@@ -8,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from simclr import loop, packed, supervise
-from simclr.checkpoint import CHECKPOINT_MINUTES
 from simclr.config import ConfigError
-from simclr.encoder import build_encoder
+from simclr.data import packed
+from simclr.models.resnet import build_encoder
+from simclr.stages import supervise
+from simclr.training import loop
+from simclr.training.checkpoint import CHECKPOINT_MINUTES
 from tests import training
 from tests.training import contents, run, supervise_settings
 

@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 
-from simclr import packed, pretrain, transfer
 from simclr.config import ConfigError, build
-from simclr.encoder import build_encoder
-from simclr.finetune import share_of
+from simclr.data import packed
+from simclr.data.label_share import class_balanced_share
+from simclr.models.resnet import build_encoder
 from simclr.settings import Transfer
-from simclr.transfer import fit, scores
+from simclr.stages import pretrain, transfer
+from simclr.stages.transfer import fit, scores
 from tests import training
 from tests.training import contents, pretrain_settings, run
 
@@ -148,7 +149,7 @@ def test_the_penalty_is_the_best_on_held_out_images_and_the_last_fit_is_of_all(
     """By scikit-learn, every fit from nothing; of equals the strongest."""
     x, labels, tested, wanted = features(data, encoder)
     held = torch.zeros(150, dtype=torch.bool)
-    held[share_of(labels, 0.2, seed)] = True
+    held[class_balanced_share(labels, 0.2, seed)] = True
     assert torch.bincount(labels[held]).tolist() == [3] * 10
     found = []
     for power in range(4, -2, -1):
@@ -182,7 +183,7 @@ def test_held_out_images_do_not_train_while_the_penalty_is_chosen(
 
 
 def test_of_equal_penalties_the_strongest_is_chosen(data, encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer.loop, "accuracy", lambda scores, labels: 0.0)
+    monkeypatch.setattr(transfer, "accuracy", lambda scores, labels: 0.0)
     out = run(transfer, settings(penalties=3), data, tmp_path / "out", encoder=encoder)
     assert metrics(out)["transfer_l2"] == pytest.approx(1e4)
 

@@ -8,12 +8,14 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18, resnet50
 
-from simclr import images, pretrain, use
 from simclr.config import ConfigError, DataError
-from simclr.encoder import build_encoder
+from simclr.data import images
+from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder
+from simclr.stages import pretrain
 from tests.project import MINI, Project
 from tests.training import prepare_data, pretrain_settings, run
+from workflow import pretrained
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +38,10 @@ def photographs(tmp_path):
 
 
 def test_features_are_those_of_each_image_alone(trained, photographs):
-    encoder = use.load_encoder(trained)
-    files = use.image_files(photographs)
+    encoder = pretrained.load_encoder(trained)
+    files = pretrained.image_files(photographs)
     assert [file.name for file in files] == ["a.JPG", "one.png", "c.png"]
-    found = use.features(encoder, files, 8)
+    found = pretrained.features(encoder, files, 8)
     assert found.dtype == np.float32 and found.shape == (3, encoder.feature_dim)
     for file, row in zip(files, found, strict=True):
         pixels = torch.from_numpy(images.decode(file.read_bytes(), 8, "x").copy())[None]
@@ -51,26 +53,28 @@ def test_features_are_those_of_each_image_alone(trained, photographs):
 def test_torchvisions_model_computes_the_same():
     draws = torch.Generator().manual_seed(0)
     encoder = build_encoder(Encoder(depth=50), draws).eval()
-    model = use.into_torchvision(encoder, resnet50(weights=None)).eval()
+    model = pretrained.into_torchvision(encoder, resnet50(weights=None)).eval()
     model.fc = torch.nn.Identity()
     x = torch.rand(2, 3, 65, 65, generator=draws)  # of odd sides both pad alike
     with torch.no_grad():
         assert torch.allclose(model(x), encoder(x), atol=1e-4)
     with pytest.raises(ConfigError, match="depth"):
-        use.into_torchvision(encoder, resnet18(weights=None))
+        pretrained.into_torchvision(encoder, resnet18(weights=None))
 
 
 def test_mistakes_are_named(trained, photographs, tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
-        use.image_files(tmp_path / "absent")
+        pretrained.image_files(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="no images"):
-        use.image_files(tmp_path / "empty")
+        pretrained.image_files(tmp_path / "empty")
     (photographs / "c.png").write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"c\.png"):
-        use.features(use.load_encoder(trained), use.image_files(photographs), 8)
+        pretrained.features(
+            pretrained.load_encoder(trained), pretrained.image_files(photographs), 8
+        )
     with pytest.raises(ConfigError, match=r"encoder\.safetensors"):
-        use.load_encoder(tmp_path)
+        pretrained.load_encoder(tmp_path)
 
 
 def test_the_command_and_torch_hub(photographs, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 
-from simclr import operators, views
+from simclr.augment import crop_boxes, functional, pipeline
 from simclr.config import ConfigError, build
 from simclr.settings import OPERATORS, Views
 
@@ -28,7 +28,7 @@ def noise_images(n, side, seed=0):
 
 
 def draw_many(settings, side=32):
-    drawn = views.draw(settings, DRAWS, side, seeded(), branches=1)
+    drawn = pipeline.draw(settings, DRAWS, side, seeded(), branches=1)
     return {name: value[0] for name, value in drawn.items()}
 
 
@@ -36,7 +36,7 @@ def color_draws(rows, order, brightness):
     """Draws for `views.transform`: columns of `rows` by name, order [n, 4] of the operations."""
     drawn = {name: torch.tensor(rows[name], dtype=torch.float32) for name in NAMES[1:]}
     drawn["brightness"] = torch.tensor(rows[brightness], dtype=torch.float32)
-    known = views.ORDERS.tolist()
+    known = pipeline.ORDERS.tolist()
     drawn["order"] = torch.tensor([known.index(list(map(int, one))) for one in order])
     return drawn
 
@@ -57,13 +57,13 @@ def test_color_jitter_as_official_in_every_order(brightness):
     drawn["gray"] = ~drawn["jitter"]
     image = ORACLE[f"img{ORACLE['jitter_img']}"]
     x = torch.from_numpy(image.transpose(2, 0, 1)).repeat(len(cases), 1, 1, 1)
-    out = views.transform(x, drawn, ("color",), Views(brightness=brightness)).numpy()
+    out = pipeline.transform(x, drawn, ("color",), Views(brightness=brightness)).numpy()
     for k, result in zip(cases, out, strict=True):
         expected = ORACLE[f"jitter_{kind}__{k}"]
         assert np.abs(result.transpose(1, 2, 0) - expected).max() < 3e-6, k
 
 
-def pipeline(batch_blur=None):
+def official(batch_blur=None):
     """The official pipeline's eight views (crop, flip, colour, optionally blur) by our code."""
     names = ("image", "y", "x", "h", "w", "side", "strength", "flip", "jitter", "gray", "additive")
     names += ("multiplicative", "contrast", "saturation", "hue")
@@ -75,23 +75,25 @@ def pipeline(batch_blur=None):
     crops = []
     for image, *box in parameters[:, :5].astype(int).tolist():
         x = torch.from_numpy(ORACLE[f"img{image}"].transpose(2, 0, 1).copy())[None]
-        crops.append(operators.crop_resize(x, torch.tensor([box]), 32))
+        crops.append(functional.crop_resize(x, torch.tensor([box]), 32))
     steps = ("flip", "color")
-    x = views.transform(torch.cat(crops), drawn, steps, Views())
+    x = pipeline.transform(torch.cat(crops), drawn, steps, Views())
     if batch_blur is not None:
         chosen = torch.tensor(ORACLE["batchblur_select_u"] < 0.5).nonzero()[:, 0]
         sigma = torch.full((len(chosen),), float(ORACLE["batchblur_sigma"]))
-        x[chosen] = operators.blur(x[chosen], sigma, operators.blur_radius(batch_blur)).clamp_(0, 1)
+        x[chosen] = functional.blur(x[chosen], sigma, functional.blur_radius(batch_blur)).clamp_(
+            0, 1
+        )
     return x.numpy().transpose(0, 2, 3, 1)
 
 
 def test_whole_pipeline_as_official():
-    assert np.abs(pipeline() - ORACLE["pipe_tf1v1"]).max() < 5e-6
+    assert np.abs(official() - ORACLE["pipe_tf1v1"]).max() < 5e-6
 
 
 @pytest.mark.parametrize("side", [32, 96])
 def test_whole_pipeline_with_blur_as_official(side):
-    assert np.abs(pipeline(side) - ORACLE[f"batchblur_H{side}"]).max() < 5e-6
+    assert np.abs(official(side) - ORACLE[f"batchblur_H{side}"]).max() < 5e-6
 
 
 def test_blur_of_a_batch_as_official():
@@ -101,7 +103,7 @@ def test_blur_of_a_batch_as_official():
         "blur": torch.tensor(ORACLE["batchblur_select_u"] < 0.5),
         "blur_sigma": torch.full((8,), float(ORACLE["batchblur_sigma"])),
     }
-    out = views.transform(x, drawn, ("blur",), Views()).numpy().transpose(0, 2, 3, 1)
+    out = pipeline.transform(x, drawn, ("blur",), Views()).numpy().transpose(0, 2, 3, 1)
     assert np.abs(out - ORACLE["batchblur_H32"]).max() < 2e-6
 
 
@@ -125,7 +127,7 @@ def test_crops_are_distributed_as_official(side):
 
 def test_crops_stay_inside_and_keep_to_their_range():
     for side, least in ((8, 0.08), (33, 0.5), (224, 1.0)):
-        boxes = views.draw_boxes(3000, side, least, seeded())
+        boxes = crop_boxes.draw_boxes(3000, side, least, seeded())
         y, x, h, w = boxes.unbind(1)
         assert (boxes[:, :2] >= 0).all() and (y + h <= side).all() and (x + w <= side).all()
         assert (h * w >= max(least, 0.1) * side**2).all()
@@ -142,7 +144,7 @@ def test_color_is_distributed_as_official():
     joint = [[float(((jitter == a) & (gray == b)).float().mean()) for b in (0, 1)] for a in (0, 1)]
     assert np.abs(joint - OFFICIAL["jitter_gray_table"]).max() < 0.012
     counts = torch.bincount(drawn["order"], minlength=24).double()
-    assert len(views.ORDERS.unique(dim=0)) == 24
+    assert len(pipeline.ORDERS.unique(dim=0)) == 24
     expected = DRAWS / 24
     assert ((counts - expected) ** 2 / expected).sum() < 49.7  # chi2 with 23 degrees, p = 0.001
     values = np.stack([drawn[name].numpy() for name in NAMES])
@@ -177,7 +179,7 @@ def test_other_rates_and_ranges():
     assert np.abs(below - OFFICIAL["q"]).max() < 0.03  # there: 4000 draws
     assert drawn["cutout"].flatten().unique().tolist() == list(range(7))  # 5 pixels of 11
     assert (torch.bincount(drawn["rotate"]) / DRAWS - 1 / 3).abs()[1:].max() < 0.012
-    noise = views.draw(Views(operators=("noise",), noise_sigma=0.3), 4000, 8, seeded())
+    noise = pipeline.draw(Views(operators=("noise",), noise_sigma=0.3), 4000, 8, seeded())
     assert 0.29 < noise["noise"].max() <= 0.3 and noise["noise"].min() < 0.01
     assert abs(noise["noise_field"].std() - 1) < 0.01
 
@@ -186,9 +188,9 @@ def test_every_image_and_branch_has_its_own_draw():
     for operator in OPERATORS:
         if operator == "sobel":  # draws nothing
             continue
-        drawn = views.draw(Views(operators=(operator,)), 64, 32, seeded())
+        drawn = pipeline.draw(Views(operators=(operator,)), 64, 32, seeded())
         images = noise_images(1, 32).expand(64, 3, 32, 32)
-        out = views.make(images, drawn, Views(operators=(operator,)))
+        out = pipeline.make(images, drawn, Views(operators=(operator,)))
         different = len(out.flatten(0, 1).flatten(1).unique(dim=0))
         floor = {"flip": 2, "rotate": 3, "autoaugment": 20, "broad": 15}.get(operator, 60)
         assert different >= floor, operator
@@ -210,19 +212,19 @@ def test_grouping_changes_no_bit(name, monkeypatch):
     for side in sides:
         images = noise_images(40, side)
         parts = (17, 1, 22)
-        draws = [views.draw(settings, n, side, seeded(n)) for n in parts]
-        together = views.make(images, views.join(draws), settings)
+        draws = [pipeline.draw(settings, n, side, seeded(n)) for n in parts]
+        together = pipeline.make(images, pipeline.join(draws), settings)
         assert together.shape == (2, 40, 3, side, side) and together.dtype == torch.float32
         assert together.is_contiguous() and together.min() >= 0 and together.max() <= 1
         pieces = zip(images.split(parts), draws, strict=True)
-        apart = torch.cat([views.make(part, drawn, settings) for part, drawn in pieces], 1)
+        apart = torch.cat([pipeline.make(part, drawn, settings) for part, drawn in pieces], 1)
         assert torch.equal(together, apart)
-        monkeypatch.setattr(views, "CHUNK", 9 * images[0].numel())
-        assert torch.equal(views.make(images, views.join(draws), settings), together)
+        monkeypatch.setattr(pipeline, "CHUNK", 9 * images[0].numel())
+        assert torch.equal(pipeline.make(images, pipeline.join(draws), settings), together)
         threads = torch.get_num_threads()
         try:
             torch.set_num_threads(3)
-            assert torch.equal(views.make(images, views.join(draws), settings), together)
+            assert torch.equal(pipeline.make(images, pipeline.join(draws), settings), together)
             assert torch.get_num_threads() == 3
         finally:
             torch.set_num_threads(threads)
@@ -235,55 +237,57 @@ def test_the_generator_decides_and_nothing_else():
     results = []
     for seed in (1, 1, 2):
         torch.manual_seed(len(results))  # the global generator has no part in it
-        results.append(views.make(images, views.draw(settings, 8, 32, seeded(seed)), settings))
+        results.append(
+            pipeline.make(images, pipeline.draw(settings, 8, 32, seeded(seed)), settings)
+        )
     assert torch.equal(results[0], results[1]) and not torch.equal(results[0], results[2])
 
 
 def test_operators_apply_in_the_order_of_the_settings():
     images = noise_images(6, 32)
     orders = [("rotate", "cutout"), ("cutout", "rotate")]
-    drawn = views.draw(Views(operators=orders[0]), 6, 32, seeded())
-    first, second = (views.make(images, drawn, Views(operators=order)) for order in orders)
+    drawn = pipeline.draw(Views(operators=orders[0]), 6, 32, seeded())
+    first, second = (pipeline.make(images, drawn, Views(operators=order)) for order in orders)
     assert not torch.equal(first, second)
     x = (images / 255.0).repeat(2, 1, 1, 1)
     for turns in (1, 2, 3):
         chosen = (drawn["rotate"].flatten() == turns).nonzero()[:, 0]
-        operators.rotate_(x, chosen, turns)
-    expected = operators.cutout(x, drawn["cutout"].flatten(0, 1))
+        functional.rotate_(x, chosen, turns)
+    expected = functional.cutout(x, drawn["cutout"].flatten(0, 1))
     assert torch.allclose(first.flatten(0, 1), expected, atol=1e-6)
 
 
 def test_asymmetric_second_branch_is_the_image():
     settings = Views(operators=("crop", "flip", "color"), asymmetric=True)
     images = noise_images(16, 32)
-    out = views.make(images, views.draw(settings, 16, 32, seeded()), settings)
+    out = pipeline.make(images, pipeline.draw(settings, 16, 32, seeded()), settings)
     assert torch.equal(out[1], images.float().div(255))
     assert (out[0] != out[1]).flatten(1).any(1).all()
     symmetric = replace(settings, asymmetric=False)
-    both = views.make(images, views.draw(symmetric, 16, 32, seeded()), symmetric)
+    both = pipeline.make(images, pipeline.draw(symmetric, 16, 32, seeded()), symmetric)
     assert torch.equal(both[0], out[0])  # the first branch does not change
 
 
 def test_base_crop_is_shared_by_the_branches():
     images = noise_images(16, 32)
     settings = Views(operators=("noise",), asymmetric=True, base_crop=True, noise_sigma=0.0)
-    drawn = views.draw(settings, 16, 32, seeded())
-    out = views.make(images, drawn, settings)
+    drawn = pipeline.draw(settings, 16, 32, seeded())
+    out = pipeline.make(images, drawn, settings)
     assert torch.equal(out[0], out[1])
-    expected = operators.crop_resize(images / 255.0, drawn["base"][0], 32).clamp(0, 1)
+    expected = functional.crop_resize(images / 255.0, drawn["base"][0], 32).clamp(0, 1)
     assert torch.allclose(out[1], expected, atol=1e-6)
     assert not torch.equal(out[1], images / 255.0)
 
 
 def test_one_branch():
     settings = Views(operators=("crop", "flip"))
-    out = views.make(noise_images(5, 16), views.draw(settings, 5, 16, seeded(), 1), settings)
+    out = pipeline.make(noise_images(5, 16), pipeline.draw(settings, 5, 16, seeded(), 1), settings)
     assert out.shape == (1, 5, 3, 16, 16)
 
 
 def test_no_operators_leave_the_image():
     settings, images = Views(operators=()), noise_images(4, 16)
-    out = views.make(images, views.draw(settings, 4, 16, seeded()), settings)
+    out = pipeline.make(images, pipeline.draw(settings, 4, 16, seeded()), settings)
     assert torch.equal(out, images.float().div(255).expand(2, -1, -1, -1, -1))
 
 
@@ -297,24 +301,24 @@ def test_blur_does_nothing_below_twenty_pixels():
     settings = Views(operators=("blur",), blur_probability=1.0)
     for side, blurs in ((19, False), (20, True)):
         images = noise_images(4, side)
-        out = views.make(images, views.draw(settings, 4, side, seeded()), settings)
+        out = pipeline.make(images, pipeline.draw(settings, 4, side, seeded()), settings)
         assert torch.equal(out[0], images.float().div(255)) != blurs
 
 
 def test_a_given_kernel_blurs_small_images_too():
     settings = Views(operators=("blur",), blur_probability=1.0, blur_radius=1)
     images = noise_images(4, 16)
-    drawn = views.draw(settings, 4, 16, seeded())
-    wanted = operators.blur(images.float().div(255), drawn["blur_sigma"][0], 1)
-    assert torch.equal(views.make(images, drawn, settings)[0], wanted)
+    drawn = pipeline.draw(settings, 4, 16, seeded())
+    wanted = functional.blur(images.float().div(255), drawn["blur_sigma"][0], 1)
+    assert torch.equal(pipeline.make(images, drawn, settings)[0], wanted)
 
 
 def test_overshoot_of_a_crop_is_clipped_before_what_is_not_flip_or_color():
     settings = Views(operators=("crop", "cutout"))
     images = noise_images(8, 32)
-    drawn = views.draw(settings, 8, 32, seeded(), branches=1)
-    crops = operators.crop_resize(images / 255.0, drawn["crop"][0], 32)
-    clipped, late = (operators.cutout(x, drawn["cutout"][0]) for x in (crops.clamp(0, 1), crops))
-    out = views.make(images, drawn, settings)[0]
+    drawn = pipeline.draw(settings, 8, 32, seeded(), branches=1)
+    crops = functional.crop_resize(images / 255.0, drawn["crop"][0], 32)
+    clipped, late = (functional.cutout(x, drawn["cutout"][0]) for x in (crops.clamp(0, 1), crops))
+    out = pipeline.make(images, drawn, settings)[0]
     assert torch.allclose(out, clipped, atol=1e-6)
     assert (out - late.clamp(0, 1)).abs().max() > 1e-4  # the cutout's mean tells

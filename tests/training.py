@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from simclr import prepare
 from simclr.config import build, merge
 from simclr.settings import Prepare, Pretrain, Supervise
+from simclr.stages import prepare
 
 ENCODER = {"depth": 8, "base_channels": 4, "stem": "cifar"}
 COMMON = {

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from simclr.use import features, find, image_files, load_encoder
+from workflow.pretrained import features, find_training, image_files, load_encoder
 
 
 def main(name: str, folder: str, scale: str = "tiny", side: str = "16") -> None:
-    encoder = load_encoder(find(name, scale))
+    encoder = load_encoder(find_training(name, scale))
     files = image_files(Path(folder))
     h = features(encoder, files, int(side))  # [N, d]
     h /= np.linalg.norm(h, axis=1, keepdims=True)

@@ -7,7 +7,7 @@ A module `workflow/experiments/<name>.py` has
     LABELS, CAPTION  the labels of its settings; what is to be seen, in a sentence or two
     settings(grid)   -> list[Setting]: the runs, each of which is repeated for every seed
     draw(table, paper) -> matplotlib Figure
-    claims(table)    -> list[workflow.statistics.Claim]
+    claims(table)    -> list[workflow.figures.contrasts.Claim]
     FILES            (where there are some) CSV files of the runs that draw() gets as well, by name
 
 `grid` is what the scale's YAML says under `experiments.<name>`. `table` has a row per setting and
@@ -18,33 +18,6 @@ them, so nothing slow (pandas, matplotlib, scipy) is imported before draw() or c
 
 import dataclasses
 from typing import NamedTuple
-
-# In the order of execution: those that show something early come first.
-ORDER = (
-    *("fig4", "fig6", "table5", "fig8", "table1", "fig5", "fig7", "fig9"),
-    "figb1",
-    *(
-        "table3",
-        "table4",
-        "table6",
-        "table7",
-        "table8",
-        "figb2",
-        "tableb3",
-        "figb3",
-        "figb4",
-        "figb5",
-    ),
-    *("figb8", "variants", "ambiguities", "neighbours"),
-)
-
-# Targets for several at once: `snakemake augmentation`; `core` is all of these.
-FAMILIES = {
-    "augmentation": ("fig6", "table1", "fig5"),
-    "head": ("table5", "fig8"),
-    "scaling": ("fig7", "fig9"),
-}
-FAMILIES["core"] = tuple(name for family in list(FAMILIES.values()) for name in family)
 
 
 class Setting(NamedTuple):

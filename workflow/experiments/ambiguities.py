@@ -55,18 +55,18 @@ def draw(table, paper):
     """Differences with intervals; the paper has no numbers."""
     import pandas as pd
 
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 1, height=2.6)
+    figure, (axes,) = plotting.panels(1, 1, height=2.6)
     linear = {
-        name: statistics.per_seed(table, "linear_h", choice=name) for name in set(table["choice"])
+        name: contrasts.per_seed(table, "linear_h", choice=name) for name in set(table["choice"])
     }
     rows = [
-        (name, *statistics.interval(linear[one] - linear[other])[:3])
+        (name, *contrasts.interval(linear[one] - linear[other])[:3])
         for name, (one, other) in PAIRS.items()
     ]
-    drawing.differences(axes[0], pd.DataFrame(rows, columns=["name", "mean", "low", "high"]))
-    axes[0].set_title(drawing.OURS)
+    plotting.differences(axes[0], pd.DataFrame(rows, columns=["name", "mean", "low", "high"]))
+    axes[0].set_title(plotting.OURS)
     axes[0].set_xlabel("difference in linear evaluation (points)")
     return figure
 

@@ -23,23 +23,23 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper, files=None):
     """A row an image, a column an operator; of the first seed."""
-    from simclr.samples import picture
-    from workflow import drawing
+    from simclr.data.pictures import from_text
+    from workflow.figures import plotting
 
     rows = (files or {}).get("examples.csv")
     if rows is None:
-        figure, axes = drawing.panels(1, 1, height=2.5)
-        drawing.no_numbers(axes[0, 0], "no images are there")
+        figure, axes = plotting.panels(1, 1, height=2.5)
+        plotting.no_numbers(axes[0, 0], "no images are there")
         return figure
     rows = rows[rows["seed"] == rows["seed"].min()]
     rows = rows.assign(column=rows.groupby(["image", "operator"]).cumcount())
     columns = list(dict.fromkeys(zip(rows["operator"], rows["column"], strict=True)))
     images = sorted(set(rows["image"]))
-    figure, axes = drawing.panels(len(images), len(columns), height=0.55 + 0.68 * len(images))
+    figure, axes = plotting.panels(len(images), len(columns), height=0.55 + 0.68 * len(images))
     for (operator, column), line in zip(columns, axes.T, strict=True):
         chosen = rows[(rows["operator"] == operator) & (rows["column"] == column)]
         for axis, text in zip(line, chosen.sort_values("image")["pixels"], strict=True):
-            drawing.image(axis, picture(text))
+            plotting.image(axis, from_text(text))
         name = f"view {column + 1}" if operator == "views" else operator
         line[0].set_title(name, fontsize=8, fontweight="normal", loc="center")
     return figure

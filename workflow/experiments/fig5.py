@@ -66,24 +66,24 @@ def draw(table, paper):
     """Two matrices: rows the first operator, columns the second; the last column is the average."""
     import numpy as np
 
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    ours = statistics.summary(table, ["first", "second"], METRIC)
+    ours = contrasts.summary(table, ["first", "second"], METRIC)
     operators = list(dict.fromkeys(ours["first"]))
-    figure, (axes,) = drawing.panels(1, 2, height=3.9)
+    figure, (axes,) = plotting.panels(1, 2, height=3.9)
     cells = ours.set_index(["first", "second"])
     means = [[cells["mean"].get((a, b), np.nan) for b in operators] for a in operators]
     half = (cells["high"] - cells["low"]) / 2
     notes = [[_plus_minus(half.get((a, b), np.nan)) for b in operators] for a in operators]
-    drawing.heat(axes[0], means, operators, notes)
-    axes[0].set_title(drawing.OURS)
+    plotting.heat(axes[0], means, operators, notes)
+    axes[0].set_title(plotting.OURS)
     theirs = {(r.row, r.column): r.value for r in paper.itertuples()}
     values = [
         [theirs.get((f"1st={a.title()}", f"2nd={b.title()}"), np.nan) for b in OPERATORS]
         for a in OPERATORS
     ]
-    drawing.heat(axes[1], values, OPERATORS)
-    axes[1].set_title(drawing.PAPER)
+    plotting.heat(axes[1], values, OPERATORS)
+    axes[1].set_title(plotting.PAPER)
     for one in axes:
         one.set_xlabel("second operator")
         one.set_ylabel("first operator")
@@ -96,9 +96,9 @@ def _plus_minus(half: float) -> str:
 
 def claims(table) -> list:
     """C01 to C05, on the accuracy over the cells of the matrix."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
-    cells = st.matrix(table, METRIC)
+    cells = contrasts.matrix(table, METRIC)
     where = table.drop_duplicates("setting").set_index("setting")
     single = [name for name in cells if where["first"][name] == where["second"][name]]
     pairs = [name for name in cells if name not in single]
@@ -110,7 +110,7 @@ def claims(table) -> list:
 
     def against(these, others):
         """By seed: the mean of `these` minus the best of `others` (chosen on other seeds)."""
-        return cells[these].mean(axis=1) - st.held_out_best(cells[others])
+        return cells[these].mean(axis=1) - contrasts.held_out_best(cells[others])
 
     order = [
         (cells[f"{a}+{b}"] - cells[f"{b}+{a}"]).abs()
@@ -123,33 +123,37 @@ def claims(table) -> list:
         for name in ("crop", "color")
     }
     crop_row = (
-        rows["crop"] - st.held_out_best(other_rows) if "crop" in rows else rows.mean(axis=1)[:0]
+        rows["crop"] - contrasts.held_out_best(other_rows)
+        if "crop" in rows
+        else rows.mean(axis=1)[:0]
     )
     return [
-        st.directional(
+        contrasts.directional(
             "C01",
             "best pair minus best single operator",
-            st.held_out_best(cells[pairs]) - st.held_out_best(cells[single]),
+            contrasts.held_out_best(cells[pairs]) - contrasts.held_out_best(cells[single]),
         ),
-        st.directional("C01", "crop with colour minus crop alone", alone["crop"]),
-        st.directional("C01", "crop with colour minus colour alone", alone["color"]),
-        st.directional(
+        contrasts.directional("C01", "crop with colour minus crop alone", alone["crop"]),
+        contrasts.directional("C01", "crop with colour minus colour alone", alone["color"]),
+        contrasts.directional(
             "C02", "crop with colour minus the best other pair", against(best, other_pairs)
         ),
-        st.directional(
+        contrasts.directional(
             "C03",
             "crop alone minus the best other single operator",
             against([name for name in single if name == "crop"], other_single),
         ),
-        st.directional("C03", "row average of crop minus the best other row average", crop_row),
-        st.directional(
+        contrasts.directional(
+            "C03", "row average of crop minus the best other row average", crop_row
+        ),
+        contrasts.directional(
             "C04",
             "rank correlation over cells of contrastive with linear accuracy",
             _correlations(table),
             direction=-1,
             unit="Spearman rho",
         ),
-        st.equivalence(
+        contrasts.equivalence(
             "C05",
             "mean |A then B minus B then A| over pairs, noise between runs included",
             sum(order) / len(order) if order else cells.mean(axis=1)[:0],

@@ -34,27 +34,27 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper, files=None):
     """Bars: how often the nearest histogram is of the same image; beside them some histograms."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
     cells = [["bars", "00", "01"], ["bars", "10", "11"]]
-    figure, panels = drawing.mosaic(cells, height=2.9, width_ratios=[2.6, 1, 1])
+    figure, panels = plotting.mosaic(cells, height=2.9, width_ratios=[2.6, 1, 1])
     axes = [panels["bars"]]
     for place, (metric, label) in enumerate(METRICS.items()):
-        mean, low, high, _ = statistics.interval(table[metric])
+        mean, low, high, _ = contrasts.interval(table[metric])
         errors = None if low != low else [[mean - low], [high - mean]]
-        color = drawing.COLORS[drawing.SERIES[place]]
+        color = plotting.COLORS[plotting.SERIES[place]]
         axes[0].barh(place, mean, xerr=errors, color=color, height=0.5)
         axes[0].text(1.5, place - 0.3, f"{label}: {mean:.1f} %", va="bottom")
     chance = float(table[CHANCE].mean())
-    color = drawing.COLORS["gray"]
+    color = plotting.COLORS["gray"]
     axes[0].axvline(chance, color=color, linestyle="--", label=f"chance ({chance:.1f} %)")
     axes[0].legend(loc="lower right")
     axes[0].set_yticks([])
     axes[0].set_ylim(len(METRICS) - 0.6, -0.7)
     axes[0].set_xlim(0, 100)
     axes[0].set_xlabel("nearest histogram is of the same image (%)")
-    axes[0].set_title(drawing.OURS)
-    _histograms(panels, (files or {}).get("histograms.csv"), drawing)
+    axes[0].set_title(plotting.OURS)
+    _histograms(panels, (files or {}).get("histograms.csv"), plotting)
     return figure
 
 
@@ -82,13 +82,13 @@ def _histograms(panels, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C06: what the histograms give away without distortion and not with it."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     plain, distorted = METRICS
     return [
-        st.directional(
+        contrasts.directional(
             "C06",
             "crops told by their histogram: without minus with colour distortion",
-            st.per_seed(table, plain) - st.per_seed(table, distorted),
+            contrasts.per_seed(table, plain) - contrasts.per_seed(table, distorted),
         )
     ]

@@ -60,17 +60,17 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper):
     """Accuracy over the number of parameters: a line per width, supervised in outline."""
-    from workflow import drawing
+    from workflow.figures import plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=4.7)
-    _panel(axes[0], _ours(table), drawing)
-    axes[0].set_title(drawing.OURS)
-    _panel(axes[1], _theirs(paper), drawing)
+    figure, (axes,) = plotting.panels(1, 2, height=4.7)
+    _panel(axes[0], _ours(table), plotting)
+    axes[0].set_title(plotting.OURS)
+    _panel(axes[1], _theirs(paper), plotting)
     axes[1].set_title("Paper (ImageNet)")
     for one in axes:
         one.set_xlabel("parameters of the encoder (millions)")
-    axes[0].set_ylabel(drawing.ACCURACY)
-    drawing.legend(figure, axes[::-1], ncols=3)
+    axes[0].set_ylabel(plotting.ACCURACY)
+    plotting.legend(figure, axes[::-1], ncols=3)
     return figure
 
 
@@ -78,12 +78,12 @@ def _ours(table):
     """mean, low, high by regime, epochs, depth, width; parameters in millions."""
     import pandas as pd
 
-    from workflow import statistics
+    from workflow.figures import contrasts
 
     keys = ["regime", "epochs", "depth", "width", "parameters"]
     parts = []
     for regime, metric in (("SimCLR", "linear_h"), ("supervised", "supervised_top1")):
-        parts.append(statistics.summary(table[table["regime"] == regime], keys, metric))
+        parts.append(contrasts.summary(table[table["regime"] == regime], keys, metric))
     rows = pd.concat(parts)
     return rows.assign(parameters=rows["parameters"] / 1e6)
 
@@ -130,7 +130,7 @@ def _panel(axes, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C12 and C13, on the runs of the base length. The gap is supervised minus SimCLR."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     table = table[table["epochs"] == "base"]
     made = []
@@ -144,12 +144,12 @@ def claims(table) -> list:
         simclr = _gain(table, "SimCLR", "linear_h", axis)
         supervised = _gain(table, "supervised", "supervised_top1", axis)
         made += [
-            st.directional(
+            contrasts.directional(
                 "C12",
                 f"SimCLR: {larger} ({high}) minus {smaller} ({low}) encoder",
                 simclr.groupby("seed").mean(),
             ),
-            st.directional(
+            contrasts.directional(
                 "C13",
                 f"gap to supervised: {smaller} ({low}) minus {larger} ({high}) encoder",
                 (simclr - supervised).dropna().groupby("seed").mean(),

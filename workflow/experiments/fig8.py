@@ -49,23 +49,23 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper):
     """Accuracy on h over the dimension of z for each head; ours also on z."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=3.9)
-    on_h = statistics.summary(table, ["head", "dim"], "linear_h")
-    _panel(axes[0], on_h, drawing)
+    figure, (axes,) = plotting.panels(1, 2, height=3.9)
+    on_h = contrasts.summary(table, ["head", "dim"], "linear_h")
+    _panel(axes[0], on_h, plotting)
     if "linear_z" in table:
         heads = table[table["head"] == "nonlinear"]
-        on_z = statistics.summary(heads, ["dim"], "linear_z").sort_values("dim")
-        drawing.points(axes[0], on_z["dim"], on_z, "non-linear, on z", 3, ":")
-    axes[0].set_title(drawing.OURS)
-    _panel(axes[1], _theirs(paper), drawing)
-    axes[1].set_title(drawing.PAPER)
+        on_z = contrasts.summary(heads, ["dim"], "linear_z").sort_values("dim")
+        plotting.points(axes[0], on_z["dim"], on_z, "non-linear, on z", 3, ":")
+    axes[0].set_title(plotting.OURS)
+    _panel(axes[1], _theirs(paper), plotting)
+    axes[1].set_title(plotting.PAPER)
     for one in axes:
         one.set_xlabel("dimension of z")
         one.margins(y=0.12)
-    axes[0].set_ylabel(f"linear evaluation, {drawing.ACCURACY}")
-    drawing.legend(figure, axes[::-1])
+    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
+    plotting.legend(figure, axes[::-1])
     return figure
 
 
@@ -100,24 +100,28 @@ def _panel(axes, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C14 to C17. Heads are compared by their mean over the output dimensions."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
-    heads = {kind: st.per_seed(table, "linear_h", head=kind) for kind in KINDS}
+    heads = {kind: contrasts.per_seed(table, "linear_h", head=kind) for kind in KINDS}
     sizes = table[table["head"] != "none"].groupby(["seed", "dim"])["linear_h"].mean().unstack()
-    after = st.per_seed(table, "linear_z", head="nonlinear")
+    after = contrasts.per_seed(table, "linear_z", head="nonlinear")
     return [
-        st.directional(
+        contrasts.directional(
             "C14", "non-linear minus linear head, on h", heads["nonlinear"] - heads["linear"]
         ),
-        st.directional(
+        contrasts.directional(
             "C15", "non-linear head minus none, on h", heads["nonlinear"] - heads["none"]
         ),
-        st.directional("C15", "linear head minus none, on h", heads["linear"] - heads["none"]),
-        st.equivalence(
+        contrasts.directional(
+            "C15", "linear head minus none, on h", heads["linear"] - heads["none"]
+        ),
+        contrasts.equivalence(
             "C16",
             "range over output dimensions of the mean of both heads, noise between runs included",
             sizes.max(axis=1) - sizes.min(axis=1),
             margin=3.0,  # the paper's effect of non-linear against linear
         ),
-        st.directional("C17", "non-linear head: on h minus on z", heads["nonlinear"] - after),
+        contrasts.directional(
+            "C17", "non-linear head: on h minus on z", heads["nonlinear"] - after
+        ),
     ]

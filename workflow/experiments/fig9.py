@@ -48,18 +48,18 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper):
     """Accuracy over epochs, one line per batch size."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=4.2)
-    panel(axes[0], statistics.summary(table, ["batch", "epochs"], METRIC), drawing)
-    axes[0].set_title(drawing.OURS)
-    panel(axes[1], _theirs(paper), drawing)
-    axes[1].set_title(drawing.PAPER)
+    figure, (axes,) = plotting.panels(1, 2, height=4.2)
+    panel(axes[0], contrasts.summary(table, ["batch", "epochs"], METRIC), plotting)
+    axes[0].set_title(plotting.OURS)
+    panel(axes[1], _theirs(paper), plotting)
+    axes[1].set_title(plotting.PAPER)
     for one in axes:
         one.set_xlabel("training epochs")
-    axes[0].set_ylabel(f"linear evaluation, {drawing.ACCURACY}")
-    drawing.legend(figure, axes[:1], "left", "batch size", 3)
-    drawing.legend(figure, axes[1:], "right", "batch size", 3)
+    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
+    plotting.legend(figure, axes[:1], "left", "batch size", 3)
+    plotting.legend(figure, axes[1:], "right", "batch size", 3)
     return figure
 
 
@@ -83,23 +83,25 @@ def panel(axes, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C25 to C27, between the extremes of the grid."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     small, large = int(table["batch"].min()), int(table["batch"].max())
     short, long = int(table["epochs"].min()), int(table["epochs"].max())
 
     def gain(epochs):
         """By seed: the largest batch minus the smallest."""
-        return st.per_seed(table, METRIC, batch=large, epochs=epochs) - st.per_seed(
+        return contrasts.per_seed(table, METRIC, batch=large, epochs=epochs) - contrasts.per_seed(
             table, METRIC, batch=small, epochs=epochs
         )
 
-    length = st.per_seed(table, METRIC, epochs=long) - st.per_seed(table, METRIC, epochs=short)
+    length = contrasts.per_seed(table, METRIC, epochs=long) - contrasts.per_seed(
+        table, METRIC, epochs=short
+    )
     batches = f"batch {large} minus {small}"
     return [
-        st.directional("C25", f"{batches}, at {short} epochs", gain(short)),
-        st.directional(
+        contrasts.directional("C25", f"{batches}, at {short} epochs", gain(short)),
+        contrasts.directional(
             "C26", f"{batches}: at {short} epochs minus at {long} epochs", gain(short) - gain(long)
         ),
-        st.directional("C27", f"{long} minus {short} epochs, mean over batch sizes", length),
+        contrasts.directional("C27", f"{long} minus {short} epochs, mean over batch sizes", length),
     ]

@@ -15,22 +15,22 @@ settings = fig9.settings
 
 def draw(table, paper):
     """Accuracy over epochs, one line per batch size."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=4.0)
-    rows = statistics.summary(table, ["batch", "epochs"], "linear_top5_h")
-    fig9.panel(axes[0], rows, drawing)
+    figure, (axes,) = plotting.panels(1, 2, height=4.0)
+    rows = contrasts.summary(table, ["batch", "epochs"], "linear_top5_h")
+    fig9.panel(axes[0], rows, plotting)
     low, high = axes[0].get_ylim()
     if high - low < 4:  # all but perfect, where there are few classes
         axes[0].set_ylim((low + high) / 2 - 2, (low + high) / 2 + 2)
-    axes[0].set_title(drawing.OURS)
+    axes[0].set_title(plotting.OURS)
     axes[0].set_xlabel("training epochs")
     axes[0].set_ylabel("linear evaluation, top-5 accuracy (%)")
-    drawing.no_numbers(
+    plotting.no_numbers(
         axes[1], "The paper's bars rise with both,\nas in Figure 9; it gives no numbers."
     )
-    axes[1].set_title(drawing.PAPER)
-    drawing.legend(figure, axes[:1], "left", "batch size", 3)
+    axes[1].set_title(plotting.PAPER)
+    plotting.legend(figure, axes[:1], "left", "batch size", 3)
     return figure
 
 

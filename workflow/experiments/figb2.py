@@ -60,18 +60,18 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper):
     """Accuracy over the batch size; a line for each scaling and length."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=4.2)
-    _panel(axes[0], statistics.summary(table, ["scaling", "batch", "epochs"], METRIC), drawing)
-    axes[0].set_title(drawing.OURS)
-    axes[0].set_ylabel(f"linear evaluation, {drawing.ACCURACY}")
-    _panel(axes[1], _theirs(paper), drawing)
-    axes[1].set_title(drawing.PAPER)
+    figure, (axes,) = plotting.panels(1, 2, height=4.2)
+    _panel(axes[0], contrasts.summary(table, ["scaling", "batch", "epochs"], METRIC), plotting)
+    axes[0].set_title(plotting.OURS)
+    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
+    _panel(axes[1], _theirs(paper), plotting)
+    axes[1].set_title(plotting.PAPER)
     for one in axes:
         one.set_xlabel("batch size")
-    drawing.legend(figure, axes[:1], "left", "epochs", 2)
-    drawing.legend(figure, axes[1:], "right", "epochs", 2)
+    plotting.legend(figure, axes[:1], "left", "epochs", 2)
+    plotting.legend(figure, axes[1:], "right", "epochs", 2)
     return figure
 
 
@@ -98,24 +98,24 @@ def _panel(axes, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C28 at the smallest batch and the shortest training; C29 between the two largest batches."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     small, short, long = table["batch"].min(), table["epochs"].min(), table["epochs"].max()
     root = {
-        scaling: st.per_seed(table, METRIC, scaling=scaling, batch=small, epochs=short)
+        scaling: contrasts.per_seed(table, METRIC, scaling=scaling, batch=small, epochs=short)
         for scaling in ("sqrt", "linear")
     }
     last, largest = sorted(table[table["epochs"] == long]["batch"].unique())[-2:]
-    change = st.per_seed(table, METRIC, batch=largest, epochs=long) - st.per_seed(
+    change = contrasts.per_seed(table, METRIC, batch=largest, epochs=long) - contrasts.per_seed(
         table, METRIC, batch=last, epochs=long
     )
     return [
-        st.directional(
+        contrasts.directional(
             "C28",
             f"square-root minus linear scaling, batch {small}, {short} epochs",
             root["sqrt"] - root["linear"],
         ),
-        st.equivalence(
+        contrasts.equivalence(
             "C29", f"batch {largest} minus {last} at {long} epochs, size", abs(change), 3.0
         ),
     ]

@@ -1,7 +1,7 @@
 """Figure B.3: the matrix of a linear head has few large eigenvalues (paper B.4).
 
 The paper plots the squared real eigenvalues of W (2048 x 2048) and lets the reader see that few
-are large. We state its effective rank (simclr/maps.py) against that of a random matrix.
+are large. We state its effective rank (simclr/stages/maps.py) against that of a random matrix.
 """
 
 from dataclasses import dataclass
@@ -34,45 +34,46 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper, files=None):
     """Values by rank, a line a seed."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=3.4)
+    figure, (axes,) = plotting.panels(1, 2, height=3.4)
     rows = (files or {}).get("spectrum.csv")
     if rows is not None:
         for series, (kind, label) in enumerate(
             (("singular", "singular values"), ("eigen", "eigenvalues, real part"))
         ):
             for seed, part in rows[rows["kind"] == kind].groupby("seed"):
-                color = drawing.COLORS[drawing.SERIES[series]]
+                color = plotting.COLORS[plotting.SERIES[series]]
                 shown = label if seed == rows["seed"].min() else None
                 axes[0].plot(part["rank"], part["value"], color=color, label=shown, linewidth=1)
     axes[0].set_yscale("log")
     axes[0].set_ylim(1e-5, 1.5)
     axes[0].set_xlabel("rank")
     axes[0].set_ylabel("squared, relative to the largest")
-    axes[0].set_title(drawing.OURS)
+    axes[0].set_title(plotting.OURS)
     ours, random = (
-        statistics.interval(table[name])[0] for name in ("spectrum_rank", "spectrum_rank_random")
+        contrasts.interval(table[name])[0] for name in ("spectrum_rank", "spectrum_rank_random")
     )
-    drawing.no_numbers(
+    plotting.no_numbers(
         axes[1],
         f"Effective rank, percent of the full one:\ntrained {ours:.0f}, random {random:.0f}.\n\n"
         "The paper shows the spectrum of 2048 values,\nfew of them large, and gives no number.",
     )
     axes[1].set_title("Paper")
-    drawing.legend(figure, axes[:1])
+    plotting.legend(figure, axes[:1])
     return figure
 
 
 def claims(table) -> list:
     """C19: the effective rank is below that of a random matrix of the same shape."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     return [
-        st.directional(
+        contrasts.directional(
             "C19",
             "effective rank of W minus that of a random matrix, percent of the full rank",
-            st.per_seed(table, "spectrum_rank") - st.per_seed(table, "spectrum_rank_random"),
+            contrasts.per_seed(table, "spectrum_rank")
+            - contrasts.per_seed(table, "spectrum_rank_random"),
             direction=-1,
             unit="%",
         )

@@ -29,12 +29,12 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper, files=None):
     """Two maps of the first seed."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=4.0)
+    figure, (axes,) = plotting.panels(1, 2, height=4.0)
     rows = (files or {}).get("points.csv")
     for one, (kind, name) in zip(axes, (("h", "h"), ("z", "z = g(h)")), strict=True):
-        mean = statistics.interval(table[f"silhouette_{kind}"])[0]
+        mean = contrasts.interval(table[f"silhouette_{kind}"])[0]
         one.set_title(f"{name}: silhouette {mean:.2f}")
         one.set_xticks([])
         one.set_yticks([])
@@ -42,8 +42,8 @@ def draw(table, paper, files=None):
             continue
         part = rows[(rows["seed"] == rows["seed"].min()) & (rows["kind"] == kind)]
         for place, (label, points) in enumerate(part.groupby("label")):
-            color = drawing.COLORS[drawing.SERIES[place % 6]]
-            marker = drawing.MARKERS[(place + place // 6) % 6]
+            color = plotting.COLORS[plotting.SERIES[place % 6]]
+            marker = plotting.MARKERS[(place + place // 6) % 6]
             one.scatter(points["x"], points["y"], s=12, color=color, marker=marker, linewidths=0)
             del label
     return figure
@@ -51,13 +51,13 @@ def draw(table, paper, files=None):
 
 def claims(table) -> list:
     """C20."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     return [
-        st.directional(
+        contrasts.directional(
             "C20",
             "silhouette of the classes in h minus in z",
-            st.per_seed(table, "silhouette_h") - st.per_seed(table, "silhouette_z"),
+            contrasts.per_seed(table, "silhouette_h") - contrasts.per_seed(table, "silhouette_z"),
             unit="",
         )
     ]

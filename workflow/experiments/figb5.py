@@ -66,13 +66,13 @@ def pairs(table):
 
 def draw(table, paper):
     """A scatter plot, means over seeds joined by nothing, single runs small."""
-    from workflow import drawing
+    from workflow.figures import plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=3.8)
+    figure, (axes,) = plotting.panels(1, 2, height=3.8)
     rows = pairs(table)
     for series, (name, part) in enumerate(rows.groupby("encoder", sort=False)):
-        color = drawing.COLORS[drawing.SERIES[series % 6]]
-        marker = drawing.MARKERS[series % 6]
+        color = plotting.COLORS[plotting.SERIES[series % 6]]
+        marker = plotting.MARKERS[series % 6]
         axes[0].scatter(part["linear"], part["fine"], s=10, color=color, marker=marker, alpha=0.5)
         first = part.iloc[0]
         label = f"{first['epochs']} epochs, {first['width']}x"
@@ -81,19 +81,19 @@ def draw(table, paper):
         del name
     axes[0].set_xlabel("linear evaluation (%)")
     axes[0].set_ylabel("fine-tuned (%)")
-    axes[0].set_title(drawing.OURS)
-    drawing.no_numbers(
+    axes[0].set_title(plotting.OURS)
+    plotting.no_numbers(
         axes[1],
         "The paper shows scatter plots\n(over epochs, and over architectures),\nand no number.",
     )
     axes[1].set_title("Paper")
-    drawing.legend(figure, axes[:1], ncols=3)
+    plotting.legend(figure, axes[:1], ncols=3)
     return figure
 
 
 def claims(table) -> list:
     """C32: Pearson's r over the encoders, within each seed."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     correlation = (
         pairs(table)
@@ -101,4 +101,4 @@ def claims(table) -> list:
         .apply(lambda part: part["linear"].corr(part["fine"]))
     )
     what = "correlation over encoders of linear evaluation with fine-tuning"
-    return [st.directional("C32", what, correlation, unit="r")]
+    return [contrasts.directional("C32", what, correlation, unit="r")]

@@ -81,43 +81,43 @@ def _parts(rows) -> list[tuple[str, list[int]]]:
 
 def draw(table, paper):
     """First over batch sizes, a line a length; then over temperatures, a line a batch size."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
     rows = _averaged(table)
     parts = _parts(rows)
-    figure, (axes,) = drawing.panels(1, 1 + len(parts), height=4.2)
+    figure, (axes,) = plotting.panels(1, 1 + len(parts), height=4.2)
     middle = sorted(rows["temperature"].unique())[1]
     some = rows[rows["temperature"] == middle]
-    lengths = statistics.summary(some, ["epochs", "batch"], "linear_h")
+    lengths = contrasts.summary(some, ["epochs", "batch"], "linear_h")
     for series, epochs in enumerate(sorted(set(lengths["epochs"]))):
         chosen = lengths[lengths["epochs"] == epochs].sort_values("batch")
-        line = "--" if series < len(drawing.SERIES) else ":"  # the colours begin again
-        drawing.points(axes[0], chosen["batch"], chosen, f"{epochs} epochs", series, line)
-    drawing.plain_log(axes[0], 2, sorted(set(rows["batch"])))
+        line = "--" if series < len(plotting.SERIES) else ":"  # the colours begin again
+        plotting.points(axes[0], chosen["batch"], chosen, f"{epochs} epochs", series, line)
+    plotting.plain_log(axes[0], 2, sorted(set(rows["batch"])))
     axes[0].set_xlabel(f"batch size (temperature {middle:g})")
-    axes[0].set_ylabel(f"linear evaluation, {drawing.ACCURACY}")
+    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
     for one, (what, epochs) in zip(axes[1:], parts, strict=True):
         keys = ["seed", "batch", "temperature"]
         some = rows[rows["epochs"].isin(epochs)].groupby(keys, as_index=False)["linear_h"].mean()
-        some = statistics.summary(some, ["batch", "temperature"], "linear_h")
+        some = contrasts.summary(some, ["batch", "temperature"], "linear_h")
         for series, batch in enumerate(sorted(set(some["batch"]))):
             chosen = some[some["batch"] == batch].sort_values("temperature")
-            drawing.points(one, chosen["temperature"], chosen, f"batch {batch}", series)
-        drawing.plain_log(one, 10, sorted(set(some["temperature"])))
+            plotting.points(one, chosen["temperature"], chosen, f"batch {batch}", series)
+        plotting.plain_log(one, 10, sorted(set(some["temperature"])))
         one.set_xlabel("temperature")
         one.set_title(f"B.8, {what}")
-    with_labels = statistics.per_seed(table, "supervised_top1", regime="supervised").mean()
+    with_labels = contrasts.per_seed(table, "supervised_top1", regime="supervised").mean()
     for one in axes:
-        one.axhline(with_labels, color=drawing.COLORS["gray"], linestyle=":", label="supervised")
-    axes[0].set_title("B.7, " + drawing.OURS.lower())
-    drawing.legend(figure, axes[:1], "left", ncols=2)
-    drawing.legend(figure, axes[-1:], "right", ncols=2)
+        one.axhline(with_labels, color=plotting.COLORS["gray"], linestyle=":", label="supervised")
+    axes[0].set_title("B.7, " + plotting.OURS.lower())
+    plotting.legend(figure, axes[:1], "left", ncols=2)
+    plotting.legend(figure, axes[-1:], "right", ncols=2)
     return figure
 
 
 def claims(table) -> list:
     """C33 to C36, at the longest training; the paper's figures have bars without numbers."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     rows = _averaged(table)
     longest = rows[rows["epochs"] == rows["epochs"].max()]
@@ -125,25 +125,27 @@ def claims(table) -> list:
     batches = sorted(longest["batch"].unique())
 
     def accuracy(temperature, batch):
-        return st.per_seed(longest, "linear_h", temperature=temperature, batch=batch)
+        return contrasts.per_seed(longest, "linear_h", temperature=temperature, batch=batch)
 
-    supervised = st.per_seed(table, "supervised_top1", regime="supervised")
+    supervised = contrasts.per_seed(table, "supervised_top1", regime="supervised")
     every = longest.assign(setting=longest["temperature"].map(str) + longest["batch"].map(str))
-    best = st.held_out_best(st.matrix(every, "linear_h"))
+    best = contrasts.held_out_best(contrasts.matrix(every, "linear_h"))
     what = "supervised minus best SimCLR, less 3 points"
-    made = [st.directional("C33", what, supervised - best - 3, -1)]
+    made = [contrasts.directional("C33", what, supervised - best - 3, -1)]
     for batch in sorted({batches[0], batches[-1]}):
         ends = every[(every["batch"] == batch) & every["temperature"].isin([low, high])]
         what = f"batch {batch}: temperature {mid:g} minus the better of {low:g} and {high:g}"
-        other = st.held_out_best(st.matrix(ends, "linear_h"))
-        made.append(st.directional("C34", what, accuracy(mid, batch) - other))
+        other = contrasts.held_out_best(contrasts.matrix(ends, "linear_h"))
+        made.append(contrasts.directional("C34", what, accuracy(mid, batch) - other))
     if len(batches) > 1:
         first, last, before = batches[0], batches[-1], batches[-2]
         change = (accuracy(low, last) - accuracy(mid, last)) - (
             accuracy(low, first) - accuracy(mid, first)
         )
         what = f"temperature {low:g} minus {mid:g}: batch {last} minus batch {first}"
-        made.append(st.directional("C35", what, change))
+        made.append(contrasts.directional("C35", what, change))
         what = f"batch {last} minus {before}, temperature {mid:g}"
-        made.append(st.directional("C36", what, accuracy(mid, last) - accuracy(mid, before), -1))
+        made.append(
+            contrasts.directional("C36", what, accuracy(mid, last) - accuracy(mid, before), -1)
+        )
     return made

@@ -24,19 +24,19 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper, files=None):
     """Left by h, right by z; a row a test image."""
-    from simclr.samples import picture
-    from workflow import drawing, statistics
+    from simclr.data.pictures import from_text
+    from workflow.figures import contrasts, plotting
 
     rows = (files or {}).get("neighbours.csv")
     if rows is None:
-        figure, axes = drawing.panels(1, 1, height=2.5)
-        drawing.no_numbers(axes[0, 0], "no images are there")
+        figure, axes = plotting.panels(1, 1, height=2.5)
+        plotting.no_numbers(axes[0, 0], "no images are there")
         return figure
     rows = rows[rows["seed"] == rows["seed"].min()]
     kinds = [kind for kind in ("h", "z") if kind in set(rows["kind"])]
     queries, ranks = sorted(set(rows["query"])), sorted(set(rows["rank"]))
     shape = len(queries), len(kinds) * len(ranks)
-    figure, axes = drawing.panels(*shape, height=0.75 + 0.6 * len(queries))
+    figure, axes = plotting.panels(*shape, height=0.75 + 0.6 * len(queries))
     for place, kind in enumerate(kinds):
         part = rows[rows["kind"] == kind].set_index(["query", "rank"])
         for line, query in enumerate(queries):
@@ -44,8 +44,8 @@ def draw(table, paper, files=None):
             for rank in ranks:
                 one = part.loc[(query, rank)]
                 axis = axes[line, place * len(ranks) + rank]
-                drawing.image(axis, picture(one["pixels"]), framed=one["label"] != wanted)
-        mean = statistics.interval(table[f"neighbours_{kind}"])[0]
+                plotting.image(axis, from_text(one["pixels"]), framed=one["label"] != wanted)
+        mean = contrasts.interval(table[f"neighbours_{kind}"])[0]
         title = f"{kind}: {mean:.0f} % of the class"
         axes[0, place * len(ranks)].set_title(title, fontsize=9).set_in_layout(False)
     return figure

@@ -63,27 +63,27 @@ def _views(operators: list[str], strength: float | None) -> dict:
 
 def draw(table, paper):
     """Accuracy over the augmentations, one series per regime."""
-    from workflow import drawing
+    from workflow.figures import plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=3.9)
-    _panel(axes[0], _ours(table), drawing)
-    axes[0].set_title(drawing.OURS)
-    _panel(axes[1], _theirs(paper), drawing)
-    axes[1].set_title(drawing.PAPER)
+    figure, (axes,) = plotting.panels(1, 2, height=3.9)
+    _panel(axes[0], _ours(table), plotting)
+    axes[0].set_title(plotting.OURS)
+    _panel(axes[1], _theirs(paper), plotting)
+    axes[1].set_title(plotting.PAPER)
     for one in axes:
         one.set_xlabel("strength of colour distortion")
-    axes[0].set_ylabel(drawing.ACCURACY)
-    drawing.legend(figure, axes[::-1])
+    axes[0].set_ylabel(plotting.ACCURACY)
+    plotting.legend(figure, axes[::-1])
     return figure
 
 
 def _ours(table):
     import pandas as pd
 
-    from workflow import statistics
+    from workflow.figures import contrasts
 
     parts = [
-        statistics.summary(table[table["regime"] == regime], ["augmentation"], metric).assign(
+        contrasts.summary(table[table["regime"] == regime], ["augmentation"], metric).assign(
             regime=regime
         )
         for regime, metric in METRICS.items()
@@ -121,7 +121,7 @@ def _tick(name: str) -> str:
 
 def claims(table) -> list:
     """C07 to C10. The strengths are those of the scale: weakest and strongest without blur."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     names = list(table["augmentation"].unique())
     plain = sorted((n for n in names if n[0].isdigit() and "+" not in n), key=Fraction)
@@ -136,27 +136,27 @@ def claims(table) -> list:
     span = f"strength {strong} minus {weak}"
     blur, auto = f"{strong}+blur", "AutoAugment"
     return [
-        st.directional("C07", f"SimCLR: {span}", simclr(strong, weak)),
-        st.directional("C08", f"supervised: {span}", supervised(strong, weak), direction=-1),
-        st.directional(
+        contrasts.directional("C07", f"SimCLR: {span}", simclr(strong, weak)),
+        contrasts.directional("C08", f"supervised: {span}", supervised(strong, weak), direction=-1),
+        contrasts.directional(
             "C08",
             f"{span}: gain of SimCLR minus gain of supervised",
             simclr(strong, weak) - supervised(strong, weak),
         ),
-        st.directional("C09", f"SimCLR: {blur} minus {strong}", simclr(blur, strong)),
-        st.directional(
+        contrasts.directional("C09", f"SimCLR: {blur} minus {strong}", simclr(blur, strong)),
+        contrasts.directional(
             "C09", f"supervised: {blur} minus {strong}", supervised(blur, strong), direction=-1
         ),
-        st.directional(
+        contrasts.directional(
             "C10", f"SimCLR: {auto} minus strength {strong}", simclr(auto, strong), direction=-1
         ),
-        st.directional(
+        contrasts.directional(
             "C10", f"supervised: {auto} minus strength {strong}", supervised(auto, strong)
         ),
     ]
 
 
 def _accuracy(table, regime: str, augmentation: str):
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
-    return st.per_seed(table, METRICS[regime], regime=regime, augmentation=augmentation)
+    return contrasts.per_seed(table, METRICS[regime], regime=regime, augmentation=augmentation)

@@ -52,18 +52,18 @@ def draw(table, paper):
     """Bars: chance, h and g(h) for each task."""
     import pandas as pd
 
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=3.6)
+    figure, (axes,) = plotting.panels(1, 2, height=3.6)
     rows = []
     for task, (_, chance, _) in TASKS.items():
         rows.append((task, "chance", chance, None, None))
         for name, series in (("h", "h"), ("z", "g(h)")):
-            values = statistics.per_seed(table, f"probe_{task}_{name}")
-            rows.append((task, series, *statistics.interval(values)[:3]))
+            values = contrasts.per_seed(table, f"probe_{task}_{name}")
+            rows.append((task, series, *contrasts.interval(values)[:3]))
     rows = pd.DataFrame(rows, columns=["category", "series", "mean", "low", "high"])
-    drawing.bars(axes[0], rows.astype({"low": float, "high": float}), list(TASKS), SERIES)
-    axes[0].set_title(drawing.OURS)
+    plotting.bars(axes[0], rows.astype({"low": float, "high": float}), list(TASKS), SERIES)
+    axes[0].set_title(plotting.OURS)
     axes[0].set_ylabel("accuracy (%)")
     names = {said: task for task, (said, _, _) in TASKS.items()}
     theirs = paper.assign(
@@ -71,21 +71,22 @@ def draw(table, paper):
         series=paper["column"].replace({"random guess": "chance"}),
         mean=paper["value"],
     )
-    drawing.bars(axes[1], theirs, list(TASKS), SERIES)
-    axes[1].set_title(drawing.PAPER)
-    drawing.legend(figure, axes[:1])
+    plotting.bars(axes[1], theirs, list(TASKS), SERIES)
+    axes[1].set_title(plotting.PAPER)
+    plotting.legend(figure, axes[:1])
     return figure
 
 
 def claims(table) -> list:
     """C18, for each transformation."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     return [
-        st.directional(
+        contrasts.directional(
             "C18",
             f"{task}: told from h minus from g(h)",
-            st.per_seed(table, f"probe_{task}_h") - st.per_seed(table, f"probe_{task}_z"),
+            contrasts.per_seed(table, f"probe_{task}_h")
+            - contrasts.per_seed(table, f"probe_{task}_z"),
         )
         for task in TASKS
     ]

@@ -2,7 +2,7 @@
 semi-hard negatives, each at its own best of a grid. Negatives are the other view's alone, in all.
 
 The paper tunes the learning rate too. The best of a grid is chosen on other seeds than the one it
-is judged on (workflow/statistics.py).
+is judged on (workflow/figures/contrasts.py).
 """
 
 from dataclasses import dataclass
@@ -58,10 +58,12 @@ def settings(grid: dict) -> list[Setting]:
 
 def best(table) -> dict:
     """By loss, by seed: accuracy at the setting that is best on the other seeds."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     return {
-        label: st.held_out_best(st.matrix(table[table["objective"] == label], "linear_h"))
+        label: contrasts.held_out_best(
+            contrasts.matrix(table[table["objective"] == label], "linear_h")
+        )
         for label in LOSSES
     }
 
@@ -70,36 +72,38 @@ def draw(table, paper):
     """Bars, one a loss."""
     import pandas as pd
 
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=3.4)
+    figure, (axes,) = plotting.panels(1, 2, height=3.4)
     names = list(LOSSES)
-    rows = [(name, *statistics.interval(values)[:3]) for name, values in best(table).items()]
+    rows = [(name, *contrasts.interval(values)[:3]) for name, values in best(table).items()]
     ours = pd.DataFrame(rows, columns=["category", "mean", "low", "high"])
-    drawing.bars(axes[0], ours.assign(series="linear evaluation"), names, ["linear evaluation"])
-    axes[0].set_title(drawing.OURS)
-    axes[0].set_ylabel(f"linear evaluation, {drawing.ACCURACY}")
+    plotting.bars(axes[0], ours.assign(series="linear evaluation"), names, ["linear evaluation"])
+    axes[0].set_title(plotting.OURS)
+    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
     said = {name: label for label, (_, _, name) in LOSSES.items()}
     theirs = paper.assign(
         category=paper["row"].map(said), series="linear evaluation", mean=paper["value"]
     )
-    drawing.bars(axes[1], theirs, names, ["linear evaluation"])
-    axes[1].set_title(drawing.PAPER)
+    plotting.bars(axes[1], theirs, names, ["linear evaluation"])
+    axes[1].set_title(plotting.PAPER)
     return figure
 
 
 def claims(table) -> list:
     """C21: NT-Xent against the best other loss; C22: semi-hard negatives against all."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     found = best(table)
-    others = st.matrix(table[table["objective"] != "NT-Xent"], "linear_h")
+    others = contrasts.matrix(table[table["objective"] != "NT-Xent"], "linear_h")
     return [
-        st.directional(
-            "C21", "NT-Xent minus the best other loss", found["NT-Xent"] - st.held_out_best(others)
+        contrasts.directional(
+            "C21",
+            "NT-Xent minus the best other loss",
+            found["NT-Xent"] - contrasts.held_out_best(others),
         ),
         *(
-            st.directional(
+            contrasts.directional(
                 "C22",
                 f"{loss}: semi-hard negatives minus all",
                 found[f"{loss} (sh)"] - found[loss],

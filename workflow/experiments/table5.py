@@ -51,27 +51,27 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper):
     """Ours above, the paper's below: linear evaluation, contrastive accuracy and entropy."""
-    from workflow import drawing
+    from workflow.figures import plotting
 
-    figure, axes = drawing.panels(2, len(METRICS), height=5.6)
+    figure, axes = plotting.panels(2, len(METRICS), height=5.6)
     for column, (metric, (label, paper_metric)) in enumerate(METRICS.items()):
-        _panel(axes[0, column], _ours(table, metric), drawing)
-        _panel(axes[1, column], _theirs(paper, paper_metric), drawing)
+        _panel(axes[0, column], _ours(table, metric), plotting)
+        _panel(axes[1, column], _theirs(paper, paper_metric), plotting)
         for row in (0, 1):
             axes[row, column].set_ylabel(label)
         axes[1, column].set_xlabel("temperature")
-    axes[0, 0].set_title(drawing.OURS)
-    axes[1, 0].set_title(drawing.PAPER)
-    drawing.legend(figure, axes[1])
+    axes[0, 0].set_title(plotting.OURS)
+    axes[1, 0].set_title(plotting.PAPER)
+    plotting.legend(figure, axes[1])
     return figure
 
 
 def _ours(table, metric):
-    from workflow import statistics
+    from workflow.figures import contrasts
 
     if metric not in table:
         return table[["l2_norm", "temperature"]].iloc[:0].assign(mean=[])
-    return statistics.summary(table, ["l2_norm", "temperature"], metric)
+    return contrasts.summary(table, ["l2_norm", "temperature"], metric)
 
 
 def _theirs(paper, metric):
@@ -98,33 +98,34 @@ def _panel(axes, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C23 and C24. The best temperature is chosen on other seeds than the one it is judged on."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     normal, raw = table[table["l2_norm"] == "yes"], table[table["l2_norm"] == "no"]
     temperatures = sorted(normal["temperature"].unique())
     ends = normal["temperature"].isin([temperatures[0], temperatures[-1]])
     linear = {
-        name: st.matrix(rows, "linear_h")
+        name: contrasts.matrix(rows, "linear_h")
         for name, rows in (("inside", normal[~ends]), ("ends", normal[ends]), ("normal", normal))
     }
-    contrastive = st.matrix(normal, "contrastive_accuracy")
+    contrastive = contrasts.matrix(normal, "contrastive_accuracy")
     return [
-        st.directional(
+        contrasts.directional(
             "C23",
             f"best temperature between minus the better of {temperatures[0]:g} and "
             f"{temperatures[-1]:g}",
-            st.held_out_best(linear["inside"]) - st.held_out_best(linear["ends"]),
+            contrasts.held_out_best(linear["inside"]) - contrasts.held_out_best(linear["ends"]),
         ),
-        st.directional(
+        contrasts.directional(
             "C24",
             "contrastive accuracy: without l2 norm minus with it at its best temperature",
-            st.per_seed(raw, "contrastive_accuracy")
-            - st.held_out_best(contrastive, linear["normal"]),
+            contrasts.per_seed(raw, "contrastive_accuracy")
+            - contrasts.held_out_best(contrastive, linear["normal"]),
         ),
-        st.directional(
+        contrasts.directional(
             "C24",
             "linear evaluation: best without l2 norm minus best with it",
-            st.held_out_best(st.matrix(raw, "linear_h")) - st.held_out_best(linear["normal"]),
+            contrasts.held_out_best(contrasts.matrix(raw, "linear_h"))
+            - contrasts.held_out_best(linear["normal"]),
             direction=-1,
         ),
     ]

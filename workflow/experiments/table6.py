@@ -35,22 +35,22 @@ def draw(table, paper):
     """Bars, a group a width."""
     import pandas as pd
 
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=3.6, width_ratios=[1, 1.5])
+    figure, (axes,) = plotting.panels(1, 2, height=3.6, width_ratios=[1, 1.5])
     rows = [
-        (f"SimCLR ({width}x)", name, *statistics.interval(part[metric])[:3])
+        (f"SimCLR ({width}x)", name, *contrasts.interval(part[metric])[:3])
         for width, part in table.groupby("width")
         for name, metric in METRICS.items()
     ]
     ours = pd.DataFrame(rows, columns=["category", "series", "mean", "low", "high"])
-    drawing.bars(axes[0], ours, list(dict.fromkeys(ours["category"])), list(METRICS))
-    axes[0].set_title(drawing.OURS)
+    plotting.bars(axes[0], ours, list(dict.fromkeys(ours["category"])), list(METRICS))
+    axes[0].set_title(plotting.OURS)
     axes[0].set_ylabel("linear evaluation, accuracy (%)")
     theirs = _theirs(paper)
-    drawing.bars(axes[1], theirs, list(dict.fromkeys(theirs["category"])), list(METRICS))
+    plotting.bars(axes[1], theirs, list(dict.fromkeys(theirs["category"])), list(METRICS))
     axes[1].set_title("Paper (ImageNet)")
-    drawing.legend(figure, axes[:1])
+    plotting.legend(figure, axes[:1])
     return figure
 
 

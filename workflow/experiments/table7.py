@@ -69,17 +69,17 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper):
     """Accuracy over the share of the labels, a line for each width and method."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=4.2)
-    _panel(axes[0], statistics.summary(table, ["method", "width", "labels"], METRIC), drawing)
-    axes[0].set_title(drawing.OURS)
-    axes[0].set_ylabel(drawing.ACCURACY)
-    _panel(axes[1], _theirs(paper), drawing)
+    figure, (axes,) = plotting.panels(1, 2, height=4.2)
+    _panel(axes[0], contrasts.summary(table, ["method", "width", "labels"], METRIC), plotting)
+    axes[0].set_title(plotting.OURS)
+    axes[0].set_ylabel(plotting.ACCURACY)
+    _panel(axes[1], _theirs(paper), plotting)
     axes[1].set_title("Paper (ImageNet)")
     for one in axes:
         one.set_xlabel("labels used (%)")
-    drawing.legend(figure, axes[::-1], ncols=3)
+    plotting.legend(figure, axes[::-1], ncols=3)
     return figure
 
 
@@ -109,40 +109,40 @@ def _panel(axes, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C37, C38, C39."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     narrow, wide = int(table["width"].min()), int(table["width"].max())
     few, every = table["labels"].min(), table["labels"].max()
 
     def accuracy(method, width, labels):
-        return st.per_seed(table, METRIC, method=method, width=width, labels=labels)
+        return contrasts.per_seed(table, METRIC, method=method, width=width, labels=labels)
 
     def gain(width, labels):
         return accuracy(FINE, width, labels) - accuracy(NEW, width, labels)
 
     made = [
-        st.directional(
+        contrasts.directional(
             "C37", f"{share:g} % of the labels: fine-tuned minus from scratch", gain(narrow, share)
         )
         for share in sorted(set(table["labels"]))[:2]
     ]
     if wide > narrow:
         made.append(
-            st.directional(
+            contrasts.directional(
                 "C38",
                 f"{few:g} % of the labels, fine-tuned: width {wide} minus {narrow}",
                 accuracy(FINE, wide, few) - accuracy(FINE, narrow, few),
             )
         )
         made.append(
-            st.directional(
+            contrasts.directional(
                 "C39",
                 f"{every:g} % of the labels, width {wide}: fine-tuned minus from scratch",
                 gain(wide, every),
             )
         )
     made.append(
-        st.directional(
+        contrasts.directional(
             "C39",
             f"{every:g} % of the labels, width {narrow}: fine-tuned minus from scratch",
             gain(narrow, every),

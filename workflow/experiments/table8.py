@@ -65,22 +65,22 @@ def draw(table, paper):
     """Bars: training and width, both protocols; the paper's means over its data sets."""
     import pandas as pd
 
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=3.8)
+    figure, (axes,) = plotting.panels(1, 2, height=3.8)
     trainings = [SIMCLR, LABELLED, NEW]
     rows = []
     for (training, width, protocol), part in table.groupby(["training", "width", "protocol"]):
-        numbers = statistics.interval(part[METRICS[protocol]])[:3]
+        numbers = contrasts.interval(part[METRICS[protocol]])[:3]
         rows.append((f"{protocol} {width}x", training, *numbers))
     rows = pd.DataFrame(rows, columns=["category", "series", "mean", "low", "high"])
-    drawing.bars(axes[0], rows, _in_order(rows), trainings)
-    axes[0].set_title(drawing.OURS)
-    axes[0].set_ylabel(drawing.ACCURACY)
+    plotting.bars(axes[0], rows, _in_order(rows), trainings)
+    axes[0].set_title(plotting.OURS)
+    axes[0].set_ylabel(plotting.ACCURACY)
     theirs = _theirs(paper)
-    drawing.bars(axes[1], theirs, _in_order(theirs), trainings)
+    plotting.bars(axes[1], theirs, _in_order(theirs), trainings)
     axes[1].set_title("Paper (mean of 12 data sets)")
-    drawing.legend(figure, axes[:1])
+    plotting.legend(figure, axes[:1])
     return figure
 
 
@@ -116,22 +116,24 @@ def _training(row: str) -> str | None:
 
 def claims(table) -> list:
     """C40: the widest, fine-tuned; the narrowest, linear evaluation."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     narrow, wide = int(table["width"].min()), int(table["width"].max())
 
     def gain(width, protocol):
         one, other = (
-            st.per_seed(table, METRICS[protocol], training=training, width=width, protocol=protocol)
+            contrasts.per_seed(
+                table, METRICS[protocol], training=training, width=width, protocol=protocol
+            )
             for training in (SIMCLR, LABELLED)
         )
         return one - other
 
     return [
-        st.directional(
+        contrasts.directional(
             "C40", f"fine-tuned, width {wide}: SimCLR minus supervised", gain(wide, "fine-tuned")
         ),
-        st.directional(
+        contrasts.directional(
             "C40",
             f"logistic regression, width {narrow}: SimCLR minus supervised",
             gain(narrow, "linear"),

@@ -42,17 +42,17 @@ def settings(grid: dict) -> list[Setting]:
 
 def draw(table, paper):
     """Accuracy over epochs, a line per augmentation."""
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=3.6)
-    _panel(axes[0], statistics.summary(table, ["augmentation", "epochs"], METRIC), drawing)
-    axes[0].set_title(drawing.OURS)
-    axes[0].set_ylabel(drawing.ACCURACY)
-    _panel(axes[1], _theirs(paper), drawing)
-    axes[1].set_title(drawing.PAPER)
+    figure, (axes,) = plotting.panels(1, 2, height=3.6)
+    _panel(axes[0], contrasts.summary(table, ["augmentation", "epochs"], METRIC), plotting)
+    axes[0].set_title(plotting.OURS)
+    axes[0].set_ylabel(plotting.ACCURACY)
+    _panel(axes[1], _theirs(paper), plotting)
+    axes[1].set_title(plotting.PAPER)
     for each in axes:
         each.set_xlabel("training epochs")
-    drawing.legend(figure, axes[::-1])
+    plotting.legend(figure, axes[::-1])
     return figure
 
 
@@ -76,14 +76,15 @@ def _panel(axes, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C31: the longest minus the shortest training, for each augmentation."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
     short, long = table["epochs"].min(), table["epochs"].max()
     made = []
     for name in table["augmentation"].unique():
         one, other = (
-            st.per_seed(table, METRIC, augmentation=name, epochs=epochs) for epochs in (long, short)
+            contrasts.per_seed(table, METRIC, augmentation=name, epochs=epochs)
+            for epochs in (long, short)
         )
         what = f"{name}: {long} minus {short} epochs, size"
-        made.append(st.equivalence("C31", what, abs(one - other), 3.0))
+        made.append(contrasts.equivalence("C31", what, abs(one - other), 3.0))
     return made

@@ -47,12 +47,14 @@ def settings(grid: dict) -> list[Setting]:
     ]
 
 
-def contrasts(table) -> dict:
+def differences(table) -> dict:
     """By seed: what each variant adds."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
-    linear = {name: st.per_seed(table, "linear_h", variant=name) for name in set(table["variant"])}
-    online = st.per_seed(table, "online_h", variant="online")
+    linear = {
+        name: contrasts.per_seed(table, "linear_h", variant=name) for name in set(table["variant"])
+    }
+    online = contrasts.per_seed(table, "online_h", variant="online")
     return {
         "with the random flip": linear["base"] - linear["no-flip"],
         "broader augmentation": linear["broader"] - linear["base"],
@@ -65,18 +67,18 @@ def draw(table, paper):
     """Differences with intervals beside the paper's."""
     import pandas as pd
 
-    from workflow import drawing, statistics
+    from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = drawing.panels(1, 2, height=2.9, width_ratios=[1.3, 1])
-    found = contrasts(table)
-    rows = [(name, *statistics.interval(values)[:3]) for name, values in found.items()]
-    drawing.differences(axes[0], pd.DataFrame(rows, columns=["name", "mean", "low", "high"]))
-    axes[0].set_title(drawing.OURS)
+    figure, (axes,) = plotting.panels(1, 2, height=2.9, width_ratios=[1.3, 1])
+    found = differences(table)
+    rows = [(name, *contrasts.interval(values)[:3]) for name, values in found.items()]
+    plotting.differences(axes[0], pd.DataFrame(rows, columns=["name", "mean", "low", "high"]))
+    axes[0].set_title(plotting.OURS)
     axes[0].set_xlabel("difference in accuracy (points)")
     value = {(row.row, row.column): row.value for row in paper.itertuples()}
     flip = value["default policy", "with flip"] - value["default policy minus flip", "no flip"]
-    axes[1].set_title(drawing.PAPER)
-    drawing.no_numbers(
+    axes[1].set_title(plotting.PAPER)
+    plotting.no_numbers(
         axes[1],
         f"with the random flip: {flip:+.1f}\nbroader augmentation: +0.7 (ResNet-50 1x)\n"
         "online classifier: about the same\nglobal batch norm: no number",
@@ -86,19 +88,21 @@ def draw(table, paper):
 
 def claims(table) -> list:
     """C11, C30, C41 and C42."""
-    from workflow import statistics as st
+    from workflow.figures import contrasts
 
-    flip, broader, online, norm = contrasts(table).values()
+    flip, broader, online, norm = differences(table).values()
     accuracy = {
-        name: st.per_seed(table, "contrastive_accuracy", variant=name)
+        name: contrasts.per_seed(table, "contrastive_accuracy", variant=name)
         for name in ("base", "groups")
     }
     return [
-        st.directional("C11", "with minus without the random flip", flip),
-        st.directional("C30", "broader augmentation minus the base setting", broader),
-        st.equivalence("C41", "online classifier minus one trained later, size", abs(online), 3.0),
-        st.directional("C42", "global minus partial batch norm, linear evaluation", norm),
-        st.directional(
+        contrasts.directional("C11", "with minus without the random flip", flip),
+        contrasts.directional("C30", "broader augmentation minus the base setting", broader),
+        contrasts.equivalence(
+            "C41", "online classifier minus one trained later, size", abs(online), 3.0
+        ),
+        contrasts.directional("C42", "global minus partial batch norm, linear evaluation", norm),
+        contrasts.directional(
             "C42",
             "contrastive accuracy: partial minus global batch norm",
             accuracy["groups"] - accuracy["base"],

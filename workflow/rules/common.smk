@@ -4,21 +4,18 @@ import sys
 
 sys.path.insert(0, str(workflow.basedir))
 
-from simclr.cli import explain, interrupt_again
 from simclr.config import ConfigError
-from simclr.results import PROVENANCE
-from workflow import cluster, requests
-from workflow.experiments import FAMILIES
-from workflow.plan import LISTS, build_plan, write_plan
-from workflow.refusals import check_data
-from workflow.session import (
-    begin,
-    begun,
-    default_scale,
-    put_this_python_first,
-    summary,
-    take_lock,
-)
+from simclr.store.results import PROVENANCE
+from workflow.catalog import FAMILIES
+from workflow.cli import explain, interrupt_again
+from workflow.planning.checks import check_data
+from workflow.planning.planner import LISTS, build_plan
+from workflow.planning.scale import default_scale
+from workflow.planning.summary import summary
+from workflow.running import resources, slurm
+from workflow.running.locks import put_this_python_first, take_lock
+from workflow.running.plan_file import write_plan
+from workflow.running.session import read_session, write_session
 
 put_this_python_first()
 sys.unraisablehook = interrupt_again
@@ -40,7 +37,7 @@ PLAN = or_stop(build_plan, str(config.get("scale", default_scale())))
 # A job on a cluster is a Snakemake of its own, which reads these rules again when it starts. It
 # must see those that the main process saw: rules and their names follow from what is missing.
 if workflow.remote_exec:
-    MISSING = or_stop(begun, PLAN)
+    MISSING = or_stop(read_session, PLAN)
 else:
     or_stop(check_data, PLAN)
     MISSING = {one.key: one for one in PLAN.missing_of_any_stage()}

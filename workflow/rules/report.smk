@@ -1,6 +1,6 @@
 # `snakemake --report report.html`: the published figures, by kind, with their captions.
 # Only then have figures these rules: in a run, what is published follows from what is finished.
-from workflow.report import category, labels
+from workflow.catalog import category, labels
 
 REPORTED = []
 
@@ -27,5 +27,5 @@ for figure in PLAN.of("figures") if "--report" in sys.argv else []:
             scale=PLAN.scale,
             figure=figure.name,
         shell:
-            "python -m simclr publish {params.scale:q} --figures {params.figure:q}"
+            "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
             " 2>&1 | tee {log:q} >&2"

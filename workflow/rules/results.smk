@@ -17,14 +17,14 @@ for rank, (group, members) in enumerate(PLAN.groups(MISSING.values()).items()):
         priority: len(PLAN.instances) - rank
         conda:
             ENVIRONMENT
-        threads: requests.ranks(members, PLAN.settings)
+        threads: resources.ranks(members, PLAN.settings)
         resources:
-            **or_stop(requests.of_job, PLAN, members),
+            **or_stop(resources.of_job, PLAN, members),
         params:
             wanted=[one.key for one in members],
             scale=PLAN.scale,
-            ranks=requests.ranks(members, PLAN.settings),
+            ranks=resources.ranks(members, PLAN.settings),
         shell:
-            "python -m simclr run {params.scale:q} --keys {params.wanted:q}"
+            "python -m workflow run {params.scale:q} --keys {params.wanted:q}"
             " --ranks {params.ranks}"
             " 2>&1 | tee {log:q} >&2"

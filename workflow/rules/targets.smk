@@ -18,7 +18,7 @@ for figure in PLAN.of("figures"):
             scale=PLAN.scale,
             figure=figure.settings["experiment"],
         shell:
-            "python -m simclr publish {params.scale:q} --figures {params.figure:q}"
+            "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
             " 2>&1 | tee {log:q} >&2"
 
 
@@ -40,7 +40,7 @@ for family, members in FAMILIES.items():
             scale=PLAN.scale,
             figures=[one.name for one in figures],
         shell:
-            "python -m simclr publish {params.scale:q} --figures {params.figures:q}"
+            "python -m workflow publish {params.scale:q} --figures {params.figures:q}"
             " 2>&1 | tee {log:q} >&2"
 
 
@@ -61,7 +61,7 @@ for stage, covered in LISTS.items():
             scale=PLAN.scale,
             stage=stage,
         shell:
-            "python -m simclr verify {params.scale:q} --stage {params.stage:q}"
+            "python -m workflow verify {params.scale:q} --stage {params.stage:q}"
             " 2>&1 | tee {log:q} >&2"
 
 

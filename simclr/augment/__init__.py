@@ -1,0 +1,1 @@
+"""Views of images: what is drawn, and how it is applied."""

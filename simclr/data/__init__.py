@@ -1,0 +1,1 @@
+"""Data sets: their sources, their packed form, and the images handed to training."""

@@ -1,0 +1,25 @@
+"""Where raw data are: data/raw, or SIMCLR_DATA_DIR."""
+
+import os
+from pathlib import Path
+
+from simclr.config import DataError
+from simclr.files import ROOT
+
+RAW = ROOT / "data" / "raw"
+
+
+def raw_folder() -> Path:
+    """Return where raw data belong: data/raw, or the environment variable SIMCLR_DATA_DIR."""
+    return Path(os.environ.get("SIMCLR_DATA_DIR") or RAW)
+
+
+def locate(file: str) -> Path:
+    """Return the path of `file`, which is relative to raw_folder(). Raises DataError if absent."""
+    path = raw_folder() / file
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such data; put the archive or folder there, or set SIMCLR_DATA_DIR to the "
+            f"folder that holds '{file}'."
+        )
+    return path

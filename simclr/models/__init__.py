@@ -1,0 +1,1 @@
+"""Networks: encoder, heads, and their files."""

@@ -1,0 +1,1 @@
+"""The stages: a module each, with one function `run`."""

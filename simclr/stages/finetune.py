@@ -1,0 +1,53 @@
+"""Stage `finetune`: all weights trained with a share of the labels (paper B.5; Tables 7, B.2, B.4).
+
+Starts from inputs["encoder"], or from new weights where there is none (the supervised baseline).
+The share is the same number of images of each class, drawn by the seed, or a list of names, such as
+the authors' lists of 1 and 10 % of ImageNet. One view an image, SGD, and
+the schedule of supervised training. Writes metrics.json (finetune_top1 and finetune_top5 on the
+test images, percent; train_top1; images) and curves.csv. The encoder may come from other data.
+"""
+
+from pathlib import Path
+
+import torch
+
+from simclr import devices, files, rng
+from simclr.data import image_store, label_share, packed
+from simclr.data.label_share import class_balanced_share
+from simclr.models import heads, weights
+from simclr.models.resnet import build_encoder
+from simclr.settings import Encoder
+from simclr.training import batching, supervised
+
+
+def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
+    """Train on some images of inputs["data"]; settings: settings.FineTune. Raises ConfigError."""
+    data = packed.load(inputs["data"])
+    if settings.subset:
+        chosen = label_share.listed_rows(settings, inputs["data"])
+    else:
+        labels = torch.from_numpy(data.train_labels.copy())
+        chosen = class_balanced_share(labels, settings.labels, settings.seed)
+    batching.steps_per_epoch(len(chosen), settings.batch_size)
+    device = devices.find_device(settings.device)
+    initial = rng.generator(settings.seed, "weights")
+    if "encoder" in inputs:
+        path = inputs["encoder"] / "encoder.safetensors"
+        encoder = weights.load_network(path, None, Encoder, build_encoder).requires_grad_(True)
+    else:
+        encoder = build_encoder(settings.encoder, initial)
+    encoder = devices.place_module(encoder, device)
+    encoder.recompute = settings.recompute
+    linear = heads.build_classifier(encoder.feature_dim, data.classes, initial).to(device)
+    images = image_store.open_split(data, "train", device, chosen)
+    labels = devices.to_device(data.train_labels[chosen.numpy()], device)
+    curves = supervised.train_classifier(
+        settings, images, labels, encoder, linear, checkpoint, report
+    )
+    files.write_curves(out / "curves.csv", curves)
+    found = {
+        f"finetune_{k}": v
+        for k, v in supervised.test_classifier(encoder, linear, data, device).items()
+    }
+    found |= {"train_top1": curves[-1]["train_top1"], "images": len(chosen)}
+    files.write_metrics(out / "metrics.json", found)

@@ -1,0 +1,1 @@
+"""Results on disk: their keys, their folders, how one is computed."""

@@ -1,0 +1,165 @@
+"""The name of a result: a hash of everything that can change it.
+
+    key = sha256(stage, resolved settings, keys of the inputs, code, library versions)[:12]
+
+*Code* is the syntax tree, without comments and docstrings, of every module of this project that
+the stage's module can import. *Library versions* are those that requirements.lock pins, of the
+libraries which that code imports. Device kind and precision are settings. So a clone computes the
+same keys, an edited comment recomputes nothing, and an edited evaluation leaves encoders alone.
+
+Nothing here imports torch: planning a thousand runs must cost milliseconds.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from packaging.markers import Marker
+
+from simclr.files import ROOT
+
+PACKAGES = ("simclr", "workflow")
+# Declarations of settings: what they do to a result stands in the resolved settings of its key.
+NOT_CODE = ("simclr.config", "simclr.settings")
+# Import name -> name in the lock file, where they differ.
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn"}
+
+
+def result_key(stage: str, settings: dict, inputs: dict[str, str], modules: tuple[str, ...]) -> str:
+    """Return the 12 hex digits that name the result of `stage`.
+
+    settings: resolved, plain JSON types; inputs: role -> key of another result; modules: the entry
+    modules of the code, dotted.
+    """
+    return key_of(made_of(stage, settings, inputs, modules))
+
+
+def made_of(stage: str, settings: dict, inputs: dict[str, str], modules: tuple[str, ...]) -> dict:
+    """Return what the key is the hash of: the same, with code and versions for the modules."""
+    return {
+        "stage": stage,
+        "settings": settings,
+        "inputs": inputs,
+        "code": fingerprint(modules),
+        "versions": pinned_versions(modules),
+    }
+
+
+def key_of(parts: dict) -> str:
+    """Return the key of a result made of these parts (see `made_of`)."""
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()[:12]
+
+
+def canonical(value) -> str:
+    """JSON with sorted keys and no spaces: equal values have equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@functools.cache
+def fingerprint(modules: tuple[str, ...], root: Path = ROOT) -> str:
+    """Return the SHA-256 of the syntax trees of `modules` and all they import from this project."""
+    parts = [f"{name}\n{_tree_text(root, name)}" for name in sorted(closure(modules, root))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def closure(modules: tuple[str, ...], root: Path = ROOT) -> frozenset[str]:
+    """Return the names of the project's modules that `modules` reach by imports."""
+    seen, todo = set(), list(modules)
+    while todo:
+        name = todo.pop()
+        if name in seen or name in NOT_CODE:
+            continue
+        seen.add(name)
+        todo += [name.rpartition(".")[0]] if "." in name else []  # Python runs it first
+        todo += [other for other in _imports(root, name) if _file(root, other) is not None]
+    return frozenset(seen)
+
+
+@functools.cache
+def pinned_versions(modules: tuple[str, ...], root: Path = ROOT) -> dict[str, str]:
+    """Return {distribution: version} of the locked libraries that `modules` come to import."""
+    tops = {
+        found.split(".")[0] for name in closure(modules, root) for found in _imports(root, name)
+    }
+    names = {DISTRIBUTIONS.get(top, top) for top in tops}
+    return {name: version for name, version in locked(root).items() if name in names}
+
+
+@functools.cache
+def locked(root: Path = ROOT) -> dict[str, str]:
+    """Return {distribution: version} as requirements.lock pins them for this Python.
+
+    A line is `name==version ; marker \\`, the marker optional: some libraries have one version
+    for Python 3.11 and another for later ones.
+    """
+    found = {}
+    for line in (root / "requirements.lock").read_text().splitlines():
+        match = re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)\s*(?:;([^\\]*))?", line)
+        if match and (match[3] is None or Marker(match[3].strip()).evaluate()):
+            found[match[1]] = match[2]
+    return dict(sorted(found.items()))
+
+
+def _file(root: Path, name: str) -> Path | None:
+    """Return the source file of module `name`, None where it is not one of this project's."""
+    if name.split(".")[0] not in PACKAGES:
+        return None
+    path = root.joinpath(*name.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@functools.cache
+def _tree(root: Path, name: str) -> ast.Module:
+    path = _file(root, name)
+    if path is None:
+        raise FileNotFoundError(f"module {name} has no source below {root}")
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+@functools.cache
+def _imports(root: Path, name: str) -> tuple[str, ...]:
+    """All modules that `name` may import, at its top or inside functions, as dotted names."""
+    found = []
+    for node in ast.walk(_tree(root, name)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise SyntaxError(f"{name}: relative import; the project imports absolutely")
+            # `from a import b` may name a module, or something in one
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(sorted(set(found)))
+
+
+@functools.cache
+def _tree_text(root: Path, name: str) -> str:
+    return _dump(_tree(root, name))
+
+
+def _dump(node) -> str:
+    """A syntax tree as text, without docstrings, positions and empty fields.
+
+    Not ast.dump: its output for the same source differs between Python versions, where new
+    versions add fields that are empty for old syntax.
+    """
+    if isinstance(node, list):
+        return "[" + ",".join(map(_dump, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ):
+            value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+        if value is None or value == [] or name in ("type_comment", "kind"):
+            continue
+        fields.append(f"{name}={_dump(value)}")
+    return f"{type(node).__name__}({','.join(fields)})"

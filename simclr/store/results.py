@@ -1,0 +1,89 @@
+"""Finished results on disk: where they are, what they contain, whether they are still intact.
+
+    results/<scale>/<stage>/<key>/   outputs and provenance.json, which lists the SHA-256 of each
+
+A folder appears by one rename when it is complete, so a folder that is there is finished. The path
+holds the key alone, no name: settings can be renamed and regrouped without recomputing anything
+(the lists in results/<scale>/plan/ say which name has which key).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from simclr.config import ConfigError
+from simclr.files import sha256
+
+PROVENANCE = "provenance.json"
+UNUSED = "unused"  # results/<scale>/unused/<stage>/<key>: of other plans
+REMEDY = "`simclr verify --repair` computes it again"
+
+
+class ResultError(ConfigError):
+    """A stored result is missing or not what its provenance says. The message names the file."""
+
+
+def folder(results: Path, stage: str, key: str) -> Path:
+    """Return where the result `key` of `stage` belongs; `results` is results/<scale>."""
+    return results / stage / key
+
+
+def is_finished(path: Path) -> bool:
+    """Tell whether the result folder `path` is complete (not whether it is intact: see verify)."""
+    return (path / PROVENANCE).is_file()
+
+
+def provenance_text(provenance: dict) -> str:
+    """The content of a provenance.json: JSON with a seal, the SHA-256 of all else in it.
+
+    The seal tells of damage and of careless edits; who edits on purpose can make a new one, and is
+    found out by DVC's hashes, the published ones, or by computing again.
+    """
+    rest = {name: value for name, value in provenance.items() if name != "seal"}
+    seal = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**rest, "seal": seal}, indent=1, sort_keys=True) + "\n"
+
+
+def read_provenance(path: Path, remedy: str = REMEDY) -> dict:
+    """Return the provenance of the result folder `path`. Raises ResultError."""
+    try:
+        text = (path / PROVENANCE).read_text()
+        found = json.loads(text)
+        if found["key"] != path.name or not isinstance(found["outputs"], dict):
+            raise ValueError("it belongs to another result")
+        if provenance_text(found) != text:
+            raise ValueError("its text is not the one that its seal was made of")
+        return found
+    except FileNotFoundError:
+        raise ResultError(f"{path}: no such result; run the stage that makes it.") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ResultError(f"{path / PROVENANCE}: damaged ({error}); {remedy}.") from None
+
+
+def verify(path: Path, names=None, remedy: str = REMEDY) -> dict:
+    """Check every output of the result folder `path`, or those of `names`, against its SHA-256.
+
+    Returns the provenance. Raises ResultError, which names the first file that differs, and says
+    what to do: `remedy`.
+    """
+    provenance = read_provenance(path, remedy)
+    for name, recorded in sorted(provenance["outputs"].items()):
+        file = path / name
+        if not file.is_file():
+            raise ResultError(f"{file}: missing from a finished result; {remedy}.")
+        if (names is None or name in names) and sha256(file) != recorded:
+            raise ResultError(f"{file}: content differs from its recorded SHA-256; {remedy}.")
+    extra = {p.name for p in path.iterdir()} - {PROVENANCE, *provenance["outputs"]}
+    if extra:
+        raise ResultError(f"{path / min(extra)}: does not belong to this result; {remedy}.")
+    return provenance
+
+
+def commit(folder: Path, final: Path) -> None:
+    """Let a complete folder be the result `final`, in place of remains that have no provenance."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists() and not is_finished(final):
+        shutil.rmtree(final)
+    os.rename(folder, final)

@@ -1,0 +1,1 @@
+"""From metrics to figures and verdicts."""

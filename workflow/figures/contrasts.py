@@ -1,0 +1,154 @@
+"""Means, intervals over seeds, and verdicts on claims. Pure functions.
+
+A claim is tested by a contrast that is computed within every seed (all settings of a seed share
+its data order and initial weights where they can, so differences are paired), then averaged over
+seeds with a Student t interval at 95 %. The verdict follows from that interval alone:
+
+    reproduced     it excludes zero, on the paper's side
+    contradicted   it excludes zero, on the other side
+    inconclusive   it includes zero, or there is only one seed
+    not tested     the scale has no such settings
+
+A claim that something hardly matters has a margin instead: reproduced if the interval lies below
+it, contradicted if above. One seed has no interval; it is shown as n=1.
+
+Intervals and verdicts are per contrast. `p` is the t-test's that belongs to the interval (below
+0.05 where it excludes zero, or the margin); workflow/pages/ledger.py corrects it for the number of
+contrasts. Permutations of three to five seeds' signs could not tell: the least p of three is 0.25.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+CONFIDENCE = 0.95
+VERDICTS = ("reproduced", "contradicted", "inconclusive", "not tested")
+
+
+class Claim(NamedTuple):
+    """The outcome of one contrast. `id` is that of data/paper/claims.csv, in `unit` the effect."""
+
+    id: str
+    contrast: str  # in words, so that the sign can be read
+    effect: float  # mean over seeds; nan where not tested
+    low: float  # 95 % interval; nan with fewer than two seeds
+    high: float
+    n: int  # seeds
+    p: float  # two-sided, of no effect (or of one as large as the margin); nan as low
+    unit: str
+    verdict: str
+
+
+def interval(values) -> tuple[float, float, float, int]:
+    """Return (mean, low, high, n) of `values`, one per seed; nan values are left out."""
+    values = np.asarray(values, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    n = len(values)
+    if n == 0:
+        return math.nan, math.nan, math.nan, 0
+    mean = float(values.mean())
+    if n == 1:
+        return mean, math.nan, math.nan, 1
+    half = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n)
+    return mean, float(mean - half), float(mean + half), n
+
+
+def p_value(values, against: float = 0.0) -> float:
+    """Return the two-sided p of Student's t-test that the mean of `values` is `against`.
+
+    nan with fewer than two; for equal values 0, or 1 where they are `against` itself.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return math.nan
+    if values.std() == 0:
+        return float(values[0] == against)
+    return float(scipy.stats.ttest_1samp(values, against).pvalue)
+
+
+def summary(table: pd.DataFrame, by: list[str], metric: str) -> pd.DataFrame:
+    """Return a row per combination of the columns `by`: those, mean, low, high, n of `metric`.
+
+    In the order of first appearance in `table`.
+    """
+    rows = [
+        (*(key if isinstance(key, tuple) else (key,)), *interval(group[metric]))
+        for key, group in table.groupby(by, sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n"])
+
+
+def per_seed(table: pd.DataFrame, metric: str, **labels) -> pd.Series:
+    """Return `metric` by seed, averaged over the rows whose labels have the given values.
+
+    A label may be given a list of values. Empty where no row matches or the metric is absent.
+    """
+    if metric not in table:
+        return pd.Series(dtype=np.float64)
+    for name, value in labels.items():
+        table = table[table[name].isin(value if isinstance(value, list) else [value])]
+    return table.groupby("seed")[metric].mean().dropna()
+
+
+def matrix(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return `metric` as seeds x settings."""
+    if metric not in table:
+        return pd.DataFrame()
+    return table.pivot(index="seed", columns="setting", values=metric).dropna(axis="columns")
+
+
+def held_out_best(values: pd.DataFrame, chosen_by: pd.DataFrame | None = None) -> pd.Series:
+    """Return by seed the value of the setting that is best on average over the *other* seeds.
+
+    values, chosen_by: seeds x settings. The maximum over many settings of a noisy mean is too
+    high; a choice made on other seeds is not. (With one seed there is no other: its own maximum.)
+    """
+    ranks = values if chosen_by is None else chosen_by[values.columns]
+    if values.empty:
+        return pd.Series(dtype=np.float64)
+    found = {}
+    for seed in values.index:
+        others = ranks.drop(index=seed) if len(ranks) > 1 else ranks
+        found[seed] = values.loc[seed, others.mean().idxmax()]
+    return pd.Series(found)
+
+
+def directional(
+    id: str, contrast: str, differences: pd.Series, direction: int = 1, unit: str = "pp"
+) -> Claim:
+    """Judge a claim that a contrast is positive (direction 1) or negative (-1).
+
+    differences: the contrast by seed.
+    """
+    mean, low, high, n = interval(differences)
+    if n == 0:
+        verdict = "not tested"
+    elif (low if direction > 0 else -high) > 0:
+        verdict = "reproduced"
+    elif (high if direction > 0 else -low) < 0:
+        verdict = "contradicted"
+    else:
+        verdict = "inconclusive"
+    return Claim(id, contrast, mean, low, high, n, p_value(differences), unit, verdict)
+
+
+def equivalence(id: str, contrast: str, sizes: pd.Series, margin: float, unit: str = "pp") -> Claim:
+    """Judge a claim that an effect hardly matters: its size, by seed, is less than `margin`.
+
+    sizes: not negative. They contain the noise between runs, so they are too large if anything.
+    """
+    mean, low, high, n = interval(sizes)
+    if n == 0:
+        verdict = "not tested"
+    elif high < margin:
+        verdict = "reproduced"
+    elif low > margin:
+        verdict = "contradicted"
+    else:
+        verdict = "inconclusive"
+    contrast, p = f"{contrast} (margin: {margin:g} {unit})", p_value(sizes, margin)
+    return Claim(id, contrast, mean, low, high, n, p, unit, verdict)

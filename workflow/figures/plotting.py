@@ -1,0 +1,278 @@
+"""One style for all figures, the same bytes for the same numbers, and the pieces they share.
+
+Colours are those of Okabe and Ito, distinguishable with every kind of colour blindness; series
+differ in marker and line as well. Every figure has two panels or rows: this replication, and the
+paper on ImageNet. Intervals are 95 % over seeds (contrasts.py); the paper has none.
+"""
+
+import contextlib
+import textwrap
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+OURS, PAPER = "This replication", "Paper (ImageNet, ResNet-50)"
+ACCURACY = "top-1 accuracy (%)"
+WIDTH = 7.2  # inches, two columns of the paper; text is legible at half of it
+COLORS = {
+    "blue": "#0072B2",
+    "orange": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "yellow": "#E69F00",
+    "sky": "#56B4E9",
+    "gray": "#555555",
+}
+SERIES = ("blue", "orange", "green", "purple", "yellow", "sky")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs everywhere
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5.5,
+    "errorbar.capsize": 2.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",  # no fonts needed to look at it
+    "svg.hashsalt": "simclr",  # ids in an SVG are hashes with this salt, else random
+    "path.simplify": False,
+}
+
+
+PLAIN = {"Date": None, "Creator": None}  # what an SVG shall not say, so that equal ones are equal
+
+
+@contextlib.contextmanager
+def style():
+    """Draw and save within this: the common style, whatever the user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def panels(rows: int, columns: int, height: float, **kwargs):
+    """Return (figure, axes [rows, columns]) of the common width and `height` inches.
+
+    No pyplot: no global state, no display.
+    """
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def mosaic(layout: list[list[str]], height: float, **kwargs):
+    """Return (figure, {name: axes}) of panels that span cells, as the layout names them.
+
+    Of one grid: a grid within a grid is placed with other last digits in every process.
+    """
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplot_mosaic(layout, **kwargs)
+
+
+def points(axes, x, rows, label, series: int = 0, line: str = "-", marker: str = "") -> None:
+    """Draw means with their intervals, joined by a line. rows: mean, low, high columns.
+
+    x: numbers, one per row. Where there is no interval (one seed, the paper) no bar is drawn.
+    series: chooses the colour, and the marker if none is given.
+    """
+    color = COLORS[SERIES[series % len(SERIES)]]
+    mean = np.asarray(rows["mean"], dtype=float)
+    errors = None
+    if "low" in rows:
+        half = np.stack([mean - rows["low"], rows["high"] - mean]).astype(float)
+        errors = np.nan_to_num(half) if np.isfinite(half).any() else None
+    axes.errorbar(
+        np.asarray(x, dtype=float),
+        mean,
+        yerr=errors,
+        label=label,
+        color=color,
+        marker=marker or MARKERS[series % len(MARKERS)],
+        linestyle=line,
+        markersize=10 if marker == "*" else None,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        elinewidth=1.1,
+    )
+
+
+def bars(axes, rows, categories: list, series: list) -> None:
+    """Draw grouped bars with intervals, each with its number. rows: category, series, mean, ...
+
+    categories, series: in the order in which they are drawn; what has no row is left out.
+    """
+    width = 0.8 / len(series)
+    for number, name in enumerate(series):
+        chosen = rows[rows["series"] == name].set_index("category")
+        places = [i for i, category in enumerate(categories) if category in chosen.index]
+        if not places:
+            continue
+        chosen = chosen.loc[[categories[i] for i in places]]
+        mean = np.asarray(chosen["mean"], dtype=float)
+        errors = None
+        if "low" in chosen:
+            half = np.stack([mean - chosen["low"], chosen["high"] - mean]).astype(float)
+            errors = np.nan_to_num(half) if np.isfinite(half).any() else None
+        x = np.asarray(places) + (number - (len(series) - 1) / 2) * width
+        color = COLORS[SERIES[number % len(SERIES)]]
+        how = {"color": color, "label": name, "error_kw": {"elinewidth": 1.1}}
+        axes.bar(x, mean, width * 0.92, yerr=errors, **how)
+        for place, value in zip(x, mean, strict=True):
+            axes.text(place, 0, f"{value:.0f}", ha="center", va="bottom", fontsize=7, color="white")
+    room = max(6, 42 // len(categories) - 1)  # letters below each group
+    names = [textwrap.fill(str(c), room, break_long_words=False) for c in categories]
+    axes.set_xticks(range(len(categories)), names)
+    axes.set_xlim(-0.6, len(categories) - 0.4)
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="x", visible=False)
+
+
+def differences(axes, rows) -> None:
+    """Draw effects as points with intervals, one below another, and a line at zero.
+
+    rows: name, mean, low, high.
+    """
+    names = list(rows["name"])
+    mean = np.asarray(rows["mean"], dtype=float)
+    half = np.stack([mean - rows["low"], rows["high"] - mean]).astype(float)
+    axes.errorbar(mean, range(len(names)), xerr=np.nan_to_num(half), fmt="o", color=COLORS["blue"])
+    axes.axvline(0, color=COLORS["gray"], linewidth=1)
+    axes.set_yticks(range(len(names)), [textwrap.fill(name, 34) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def heat(axes, values, labels, notes=None, averages=True) -> None:
+    """Draw a square matrix with its row averages as the last column; each cell says its number.
+
+    values: [k, k], rows first; labels: k names; notes: [k, k] small texts below the numbers.
+    """
+    values = np.asarray(values, dtype=float)
+    k = len(labels)
+    shown = values
+    if averages:
+        shown = np.column_stack([values, np.nanmean(values, axis=1)])
+    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+    colors = matplotlib.colormaps["YlGnBu"]
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    gap = 0.15  # between the matrix and the averages
+    size = 8.5 if k > 5 else 10.0
+    for row in range(k):
+        for column in range(shown.shape[1]):
+            value = shown[row, column]
+            left = column + (gap if column == k else 0.0)
+            if np.isnan(value):
+                continue
+            level = (value - low) / (high - low) if high > low else 0.5
+            face = colors(0.05 + 0.9 * level)
+            axes.add_patch(
+                Rectangle((left, row), 1, 1, facecolor=face, edgecolor="white", linewidth=0.8)
+            )
+            red, green, blue, _ = face
+            ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+            note = notes[row][column] if notes is not None and column < k else ""
+            axes.text(
+                left + 0.5,
+                row + (0.4 if note else 0.5),
+                f"{value:.1f}",
+                ha="center",
+                va="center",
+                color=ink,
+                fontsize=size,
+            )
+            if note:
+                axes.text(
+                    left + 0.5,
+                    row + 0.76,
+                    note,
+                    ha="center",
+                    va="center",
+                    color=ink,
+                    fontsize=size - 2.5,
+                )
+    names = [*labels, "average"] if averages else list(labels)
+    ticks = [i + 0.5 + (gap if i == k else 0.0) for i in range(len(names))]
+    axes.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks([i + 0.5 for i in range(k)], labels)
+    axes.tick_params(length=0)
+    axes.set_xlim(0, shown.shape[1] + (gap if averages else 0.0))
+    axes.set_ylim(k, 0)
+    axes.set_aspect("equal", anchor="N")
+
+
+def legend(figure, axes, place: str = "center", title: str = "", ncols: int = 4) -> None:
+    """Put the legend of the panels `axes` below them, where it covers no data; each label once."""
+    found = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    figure.legend(
+        found.values(), found.keys(), loc=f"outside lower {place}", title=title, ncols=ncols
+    )
+
+
+def plain_log(axes, base: int, ticks=None) -> None:
+    """A logarithmic x axis whose ticks (all `ticks`, or 1, 2 and 5 of each decade) are numbers."""
+    axes.set_xscale("log", base=base)
+    if ticks is None:
+        axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.minorticks_off()
+
+
+def no_numbers(axes, text: str) -> None:
+    """Say in an otherwise empty panel why the paper's side has nothing to show."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color="#444444")
+
+
+def headline(figure: Figure, title: str, note: str) -> None:
+    """Write the title and under it a note, and keep the panels below both."""
+    height = figure.get_size_inches()[1]
+    note = textwrap.wrap(note, 115)
+    figure.text(0.008, 1 - 0.06 / height, title, va="top", fontsize=11.5, fontweight="bold")
+    where = 0.008, 1 - 0.27 / height
+    figure.text(*where, "\n".join(note), va="top", fontsize=8, color="#444444")
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - (0.31 + 0.15 * len(note)) / height))
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write <name>.svg and <name>.png (200 dots per inch); equal figures give equal bytes."""
+    figure.savefig(folder / f"{name}.svg", metadata=PLAIN)
+    figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
+
+
+def image(axes, pixels, framed: bool = False) -> None:
+    """Show an image uint8 [S, S, 3] in its panel, every pixel as a square."""
+    axes.imshow(pixels, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(framed)
+        spine.set_color(COLORS["orange"])
+        spine.set_linewidth(2.5)

@@ -1,0 +1,1 @@
+"""The HTML pages that browse what is published."""

@@ -1,0 +1,17 @@
+"""All pages of a scale, and the page over all scales."""
+
+from pathlib import Path
+
+from workflow.pages import dvc_views, overview, runs, scale_page
+
+
+def write_pages(plan, published: dict[str, dict]) -> None:
+    """Write the pages that browse the published figures of the scale, and of all scales.
+
+    published: key -> line of data/published/<scale>.jsonl.
+    """
+    folder = Path("paper_figures") / plan.scale
+    runs.write_runs(plan, published, folder)
+    scale_page.write_index(folder, plan.scale, plan.settings.title)
+    dvc_views.write_summary(folder)
+    overview.write_overview(folder.parent)

@@ -1,0 +1,1 @@
+"""What must be computed, under which keys, and what it costs."""

@@ -1,0 +1,162 @@
+"""A scale: base settings, seeds, and the grid of each experiment, from workflow/scales/*.yaml."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from simclr import files
+from simclr.config import ConfigError, build, merge, nearest, setting
+from simclr.settings import STAGES
+from workflow.catalog import ORDER
+
+SCALES = files.ROOT / "workflow" / "scales"
+MOST_VALUES = 10_000  # of a scale file; the largest here has some hundreds
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """`seeds` of one experiment, where it has others than the scale's."""
+
+    seeds: tuple[int, ...] = setting(low=0)
+
+    def check(self):
+        return _bad_seeds(self.seeds)
+
+
+def _bad_seeds(seeds) -> str | None:
+    if not seeds or len(set(seeds)) < len(seeds):
+        return "seeds: give one or more, each once."
+    return None
+
+
+def _bad_base(base) -> str | None:
+    if not isinstance(base, dict):
+        return f"base: expected a mapping, got {base!r}."
+    for stage, values in base.items():
+        if stage not in STAGES:
+            return f"base.{stage}: unknown stage.{nearest(stage, STAGES)}"
+        if not isinstance(values, dict):
+            return f"base.{stage}: expected a mapping, got {values!r}."
+    return None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The content of workflow/scales/<name>.yaml."""
+
+    title: str = setting()
+    seeds: tuple[int, ...] = setting(low=0)
+    base: dict = setting()  # stage -> settings laid over the defaults of simclr/settings.py
+    # Experiment -> its grid, in the order of execution: what shows something early comes first.
+    # Beside the grid maybe its own `seeds`, and `base`, settings laid over those above.
+    experiments: dict = setting()
+    device: str = setting("cpu", choices=("cpu", "cuda"))
+    precision: str = setting("float32", choices=("float32", "bfloat16"))
+    # Rates of one core or GPU, for estimates of time only (planning/cost.py). The defaults are
+    # those of a core, fitted to `tiny` and `small` (`python -m workflow.docs.cost_page --check tiny`).
+    gmacs_per_second: float = setting(250.0, above=0.0)  # 1e9 multiply-adds
+    gelements_per_second: float = setting(0.32, above=0.0)  # 1e9 outputs of convolutions
+    step_milliseconds: float = setting(2.3, low=0.0)  # what a training step costs besides
+    measured: str = setting("")  # on what, by which command
+    assumed: str = setting("")  # or, where none was: of what hardware, and what is a guess
+    startup_seconds: float = setting(4.0, low=0.0)  # of a process: Python, torch
+    gpus: int = setting(1, low=1)  # that train one network together, by torchrun
+    gpus_per_node: int = setting(8, low=1)
+    gpu_gigabytes: float = setting(80.0, above=0.0)  # memory of one GPU
+
+    def check(self):
+        if problem := _bad_seeds(self.seeds):
+            return problem
+        if self.measured and self.assumed:
+            return "measured, assumed: the rates are one or the other; give one."
+        if problem := _bad_base(self.base):
+            return problem
+        for name in self.experiments:
+            if name not in ORDER:
+                return f"experiments.{name}: unknown experiment.{nearest(name, ORDER)}"
+        return None
+
+    @property
+    def basis(self) -> str:
+        """What the rates rest on: 'measured: ...' or 'assumed, not measured: ...'."""
+        if self.measured:
+            return f"measured: {self.measured}"
+        return f"assumed, not measured{': ' * bool(self.assumed)}{self.assumed}"
+
+    def devices(self, cls) -> dict:
+        """The device and precision of the scale, as far as settings of class `cls` have them."""
+        every = {"device": self.device, "precision": self.precision}
+        return {k: v for k, v in every.items() if k in cls.__dataclass_fields__}
+
+    def grid(self, experiment: str, where: str = "") -> tuple[dict, tuple[int, ...], dict]:
+        """Return (grid, seeds, base) of an experiment. Raises ConfigError for unusable ones."""
+        grid = self.experiments[experiment] or {}
+        if not isinstance(grid, dict):  # what is wrong with it says the experiment
+            return grid, self.seeds, self.base
+        own = {name: grid[name] for name in ("seeds", "base") if name in grid}
+        seeds = self.seeds
+        if "seeds" in own:
+            seeds = build(Seeds, {"seeds": own["seeds"]}, where).seeds
+        if problem := _bad_base(own.get("base", {})):
+            raise ConfigError(f"{where}.{problem}")
+        grid = {name: value for name, value in grid.items() if name not in own}
+        return grid, seeds, merge(self.base, own.get("base", {}))
+
+
+def load_scale(name: str, folder: Path = SCALES) -> Scale:
+    """Read and validate the scale `name`. Raises ConfigError."""
+    return build(Scale, _read_scale(name, folder), f"scale {name}")
+
+
+def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict:
+    known = sorted(p.stem for p in folder.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(f"scale {name!r}: unknown.{nearest(name, known)}")
+    if name in children:
+        raise ConfigError(f"workflow/scales/{name}.yaml: extends itself; remove `extends`.")
+    try:
+        values = yaml.safe_load((folder / f"{name}.yaml").read_text())
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, dates
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"workflow/scales/{name}.yaml: not valid YAML: {problem}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"workflow/scales/{name}.yaml: expected a mapping.")
+    if _more_than(MOST_VALUES, values):
+        raise ConfigError(
+            f"workflow/scales/{name}.yaml: more than {MOST_VALUES:,} values, each alias (*name) "
+            "counted as what it stands for; make it smaller."
+        )
+    parent = values.pop("extends", None)
+    if not parent:
+        return values
+    return merge(_read_scale(parent, folder, (*children, name)), values)
+
+
+def _more_than(most: int, values) -> bool:
+    """Whether there are more values than that in nested lists and mappings.
+
+    Ten aliases of ten aliases, nine times over, are a short file, and a billion values when they
+    are checked or shown; an alias of itself never ends.
+    """
+    todo, count = [values], 0
+    while todo and count <= most:
+        one = todo.pop()
+        inner = [*one.keys(), *one.values()] if isinstance(one, dict) else one
+        if isinstance(inner, list):
+            todo += inner[: most + 1]
+        count += 1
+    return count > most
+
+
+def default_scale() -> str:
+    """The scale that params.yaml names: the one that every command without a scale means."""
+    params = yaml.safe_load((files.ROOT / "params.yaml").read_text())
+    if not isinstance(params, dict) or not isinstance(params.get("scale"), str):
+        raise ConfigError("params.yaml: expected `scale: <name>`, e.g. `scale: tiny`.")
+    unknown = set(params) - {"scale"}
+    if unknown:
+        raise ConfigError(
+            f"params.yaml: {min(unknown)}: unknown.{nearest(min(unknown), ['scale'])}"
+        )
+    return params["scale"]

@@ -1,0 +1,94 @@
+"""Using a trained encoder: load it in a line, give it to torchvision, extract features of a folder.
+
+from simclr.use import find, load_encoder
+encoder = load_encoder(find("fig8.nonlinear-128.s0", "tiny"))
+features = encoder(images)  # float images [N, 3, S, S] between 0 and 1 -> [N, d]
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from simclr.config import ConfigError
+from simclr.data import images
+from simclr.models import weights
+from simclr.models.resnet import build_encoder
+from simclr.settings import Encoder
+from simclr.store import results
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
+BATCH = 256  # images decoded and encoded at once
+
+
+def find_training(name: str, scale: str | None = None) -> Path:
+    """Return the folder of the training with this name (or key) at a scale, if it is there.
+
+    name: as `simclr plan --list` prints it, e.g. fig8.nonlinear-128.s0. Raises ConfigError.
+    """
+    from workflow.planning.planner import build_plan
+    from workflow.planning.planner import match_instances as planned
+    from workflow.planning.scale import default_scale
+
+    plan = build_plan(scale or default_scale())
+    trained = [i for i in planned(plan, name) if i.stage in ("pretrain", "supervise")]
+    if len(trained) != 1:
+        raise ConfigError(f"{name}: {len(trained)} trainings begin with it; name one by its seed.")
+    path = trained[0].path(plan.store)
+    if not results.is_finished(path):
+        raise ConfigError(f"{name}: not computed here; run it, or `dvc pull` it.")
+    return path
+
+
+def load_encoder(folder: Path | str) -> nn.Module:
+    """Return the frozen encoder of a training's folder, in inference mode, on the CPU.
+
+    It maps float images [N, 3, S, S] between 0 and 1 to features h [N, d]. Raises ConfigError.
+    """
+    path = Path(folder) / "encoder.safetensors"
+    return weights.load_network(path, None, Encoder, build_encoder)
+
+
+def into_torchvision(encoder: nn.Module, model: nn.Module) -> nn.Module:
+    """Copy an encoder's weights into torchvision's model of its depth; its `fc` stays as it is.
+
+    encoder: of depth 50, 101 or 152, width 1, 64 channels and the ImageNet stem (at 18 and 34 the
+    authors' ResNet has a projection in its first block, torchvision's has not); model: for instance
+    torchvision.models.resnet50(). Returns the model. Raises ConfigError where they do not fit.
+    """
+    state = encoder.state_dict()
+    try:
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except RuntimeError:
+        raise ConfigError("the encoder's shapes differ from the model's; take its depth.") from None
+    absent = [n for n in missing if not n.startswith("fc.") and "num_batches" not in n]
+    if absent or unexpected:
+        raise ConfigError(f"{(absent or unexpected)[0]}: not in both; take the encoder's depth.")
+    return model
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images below a folder, in the order of their names. Raises ConfigError if none."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder.")
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise ConfigError(f"{folder}: no images below it ({', '.join(SUFFIXES)}).")
+    return files
+
+
+@torch.no_grad()
+def features(encoder: nn.Module, files: list[Path], side: int, report=None) -> np.ndarray:
+    """Return features h, float32 [N, d], of image files, cropped to a square and resized to `side`.
+
+    Raises DataError, which names an image that cannot be decoded.
+    """
+    made = []
+    for start in range(0, len(files), BATCH):
+        some = files[start : start + BATCH]
+        pixels = np.stack([images.decode(f.read_bytes(), side, str(f)) for f in some])
+        made.append(encoder(torch.from_numpy(pixels).float() / 255).numpy())
+        if report:
+            report(len(some))
+    return np.concatenate(made)

@@ -1,0 +1,1 @@
+"""What leaves and enters results/: figures, metrics, DVC's record."""

@@ -1,0 +1,28 @@
+"""Write the metrics of a scale to data/published, for Git."""
+
+import json
+from pathlib import Path
+
+from simclr.config import ConfigError
+from workflow.pages.site import write_pages
+from workflow.planning.planner import Plan
+from workflow.publishing.published import PUBLISHED, measured, published_line, read_published
+
+
+def export_metrics(plan: Plan) -> str:
+    """Write data/published/<scale>.jsonl from the results; returns a line for the user."""
+    lines = [published_line(instance, plan.store) for instance in measured(plan)]
+    if None in lines:
+        raise ConfigError(
+            f"{lines.count(None)} of {len(lines)} results are not computed yet: "
+            f"run `snakemake --cores all --config scale={plan.scale}` first."
+        )
+    before = read_published(plan.scale)
+    for line in lines:  # of an imported result, or without its encoder: what was published stays
+        known = before.get(line["key"], {})
+        line.update({k: known[k] for k in ("seconds", "training") if k in known and k not in line})
+    text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
+    write_atomic(PUBLISHED / f"{plan.scale}.jsonl", text)
+    if (Path("paper_figures") / plan.scale).is_dir():
+        write_pages(plan, read_published(plan.scale))
+    return f"{PUBLISHED / plan.scale}.jsonl: {len(lines)} results."

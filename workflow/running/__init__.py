@@ -1,0 +1,1 @@
+"""How planned results are computed: locks, progress, GPUs, clusters."""

@@ -1,0 +1,87 @@
+"""Progress: a bar where a person watches, lines elsewhere."""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from simclr.store import results, runner
+from workflow.planning.summary import duration
+
+
+def finished_line(store: Path, instance: dict, seconds: float) -> str:
+    """'[ 12/210] pretrain fig5.crop.s0  5.1 s | about 9 min left' (without Snakemake: no count)."""
+    text = f"{instance['stage']} {instance['name']}  {seconds:.1f} s"
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        session = json.loads((store / "session.json").read_text())
+        expected, stage = session["seconds"], session["stage"]
+        if instance["key"] not in expected:
+            return text
+        done = [k for k in expected if results.is_finished(store / stage[k] / k)]
+        worked = sum(expected[k] for k in done)
+        left = sum(expected.values()) - worked
+        remaining = left / worked * (time.time() - session["started"]) if worked else 0.0
+        return f"[{len(done):3}/{len(expected)}] {text} | about {duration(remaining)} left"
+    return text
+
+
+def images_seen(store: Path, instance: dict) -> int:
+    """How many images a training sees in all its epochs; 0 where that is not known, or none."""
+    epochs = instance["settings"].get("epochs", 0)
+    if instance["stage"] not in runner.TRAINING or "data" not in instance["inputs"]:
+        return 0
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        folder = results.folder(store, *instance["inputs"]["data"])
+        return epochs * sum(json.loads((folder / "data.json").read_text())["train_counts"])
+    return 0
+
+
+SAY_SECONDS = 60.0  # between lines about one result, where nobody watches a bar
+
+
+class ProgressBar:
+    """A bar within one result where a person watches; elsewhere a line a minute, and one at the end
+    of each result."""
+
+    def __enter__(self):
+        self.bar = None
+        return self
+
+    def __exit__(self, *exception):
+        if self.bar is not None:
+            self.bar.close()
+
+    def start(self, name: str, images: int) -> None:
+        self.name, self.images, self.first = name, images, None
+        self.said = time.monotonic()
+        if sys.stderr.isatty() and os.environ.get("RANK", "0") == "0":
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=100, desc=name, leave=False, unit="%", bar_format="{l_bar}{bar}|")
+
+    def update(self, done: float, text: str) -> None:
+        now = time.monotonic()
+        self.first = self.first or (now, done)  # what a checkpoint had is not counted as speed
+        text += self._pace(now, done)
+        if self.bar is not None:
+            self.bar.n = round(100 * done)
+            self.bar.set_postfix_str(text, refresh=True)
+        elif now - self.said > SAY_SECONDS:
+            self.said = now
+            print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+
+    def _pace(self, now: float, done: float) -> str:
+        """', 812 images/s, 40 s left' once there is something to judge by."""
+        seconds, share = now - self.first[0], done - self.first[1]
+        if seconds < 1 or share <= 0:
+            return ""
+        speed = f", {self.images * share / seconds:,.0f} images/s" if self.images else ""
+        return f"{speed}, {duration(seconds * (1 - done) / share)} left"
+
+    def finish(self, line: str) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+        print(line, file=sys.stderr, flush=True)
