@@ -6,7 +6,8 @@
 
 Hours come from workflow/planning/cost.py and the rates of each scale, which says whether they are
 measured. Nothing here is typed in: durations are those of benchmarks/results/durations-*.json,
-recorded after a run on a machine that did little else; the workflow's own cost is that of overhead.json.
+recorded after a run on a machine that did little else; the workflow's own cost is that of
+overhead.json.
 """
 
 import argparse

@@ -54,7 +54,7 @@ class Scale:
     device: str = setting("cpu", choices=("cpu", "cuda"))
     precision: str = setting("float32", choices=("float32", "bfloat16"))
     # Rates of one core or GPU, for estimates of time only (planning/cost.py). The defaults are
-    # those of a core, fitted to `tiny` and `small` (`python -m workflow.docs.cost_page --check tiny`).
+    # those of a core, fitted to `tiny` and `small` (`python -m workflow.docs.cost_page --check`).
     gmacs_per_second: float = setting(250.0, above=0.0)  # 1e9 multiply-adds
     gelements_per_second: float = setting(0.32, above=0.0)  # 1e9 outputs of convolutions
     step_milliseconds: float = setting(2.3, low=0.0)  # what a training step costs besides

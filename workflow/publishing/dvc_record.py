@@ -61,10 +61,10 @@ def record(plan: Plan) -> None:
 
 def _signature(plan: Plan) -> str:
     """A hash over all that dvc.yaml names; of results the provenance, which has their hashes."""
-    files = [Path(name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", "requirements.lock")]
+    paths = [Path(name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", "requirements.lock")]
     folders = ("simclr", "workflow", "data/paper", plan.store / "plan")
     for folder in (*map(Path, folders), Path("paper_figures") / plan.scale):
-        files += [f for f in sorted(folder.rglob("*")) if "__pycache__" not in f.parts]
-    files += [i.path(plan.store) / results.PROVENANCE for i in plan.of(*ALL_STAGES)]
-    parts = [f"{file} {files.sha256(file)}\n" for file in files if file.is_file()]
+        paths += [f for f in sorted(folder.rglob("*")) if "__pycache__" not in f.parts]
+    paths += [i.path(plan.store) / results.PROVENANCE for i in plan.of(*ALL_STAGES)]
+    parts = [f"{file} {files.sha256(file)}\n" for file in paths if file.is_file()]
     return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from simclr.config import ConfigError
+from simclr.files import write_atomic
 from workflow.pages.site import write_pages
 from workflow.planning.planner import Plan
 from workflow.publishing.published import PUBLISHED, measured, published_line, read_published
