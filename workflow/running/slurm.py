@@ -66,14 +66,14 @@ def check_slurm(jobs, chooses: bool) -> None:
         check_nodes(job.resources, {name: known[name] for name in names or known})
 
 
-def check_nodes(resources, partitions: dict[str, list[tuple[int, int]]]) -> None:
+def check_nodes(asked, partitions: dict[str, list[tuple[int, int]]]) -> None:
     """Refuse a job that no one of these partitions has the nodes for. Raises ConfigError.
 
-    resources: the job's; partitions: name -> (GPUs, memory in MB) of each of its nodes.
+    asked: the job's resources; partitions: name -> (GPUs, memory in MB) of each of its nodes.
     """
-    nodes, mb = resources.get("nodes") or 1, resources.get("mem_mb") or 0
-    gres = re.match(r"gpu:(?:[^:]+:)?(\d+)", str(resources.get("gres") or ""))
-    gpus = int(gres[1]) if gres else resources.get("gpu") or 0  # of each node
+    nodes, mb = asked.get("nodes") or 1, asked.get("mem_mb") or 0
+    gres = re.match(r"gpu:(?:[^:]+:)?(\d+)", str(asked.get("gres") or ""))
+    gpus = int(gres[1]) if gres else asked.get("gpu") or 0  # of each node
     problem = "no partition has nodes"
     for name, found in partitions.items():
         enough = [has for has, _ in found if has >= gpus]
