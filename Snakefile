@@ -17,7 +17,7 @@ include: "workflow/rules/report.smk"
 # change is reverted.
 rule all:
     input:
-        unfinished(PLAN.of("figures")),
+        unfinished(PLAN.of_kind("figure")),
         REPORTED,
     log:
         f"{PLAN.store}/logs/publish.log",
@@ -25,7 +25,7 @@ rule all:
     conda:
         ENVIRONMENT
     params:
-        scale=PLAN.scale,
+        scale=PLAN.name,
     shell:
         "python -m workflow publish {params.scale:q} 2>&1 | tee {log:q} >&2"
 

@@ -27,9 +27,14 @@ def nearest(word, valid) -> str:
     return f" Did you mean '{close[0]}'?" if close else f" Valid: {', '.join(valid)}."
 
 
-def setting(default=dataclasses.MISSING, *, low=None, high=None, above=None, choices=None):
-    """Declare a dataclass field with its range: low <= value <= high, value > above, or choices."""
-    limits = {"low": low, "high": high, "above": above, "choices": choices}
+def setting(
+    default=dataclasses.MISSING, *, low=None, high=None, above=None, choices=None, keyed=True
+):
+    """Declare a dataclass field with its range: low <= value <= high, value > above, or choices.
+
+    keyed: whether the value is part of a result's key; a place is not, its content's hash is.
+    """
+    limits = {"low": low, "high": high, "above": above, "choices": choices, "keyed": keyed}
     if isinstance(default, type):  # a nested dataclass: its own defaults
         return dataclasses.field(default_factory=default, metadata=limits)
     return dataclasses.field(default=default, metadata=limits)
@@ -64,7 +69,7 @@ def build(cls, values, where: str = ""):
 
 
 def to_dict(settings) -> dict:
-    """The resolved settings as plain JSON types, nested: the data in a result's key."""
+    """Return the resolved settings as plain JSON types, nested."""
     out = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -74,6 +79,17 @@ def to_dict(settings) -> dict:
             value = list(value)
         out[field.name] = value
     return out
+
+
+def unkeyed(cls) -> set[str]:
+    """Return the names of the fields of `cls` that are no part of a key."""
+    return {field.name for field in dataclasses.fields(cls) if not field.metadata["keyed"]}
+
+
+def keyed(settings) -> dict:
+    """Return what of the settings is part of a result's key, as plain JSON types."""
+    left_out = unkeyed(type(settings))
+    return {name: value for name, value in to_dict(settings).items() if name not in left_out}
 
 
 def merge(base: dict, overrides: dict) -> dict:

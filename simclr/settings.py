@@ -32,7 +32,7 @@ class Prepare:
 
     source: str = setting("patterns", choices=("patterns", "cifar10", "folder", "imagenet"))
     family: str = setting("textures", choices=("textures", "figures"))  # of `patterns`
-    file: str = setting("")  # archive or directory, relative to data/raw; not in the key
+    file: str = setting("", keyed=False)  # archive or directory, relative to data/raw
     sha256: str = setting("")  # of its content, as `simclr fingerprint` prints it
     image_size: int = setting(32, low=8, high=1024)  # side in pixels after resizing
     view_size: int = setting(0, low=0, high=1024)  # of views and test crops; 0: image_size
@@ -219,7 +219,7 @@ class FineTune(Training):
 
     labels: float = setting(1.0, above=0.0, high=1.0)  # share of the training images, by class
     epochs: int = setting(30, low=1)
-    subset: str = setting("")  # or a list of image names, relative to data/raw; not in the key
+    subset: str = setting("", keyed=False)  # or a list of image names, relative to data/raw
     subset_sha256: str = setting("")  # of this file
 
     def check(self):
@@ -291,19 +291,3 @@ class Neighbours:
     nearest: int = setting(5, low=1)
     device: str = setting("cpu", choices=("cpu", "cuda"))
     seed: int = setting(0, low=0)  # unused: nothing is random
-
-
-# Stage -> (its settings, the module whose run() computes it). A stage's inputs are named there.
-STAGES = {
-    "prepare": (Prepare, "simclr.stages.prepare"),
-    "pretrain": (Pretrain, "simclr.stages.pretrain"),
-    "supervise": (Supervise, "simclr.stages.supervise"),
-    "evaluate": (Evaluate, "simclr.stages.evaluate"),
-    "histograms": (Histograms, "simclr.stages.histograms"),
-    "finetune": (FineTune, "simclr.stages.finetune"),
-    "probe": (Probe, "simclr.stages.probe"),
-    "transfer": (Transfer, "simclr.stages.transfer"),
-    "maps": (Maps, "simclr.stages.maps"),
-    "examples": (Examples, "simclr.stages.examples"),
-    "neighbours": (Neighbours, "simclr.stages.neighbours"),
-}

@@ -1,7 +1,7 @@
 """Using a trained encoder: load it in a line, give it to torchvision, extract features of a folder.
 
-from simclr.use import find, load_encoder
-encoder = load_encoder(find("fig8.nonlinear-128.s0", "tiny"))
+from workflow.pretrained import find_training, load_encoder
+encoder = load_encoder(find_training("fig8.nonlinear-128.s0", "tiny"))
 features = encoder(images)  # float images [N, 3, S, S] between 0 and 1 -> [N, d]
 """
 
@@ -17,6 +17,10 @@ from simclr.models import weights
 from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder
 from simclr.store import results
+from simclr.store.instance import Instance
+from workflow.planning.plan import Plan
+from workflow.planning.planner import build_plan
+from workflow.planning.scale import default_scale
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
 BATCH = 256  # images decoded and encoded at once
@@ -27,18 +31,20 @@ def find_training(name: str, scale: str | None = None) -> Path:
 
     name: as `simclr plan --list` prints it, e.g. fig8.nonlinear-128.s0. Raises ConfigError.
     """
-    from workflow.planning.planner import build_plan
-    from workflow.planning.planner import match_instances as planned
-    from workflow.planning.scale import default_scale
-
     plan = build_plan(scale or default_scale())
-    trained = [i for i in planned(plan, name) if i.stage in ("pretrain", "supervise")]
-    if len(trained) != 1:
-        raise ConfigError(f"{name}: {len(trained)} trainings begin with it; name one by its seed.")
-    path = trained[0].path(plan.store)
-    if not results.is_finished(path):
+    return match_training(plan, name).path(plan.store)
+
+
+def match_training(plan: Plan, name: str) -> Instance:
+    """Return the finished training with this name (or key) in a plan. Raises ConfigError."""
+    trainings = [i for i in plan.match(name) if i.stage.kind == "encoder"]
+    if len(trainings) != 1:
+        raise ConfigError(
+            f"{name}: {len(trainings)} trainings begin with it; name one by its seed."
+        )
+    if not results.is_finished(trainings[0].path(plan.store)):
         raise ConfigError(f"{name}: not computed here; run it, or `dvc pull` it.")
-    return path
+    return trainings[0]
 
 
 def load_encoder(folder: Path | str) -> nn.Module:

@@ -23,7 +23,7 @@ from simclr.files import ROOT
 
 PACKAGES = ("simclr", "workflow")
 # Declarations of settings: what they do to a result stands in the resolved settings of its key.
-NOT_CODE = ("simclr.config", "simclr.settings")
+NOT_CODE = ("simclr.config", "simclr.settings", "simclr.registry")
 # Import name -> name in the lock file, where they differ.
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn"}
 

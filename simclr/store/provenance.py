@@ -11,19 +11,25 @@ from pathlib import Path
 
 from simclr import files
 from simclr.store import keys, results
+from simclr.store.instance import Instance
 
 
-def write_provenance(instance: dict, out: Path, started, seconds: float) -> None:
+def write_provenance(instance: Instance, out: Path, started, seconds: float) -> None:
+    """Write provenance.json of a complete result in the folder `out`.
+
+    started: when, with its time zone; seconds: how long it took.
+    """
     names = sorted(p.name for p in out.iterdir())
-    modules = tuple(instance["modules"])
-    versions = keys.pinned_versions(modules)
+    line = instance.line()
     provenance = {
-        **{name: instance[name] for name in ("key", "stage", "name", "settings", "inputs")},
-        "code": keys.fingerprint(modules),
-        "versions": {name: installed_version(name) for name in versions},
+        **{name: line[name] for name in ("key", "stage", "name", "settings", "inputs")},
+        "code": keys.fingerprint(instance.modules),
+        "versions": {
+            name: installed_version(name) for name in keys.pinned_versions(instance.modules)
+        },
         "python": platform.python_version(),
-        "hardware": hardware(instance["settings"].get("device", "cpu")),
-        "ranks": int(os.environ.get("WORLD_SIZE", "1")),  # others round otherwise
+        "hardware": hardware(instance.device),
+        "ranks": int(os.environ.get("WORLD_SIZE", "1")),  # another number rounds differently
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,  # most so far
@@ -48,6 +54,7 @@ def hardware(device: str = "cpu") -> str:
 
 
 def installed_version(name: str) -> str:
+    """Return the release of an installed library, `nothing` where there is none."""
     try:  # "2.11.0+cu128" and "2.11.0" are the same release
         return importlib.metadata.version(name).split("+")[0]
     except importlib.metadata.PackageNotFoundError:

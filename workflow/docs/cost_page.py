@@ -60,7 +60,7 @@ class Fleet(NamedTuple):
 
 def fleet(plan, count: int) -> Fleet:
     """Return what a whole run of the plan takes on `count` cores or GPUs."""
-    scale, work, recomputed, homeless, needed = plan.settings, 0.0, 0, [], 0
+    scale, work, recomputed, homeless, needed = plan.scale, 0.0, 0, [], 0
     done = {}  # key -> seconds from the start, where nothing waits for a core
     for one in plan.instances.values():
         settings, gpus = one.settings, 1
@@ -85,7 +85,7 @@ def fleet(plan, count: int) -> Fleet:
 
 def hours(plan) -> dict[str, tuple[int, float]]:
     """Return {experiment: (results, core-hours or GPU-hours)}; what several share, at the first."""
-    gpu = plan.settings.device == "cuda"
+    gpu = plan.scale.device == "cuda"
     return {
         name: (len(some), sum(plan.gpu_hours(one) if gpu else one.seconds / 3600 for one in some))
         for name, some in plan.by_experiment(plan.instances.values()).items()
@@ -164,7 +164,7 @@ def _overview(plans: dict) -> str:
     head = ["scale", "results", "seeds", "hours", *(f"on {count}" for count in COUNTS)]
     lines, notes = [head], []
     for name, plan in plans.items():
-        gpu = plan.settings.device == "cuda"
+        gpu = plan.scale.device == "cuda"
         unit = "GPU" if gpu else "core"
         total = sum(each for _, each in hours(plan).values())
         cells = []
@@ -175,7 +175,7 @@ def _overview(plans: dict) -> str:
                 cells[-1] += " (a chain)"
             if gpu and (found.homeless or found.recomputed):
                 notes.append(_room(name, plan, count, found))
-        seeds = f"{len(plan.settings.seeds)}"
+        seeds = f"{len(plan.scale.seeds)}"
         work = f"{total:,.1f} {unit}-hours"
         lines.append([f"`{name}`", f"{len(plan.instances):,}", seeds, work, *cells])
     text = f"## Each scale on {', '.join(map(str, COUNTS[:-1]))} and {COUNTS[-1]} cores or GPUs\n\n"
@@ -185,16 +185,14 @@ def _overview(plans: dict) -> str:
     text += (
         f"those on {plans['imagenet'].settings.gpus} GPUs for a network, as the scale has it.\n\n"
     )
-    bases = [f"* `{name}`: rates {plan.settings.basis}.\n" for name, plan in plans.items()]
+    bases = [f"* `{name}`: rates {plan.scale.basis}.\n" for name, plan in plans.items()]
     return text + "".join(bases + notes)
 
 
 def _room(name: str, plan, count: int, found: Fleet) -> str:
     """A line: which trainings of a scale have no room on `count` GPUs."""
     trainings = len(plan.of(*TRAINING))
-    text = (
-        f"* `{name}` on {count} GPU{'s' * (count > 1)} of {plan.settings.gpu_gigabytes:g} GB: of "
-    )
+    text = f"* `{name}` on {count} GPU{'s' * (count > 1)} of {plan.scale.gpu_gigabytes:g} GB: of "
     text += f"{trainings:,} trainings {found.recomputed:,} need `recompute`"
     if found.homeless:
         text += f", and {len(found.homeless):,} have no room even so"
@@ -204,17 +202,17 @@ def _room(name: str, plan, count: int, found: Fleet) -> str:
 
 def _by_experiment(plan) -> str:
     """A line for each experiment of a scale, in the order in which they are computed."""
-    unit = "GPU-hours" if plan.settings.device == "cuda" else "core-hours"
+    unit = "GPU-hours" if plan.scale.device == "cuda" else "core-hours"
     found = hours(plan)
     total = sum(each for _, each in found.values())
     every = sum(count for count, _ in found.values()), total
     lines = [["experiment", "results", unit, "share"]]
     for name, (count, each) in [*found.items(), ("all", every)]:
         lines.append([name, f"{count:,}", f"{each:,.2f}", f"{each / total:.0%}"])
-    basis = "measured" if plan.settings.measured else "assumed"
-    text = f"### `{plan.scale}`: where the hours go ({basis} rates)\n\n{table(lines)}"
-    if plan.settings.device == "cuda" and len(plan.settings.seeds) > 1:
-        text += f"\nOne seed alone: about {total / len(plan.settings.seeds):,.0f} {unit}.\n"
+    basis = "measured" if plan.scale.measured else "assumed"
+    text = f"### `{plan.name}`: where the hours go ({basis} rates)\n\n{table(lines)}"
+    if plan.scale.device == "cuda" and len(plan.scale.seeds) > 1:
+        text += f"\nOne seed alone: about {total / len(plan.scale.seeds):,.0f} {unit}.\n"
     return text
 
 
@@ -227,7 +225,7 @@ def _reading(plan, found: dict) -> str:
     lines = [["ResNet-50, one GPU", "images/s", *(f"cores, {name}" for name in _READERS.values())]]
     for stage in ("pretrain", "evaluate"):
         one = next(one for one in plan.of(stage) if "table5" in one.experiments)
-        needed = cost.images_a_second(stage, one.settings, *plan.sources(one), plan.settings)
+        needed = cost.images_a_second(stage, one.settings, *plan.sources(one), plan.scale)
         cores = [f"{needed / rates[name]:,.1f}" for name in _READERS]
         lines.append([stage, f"{needed:,.0f}", *cores])
     each = ", ".join(f"{rates[name]:,.0f} images/s {about}" for name, about in _READERS.items())

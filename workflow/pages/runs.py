@@ -20,16 +20,16 @@ def write_runs(plan, published: dict[str, dict], folder: Path) -> bool:
     """Write runs.html; published: key -> line, as publish.read_published gives. Returns whether it
     changed."""
     parts = [
-        f'<h1>Runs <span class="scale">scale {text(plan.scale)}</span></h1>',
+        f'<h1>Runs <span class="scale">scale {text(plan.name)}</span></h1>',
         "<p>A result is named by its key, the hash of its settings, code and inputs. "
-        f"<code>simclr show {text(plan.scale)} KEY</code> prints the whole provenance where it was "
+        f"<code>simclr show {text(plan.name)} KEY</code> prints the whole provenance where it was "
         'computed. <a href="index.html">Figures</a></p>',
     ]
     planned = {one.name for one in plan.of("figures")}
     for name in filter(planned.__contains__, page.shown_in(folder)):
         parts.append(_experiment(plan, name, published))
-    links = page.scale_links(folder.parent, plan.scale)
-    made = page.document(f"Runs: scale {plan.scale}", "\n".join(parts), links)
+    links = page.scale_links(folder.parent, plan.name)
+    made = page.document(f"Runs: scale {plan.name}", "\n".join(parts), links)
     return write_atomic(folder / page.RUNS, made)
 
 
@@ -83,7 +83,7 @@ def _seedless(instance) -> dict:
 def _differences(plan, instance) -> dict:
     """Settings by dotted name that differ from the scale's base of the stage."""
     cls, _ = STAGES[instance.stage]
-    base = merge(plan.settings.devices(cls), plan.settings.base.get(instance.stage, {}))
+    base = merge(plan.scale.devices(cls), plan.scale.base.get(instance.stage, {}))
     return _changed(to_dict(build(cls, base)), _seedless(instance))
 
 

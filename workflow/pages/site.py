@@ -10,8 +10,8 @@ def write_pages(plan, published: dict[str, dict]) -> None:
 
     published: key -> line of data/published/<scale>.jsonl.
     """
-    folder = Path("paper_figures") / plan.scale
+    folder = Path("paper_figures") / plan.name
     runs.write_runs(plan, published, folder)
-    scale_page.write_index(folder, plan.scale, plan.settings.title)
+    scale_page.write_index(folder, plan.name, plan.scale.title)
     dvc_views.write_summary(folder)
     overview.write_overview(folder.parent)

@@ -1,66 +1,71 @@
-"""What a plan is refused for before anything is computed: batches without room, data not there."""
+"""Checks before anything is computed: batches fit in memory, data and lists exist."""
 
-from simclr.config import ConfigError, build
-from simclr.settings import STAGES
+from dataclasses import replace
+
+from simclr.config import ConfigError
+from simclr.registry import Stage
+from simclr.settings import Prepare, Training
 from workflow.planning import cost, placement
 
 SURELY = 1.2  # times a GPU's memory: cost.memory is counted, and may be off by some
 
 
-def check_batch(scale, stage: str, values: dict, data: dict, where: str) -> None:
+def check_batch(scale, stage: Stage, settings: Training, data: Prepare, where: str) -> None:
     """Refuse a batch that the data set, or the memory of the scale's GPUs, has no room for.
 
-    scale: planning.scale.Scale; values, data: resolved settings of a training and of its data set.
-    Raises ConfigError, which begins with `where`.
+    scale: planning.scale.Scale; data: settings of the data set. Raises ConfigError, which begins
+    with `where`.
     """
-    where = f"{where}: batch_size {values['batch_size']}"
-    images = data["train_images"] or cost.KNOWN.get(data["source"], (0, 0))[0]
-    if stage == "finetune":  # with some of the labels; one image of a class at least
-        images = round(images * values["labels"])
-    batch = values["batch_size"]
-    if images and batch > images:
+    where = f"{where}: batch_size {settings.batch_size}"
+    images = data.train_images or cost.KNOWN.get(data.source, (0, 0))[0]
+    images = round(images * getattr(settings, "labels", 1.0))  # fine-tuning uses a share
+    if images and settings.batch_size > images:
         raise ConfigError(
             f"{where} is larger than the data set ({images} training images are used)."
         )
-    if values["device"] == "cuda":
-        _check_memory(scale, stage, values, data, where)
+    if settings.device == "cuda":
+        _check_memory(scale, stage, settings, data, where)
 
 
-def _check_memory(scale, stage: str, values: dict, data: dict, where: str) -> None:
+def _check_memory(scale, stage: Stage, settings: Training, data: Prepare, where: str) -> None:
     """Raise ConfigError where the scale's GPUs surely have no room for a training step."""
-    if scale.gpus > values["batch_size"]:
+    if scale.gpus > settings.batch_size:
         raise ConfigError(
             f"{where} is less than an image for each of gpus {scale.gpus}; lower `gpus`."
         )
-    gpus, room = placement.gpus_of(scale, stage, values), scale.gpu_gigabytes
-    held, shared = cost.memory(stage, values, data)
-    each = (held + shared / gpus) / 1e9
+    gpus, room = placement.gpus_of(scale, stage, settings), scale.gpu_gigabytes
+    each = _gigabytes_each(settings, data, stage.views, gpus)
     if each <= SURELY * room:
         return
-    needed = f"{where} needs about {each:.0f} GB on each of {gpus} GPU{'s' * (gpus > 1)}"
-    needed += f" of {room:g} GB"
     remedies = []
-    if enough := cost.fewest(stage, values, data, room):
+    if enough := cost.fewest(settings, data, stage.views, room):
         remedies.append(f"set `gpus` to {enough} or more")
-    if not values["recompute"]:
-        held, shared = cost.memory(stage, {**values, "recompute": True}, data)
-        if (held + shared / gpus) / 1e9 <= room:
+    if not settings.recompute:
+        recomputed = replace(settings, recompute=True, compile=False)
+        if _gigabytes_each(recomputed, data, stage.views, gpus) <= room:
             remedies.append("`recompute: true` for this stage")
     remedies.append("a smaller batch or encoder")
+    plural = "s" if gpus > 1 else ""
+    needed = f"{where} needs about {each:.0f} GB on each of {gpus} GPU{plural} of {room:g} GB"
     raise ConfigError(f"{needed}: {', or '.join(remedies)}.")
 
 
+def _gigabytes_each(settings: Training, data: Prepare, views: int, gpus: int) -> float:
+    held, shared = cost.memory(settings, data, views)
+    return (held + shared / gpus) / 1e9
+
+
 def check_data(plan) -> None:
-    """Refuse missing raw data and lists before anything is computed. Raises ConfigError."""
+    """Refuse missing raw data and lists of labels. Raises ConfigError."""
     lists = {}  # each once
-    for one in plan.missing():
-        if one.stage == "prepare":
+    for instance in plan.missing():
+        if instance.stage.kind == "data":
             from simclr.stages import prepare
 
-            prepare.check(build(STAGES["prepare"][0], one.settings))
-        elif one.stage == "finetune" and one.settings["subset"]:
-            lists[one.settings["subset"], one.settings["subset_sha256"]] = one.settings
-    for each in lists.values():
+            prepare.check(instance.settings)
+        elif getattr(instance.settings, "subset", ""):
+            lists[instance.settings.subset, instance.settings.subset_sha256] = instance.settings
+    for settings in lists.values():
         from simclr.data import label_share
 
-        label_share.read_list(build(STAGES["finetune"][0], each))
+        label_share.read_list(settings)

@@ -2,68 +2,73 @@
 
 Starting Python and importing torch takes seconds, as long as a laptop's run: one process per
 setting pays it once, and settings of an experiment that take seconds share one. A run on a GPU
-takes long enough to stand alone.
+takes long enough to have a process of its own.
 """
 
-TRAINED = ("pretrain", "supervise", "evaluate")  # one process: the last reads the others
+from simclr.registry import EVALUATION
+from simclr.store.instance import Instance
+
 SHORT = 30.0  # seconds on one core: settings that take less share a process
 
 
-def make(instances: list) -> dict[str, list]:
+def group(instances: list[Instance]) -> dict[str, list[Instance]]:
     """Return {name: instances}, of instances in the plan's order.
 
     Names are valid for Snakemake rules. In the order of the scale's experiments; within one, the
     longest first, so that at the end no core waits long for another.
     """
-    wanted, made = {instance.key for instance in instances}, {}
-    order = dict.fromkeys(one for instance in instances for one in instance.experiments[:1])
-    place = {experiment: number for number, experiment in enumerate(order)}
+    wanted = {instance.key for instance in instances}
+    order = dict.fromkeys(e for instance in instances for e in instance.experiments[:1])
+    position = {experiment: number for number, experiment in enumerate(order)}
+    groups = {}  # (kind of process, first experiment, what tells groups apart) -> instances
     for instance in instances:
-        made.setdefault(_name(instance, wanted), []).append(instance)
-    made = _packed(made)
+        groups.setdefault(_process(instance, wanted), []).append(instance)
 
-    def rank(name):
-        first = made[name][0].experiments[:1]  # none: the data, which all need
-        return [place[one] for one in first], -_work(made[name])
+    def rank(members: list[Instance]):
+        first = members[0].experiments[:1]  # none: the scale's data, which all need
+        return [position[experiment] for experiment in first], -_work(members)
 
-    return {name: made[name] for name in sorted(made, key=rank)}
-
-
-def _name(instance, wanted: set) -> str:
-    """The group to which an instance belongs; it begins with its kind."""
-    name = instance.name.rsplit(".s", 1)[0]
-    waits = any(key in wanted for _, key in instance.inputs.values())
-    if instance.settings.get("device") == "cuda":
-        name = f"{instance.stage}_{instance.name}"
-    elif instance.stage in TRAINED:
-        name = f"train_{name}"
-    elif instance.stage == "figures" and not waits:
-        name = f"redraw_{name}"  # all that it shows is there
-    else:
-        name = f"{instance.stage}_{name}"
-    return "".join(c if c.isalnum() else "_" for c in name)
+    return {
+        _rule_name(key): members
+        for key, members in sorted(_join_short(groups), key=lambda item: rank(item[1]))
+    }
 
 
-def _packed(groups: dict[str, list]) -> dict[str, list]:
+def _process(instance: Instance, wanted: set[str]) -> tuple[str, str]:
+    """Return the kind of process that computes an instance, and the runs that it shares it with."""
+    runs = ".".join(part for part in (instance.experiment, instance.setting) if part)
+    if instance.device == "cuda":
+        return instance.stage.name, instance.name
+    if instance.stage.kind == "encoder" or instance.stage.name == EVALUATION:
+        return "train", runs  # the evaluation reads what the same process trained
+    waits = any(needed.key in wanted for needed in instance.inputs.values())
+    if instance.stage.kind == "figure" and not waits:
+        return "redraw", runs  # all that it shows is there
+    return instance.stage.name, runs
+
+
+def _join_short(groups: dict[tuple, list[Instance]]) -> list[tuple[tuple, list[Instance]]]:
     """Join groups of the same kind and experiment, or figures, that take a short time in all.
 
     Groups stand in the plan's order, inputs first, and none that trains reads what other kinds of
     groups make: two joined ones never wait for each other.
     """
     joined, last = {}, {}  # last: (kind, experiment) -> the group that takes more
-    for name, members in groups.items():
-        kind = name.split("_")[0]
-        if kind != "redraw":
-            kind = kind, *members[0].experiments[:1]
+    for key, members in groups.items():
+        kind = key[:1] if key[0] == "redraw" else (key[0], *members[0].experiments[:1])
         into = last.get(kind)
-        on_gpu = members[0].settings.get("device") == "cuda"
+        on_gpu = members[0].device == "cuda"
         if into and not on_gpu and _work(joined[into]) + _work(members) <= SHORT:
             joined[into] += members
-            continue
-        last[kind] = name
-        joined[name] = members
-    return joined
+        else:
+            last[kind] = key
+            joined[key] = members
+    return list(joined.items())
 
 
-def _work(instances) -> float:
+def _rule_name(key: tuple[str, str]) -> str:
+    return "".join(c if c.isalnum() else "_" for c in "_".join(key))
+
+
+def _work(instances: list[Instance]) -> float:
     return sum(instance.seconds for instance in instances)

@@ -7,7 +7,7 @@ import yaml
 
 from simclr import files
 from simclr.config import ConfigError, build, merge, nearest, setting
-from simclr.settings import STAGES
+from simclr.registry import STAGES
 from workflow.catalog import ORDER
 
 SCALES = files.ROOT / "workflow" / "scales"

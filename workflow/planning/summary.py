@@ -9,10 +9,10 @@ def summary(plan, cores: int | None = None, jobs: int | None = None) -> str:
     Here, on `cores` or the scale's GPUs; or on a cluster that runs so many `jobs` at a time.
     """
     total, missing = len(plan.instances), plan.missing()
-    text = f"scale {plan.scale}: {total} results, "
+    text = f"scale {plan.name}: {total} results, "
     if not missing:
         return text + "all that the figures need is there; nothing to compute."
-    scale = plan.settings
+    scale = plan.scale
     starts = len(plan.groups(missing)) * scale.startup_seconds
     at_a_time = f"with {jobs} jobs at a time" if jobs else ""
     if scale.device == "cuda":

@@ -1,4 +1,4 @@
-"""Results that the plan does not name are put aside, and brought back when it names them again."""
+"""Put results aside that the plan does not name, and restore them when it names them again."""
 
 import os
 import shutil
@@ -6,16 +6,16 @@ from pathlib import Path
 
 from simclr.store import results
 from simclr.store.results import UNUSED
-from workflow.planning.planner import ALL_STAGES, Plan
+from workflow.planning.plan import Plan
+from workflow.stages import STAGES
 
 
 def settle(plan: Plan) -> None:
-    """Let results/<scale>/<stage> hold the results of this plan alone; by renaming, in no time.
+    """Move results outside this plan aside, and restore those that it needs, by renaming.
 
-    What the plan does not name is put aside, what it names again is brought back. So the folders
-    that DVC records depend on the plan, not on the branches that were visited before.
+    So the folders that DVC records depend on the plan, not on the branches visited before.
     """
-    for stage in ALL_STAGES:
+    for stage in STAGES:
         here, aside = plan.store / stage, plan.store / UNUSED / stage
         for name in _names(here) - plan.instances.keys():
             _move(here / name, aside / name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from simclr import files
 from simclr.store import results
-from workflow.planning.planner import ALL_STAGES, Plan
+from workflow.planning.plan import Plan
 from workflow.planning.scale import default_scale
 from workflow.running.plan_file import write_plan
 
@@ -25,7 +25,7 @@ def record(plan: Plan) -> None:
     """
     if "DVC_STAGE" in os.environ or not Path(".dvc").is_dir():
         return
-    if plan.scale != default_scale():
+    if plan.name != default_scale():
         print(f"Not recorded for DVC, whose scale is that of params.yaml: {default_scale()}.")
         return
     write_plan(plan)
@@ -33,12 +33,12 @@ def record(plan: Plan) -> None:
     if note.is_file() and note.read_text() == _signature(plan):
         return
     absent = []
-    for instance in plan.of(*ALL_STAGES):
+    for instance in plan.instances.values():
         path = instance.path(plan.store)
         if path.exists():
             results.verify(path)
         else:
-            absent.append(instance.stage)
+            absent.append(instance.stage.name)
     if absent:
         print(
             f"Not recorded for DVC, since {len(absent)} results are not here "
@@ -63,8 +63,8 @@ def _signature(plan: Plan) -> str:
     """A hash over all that dvc.yaml names; of results the provenance, which has their hashes."""
     paths = [Path(name) for name in ("dvc.yaml", "dvc.lock", "params.yaml", "requirements.lock")]
     folders = ("simclr", "workflow", "data/paper", plan.store / "plan")
-    for folder in (*map(Path, folders), Path("paper_figures") / plan.scale):
+    for folder in (*map(Path, folders), Path("paper_figures") / plan.name):
         paths += [f for f in sorted(folder.rglob("*")) if "__pycache__" not in f.parts]
-    paths += [i.path(plan.store) / results.PROVENANCE for i in plan.of(*ALL_STAGES)]
+    paths += [i.path(plan.store) / results.PROVENANCE for i in plan.instances.values()]
     parts = [f"{file} {files.sha256(file)}\n" for file in paths if file.is_file()]
     return hashlib.sha256("".join(parts).encode()).hexdigest()

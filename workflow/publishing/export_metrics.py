@@ -6,24 +6,32 @@ from pathlib import Path
 from simclr.config import ConfigError
 from simclr.files import write_atomic
 from workflow.pages.site import write_pages
-from workflow.planning.planner import Plan
-from workflow.publishing.published import PUBLISHED, measured, published_line, read_published
+from workflow.planning.plan import Plan
+from workflow.publishing.published import (
+    measured,
+    published_file,
+    published_line,
+    read_published,
+)
 
 
 def export_metrics(plan: Plan) -> str:
-    """Write data/published/<scale>.jsonl from the results; returns a line for the user."""
+    """Write data/published/<scale>.jsonl from the results; returns a line for the user.
+
+    Raises ConfigError where some are not computed yet.
+    """
     lines = [published_line(instance, plan.store) for instance in measured(plan)]
     if None in lines:
         raise ConfigError(
             f"{lines.count(None)} of {len(lines)} results are not computed yet: "
-            f"run `snakemake --cores all --config scale={plan.scale}` first."
+            f"run `snakemake --cores all --config scale={plan.name}` first."
         )
-    before = read_published(plan.scale)
-    for line in lines:  # of an imported result, or without its encoder: what was published stays
+    before = read_published(plan.name)
+    for line in lines:  # an imported result, or one without its encoder, keeps what was published
         known = before.get(line["key"], {})
         line.update({k: known[k] for k in ("seconds", "training") if k in known and k not in line})
     text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
-    write_atomic(PUBLISHED / f"{plan.scale}.jsonl", text)
-    if (Path("paper_figures") / plan.scale).is_dir():
-        write_pages(plan, read_published(plan.scale))
-    return f"{PUBLISHED / plan.scale}.jsonl: {len(lines)} results."
+    write_atomic(published_file(plan.name), text)
+    if (Path("paper_figures") / plan.name).is_dir():
+        write_pages(plan, read_published(plan.name))
+    return f"{published_file(plan.name)}: {len(lines)} results."

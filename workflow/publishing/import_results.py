@@ -1,11 +1,11 @@
-"""Results from elsewhere, brought in by key: published metrics, or folders of another machine.
+"""Results of another machine, brought in by key.
 
 A result folder is accepted only if its key is in this checkout's plan, all that its provenance
 says of its making gives this key, and every file is the recorded one. It is judged on a copy,
 which one rename then puts in its place: a crash at any moment leaves the whole result or none.
 
-Hashes tell of damage and mistakes. Who makes a file, its hash and its seal anew can lie about the
-content: compare with the published metrics (every full run does), or compute it again.
+Hashes show damage and mistakes, not forgery: whoever makes a file, its hash and its seal anew can
+lie about the content. Compare with the published metrics, as every full run does, or recompute.
 """
 
 import os
@@ -14,14 +14,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from simclr.config import ConfigError
+from simclr.config import ConfigError, unkeyed
 from simclr.store import keys, results
+from simclr.store.instance import Instance
 from simclr.store.results import PROVENANCE, ResultError
-from simclr.store.runner import TRAINING, keyed_settings
-from workflow.planning.planner import ALL_STAGES, MEASURES, Plan
+from workflow.planning.plan import Plan
 from workflow.planning.unused import settle
-from workflow.publishing.publish import DATA_CARD
-from workflow.publishing.published import DRAWN, METRICS
+from workflow.publishing.published import METRICS, SHARED_CSV
+from workflow.stages import STAGES
 
 KEY = re.compile(r"[0-9a-f]{12}")
 REMEDY = "copy it again from where it was computed"
@@ -39,52 +39,53 @@ def import_results(plan: Plan, source: Path) -> tuple[str, int]:
     Raises ConfigError where there is nothing to look at, or nothing of this scale and code.
     """
     settle(plan)
-    made = there = refused = 0
-    others = {}  # why a result is not in the plan -> names of such
-    found = result_folders(source)
-    for path in found:
+    imported = present = refused = 0
+    unplanned = {}  # why a result is not in the plan -> names of such results
+    folders = result_folders(source)
+    for path in folders:
         try:
             provenance = _read(path)
             instance = plan.instances.get(provenance["key"])
             if instance is None:
-                others.setdefault(_unplanned(plan, provenance), []).append(provenance["name"])
+                reason = _unplanned(plan, provenance)
+                unplanned.setdefault(reason, []).append(provenance["name"])
             elif results.is_finished(instance.path(plan.store)):
-                there += 1
+                present += 1
             else:
-                _bring_one(plan.store, instance, path)
-                made += 1
+                _import_one(plan.store, instance, path)
+                imported += 1
         except ResultError as error:
             refused += 1
             print(f"error: {error}", file=sys.stderr)
-    if len(found) == sum(map(len, others.values())):
-        why = max(others, key=lambda one: len(others[one]))
+    count = sum(map(len, unplanned.values()))
+    if count == len(folders):
+        reason = max(unplanned, key=lambda each: len(unplanned[each]))
         raise ConfigError(
-            f"{source}: none of its {len(found)} results is in the plan of scale {plan.scale} "
-            f"(e.g. {others[why][0]}, {why}): name the scale that they are of, or check out the "
-            "commit that computed them."
+            f"{source}: none of its {count} results is in the plan of scale {plan.name} "
+            f"(e.g. {unplanned[reason][0]}, {reason}): name the scale that they are of, or check "
+            "out the commit that computed them."
         )
-    lines = [f"{made} results brought in, {there} were there already, {refused} refused."]
-    if others:
-        count = sum(map(len, others.values()))
-        lines.append(f"{count} are not in the plan of scale {plan.scale}:")
-        lines += [f"  {len(names)} {why}; {names[0]}" for why, names in sorted(others.items())]
+    lines = [f"{imported} results brought in, {present} were there already, {refused} refused."]
+    if unplanned:
+        lines.append(f"{count} are not in the plan of scale {plan.name}:")
+        lines += [f"  {len(names)} {why}; {names[0]}" for why, names in sorted(unplanned.items())]
     return "\n".join(lines), refused
 
 
 def result_folders(source: Path) -> list[Path]:
-    """The folders below `source` that have the name of a result. Raises ConfigError if none has."""
+    """Return the folders below `source` that are named as results. Raises ConfigError."""
     if not source.is_dir():
         raise ConfigError(f"{source}: no such folder (an archive must be unpacked first).")
     if KEY.fullmatch(source.name):
         return [source]
-    stages = [source / stage for stage in ALL_STAGES if (source / stage).is_dir()] or [source]
-    found = [path for stage in stages for path in sorted(stage.iterdir())]
-    found = [path for path in found if KEY.fullmatch(path.name)]
-    if not found:
+    stages = [source / stage for stage in STAGES if (source / stage).is_dir()] or [source]
+    folders = [path for stage in stages for path in sorted(stage.iterdir())]
+    folders = [path for path in folders if KEY.fullmatch(path.name)]
+    if not folders:
         raise ConfigError(
             f"{source}: no results in it; give a results/SCALE, or the folder of a stage of it."
         )
-    return found
+    return folders
 
 
 def _read(path: Path) -> dict:
@@ -124,49 +125,45 @@ def _read(path: Path) -> dict:
 
 
 def _recorded(provenance: dict) -> dict:
-    """What made a result, by its provenance, as simclr.store.keys.made_of has it."""
+    """Return what made a result, by its provenance, as Instance.parts has it."""
+    stage = STAGES.get(provenance["stage"])
+    left_out = unkeyed(stage.settings) if stage else set()
+    settings = {k: v for k, v in provenance["settings"].items() if k not in left_out}
     return {
         "stage": provenance["stage"],
-        "settings": keyed_settings(provenance["settings"]),
+        "settings": settings,
         "inputs": {role: key for role, (_, key) in provenance["inputs"].items()},
         "code": provenance["code"],
         "versions": dict(provenance["versions"]),
     }
 
 
-def _planned(instance) -> dict:
-    """The same of a planned result, by this checkout's code and lock file."""
-    inputs = {role: key for role, (_, key) in instance.inputs.items()}
-    settings, modules = keyed_settings(instance.settings), tuple(instance.modules)
-    return keys.made_of(instance.stage, settings, inputs, modules)
-
-
 def _unplanned(plan: Plan, provenance: dict) -> str:
-    """'pretrain: other code': what of this result differs from the planned one of its name."""
+    """Return 'pretrain: other code': what differs from the planned result of its name."""
     stage, name = provenance["stage"], provenance["name"]
     recorded, closest = _recorded(provenance), None
     for instance in plan.of(stage):
         if instance.name == name:
-            planned = _planned(instance)
+            planned = instance.parts()
             differing = [part for part in recorded if recorded[part] != planned[part]]
             if closest is None or len(differing) < len(closest):
-                closest = [_said(part, recorded[part], planned[part]) for part in differing]
+                closest = [_difference(part, recorded[part], planned[part]) for part in differing]
     if closest is None:
         return f"{stage}: no such name is planned"
     return f"{stage}: other {', '.join(closest)}"
 
 
-def _said(part: str, one: dict, other: dict) -> str:
-    """'settings (epochs)', 'versions (numpy)', or the part alone."""
+def _difference(part: str, recorded: dict, planned: dict) -> str:
+    """Return 'settings (epochs)', 'versions (numpy)', or only the part's name."""
     if part not in ("settings", "versions"):
         return part
-    names = [name for name in sorted(one | other) if one.get(name) != other.get(name)]
+    names = [n for n in sorted(recorded | planned) if recorded.get(n) != planned.get(n)]
     return f"{part} ({', '.join(names)})"
 
 
-def _bring_one(store: Path, instance, path: Path) -> None:
+def _import_one(store: Path, instance: Instance, path: Path) -> None:
     """Copy one result, judge the copy, put it in its place. Raises ResultError."""
-    final, room = instance.path(store), store / "tmp" / "brought"
+    room = store / "tmp" / "brought"
     copy = room / instance.key
     shutil.rmtree(room, ignore_errors=True)  # of an import that was killed
     copy.mkdir(parents=True)
@@ -179,36 +176,30 @@ def _bring_one(store: Path, instance, path: Path) -> None:
             _check(copy, provenance, instance)
         except ResultError as error:  # the user knows the original
             raise ResultError(str(error).replace(str(copy), str(path))) from None
-        results.commit(copy, final)
+        results.commit(copy, instance.path(store))
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
 
-def _check(copy: Path, provenance: dict, instance) -> None:
+def _check(copy: Path, provenance: dict, instance: Instance) -> None:
     """Check what neither key nor hashes say: places of inputs, the files, the hardware."""
-    where = copy / PROVENANCE
-    if _recorded(provenance) != _planned(instance) or provenance["inputs"] != instance.inputs:
+    where, stage = copy / PROVENANCE, instance.stage
+    same_inputs = provenance["inputs"] == instance.references()
+    if _recorded(provenance) != instance.parts() or not same_inputs:
         raise ResultError(f"{where}: not made of what is planned as {instance.name}; run it again.")
     present = set(provenance["outputs"])
     imported = provenance.get("imported") is True  # metrics without the rest, as published
-    for name in _needed(instance):
+    for name in stage.files:
+        name = name.format(experiment=instance.experiment)
         if name not in present:
-            raise ResultError(f"{copy / name}: missing, every {instance.stage} has it; {REMEDY}.")
-    if imported and not (instance.stage in MEASURES and present <= {METRICS, *DRAWN}):
+            raise ResultError(f"{copy / name}: missing, every {stage.name} has it; {REMEDY}.")
+    if imported and not (stage.kind == "measurement" and present <= {METRICS, *SHARED_CSV}):
         raise ResultError(f"{where}: says that it was imported, but is more than metrics.")
-    device, hardware = instance.settings.get("device", "cpu"), provenance.get("hardware")
+    hardware = provenance.get("hardware")
     if not isinstance(hardware, str):
         raise ResultError(f"{where}: does not say which hardware computed it; run it again.")
-    if not imported and (device == "cpu") != bool(PROCESSOR.search(hardware)):
-        raise ResultError(f"{where}: computed by {hardware!r}, but device {device} is planned.")
-
-
-def _needed(instance) -> tuple[str, ...]:
-    """Files without which a result of this stage is none."""
-    if instance.stage == "prepare":
-        return ("data.json", *DATA_CARD)
-    if instance.stage == "figures":
-        return (f"{instance.settings['experiment']}.svg",)
-    if instance.stage in TRAINING and instance.stage not in MEASURES:
-        return ("encoder.safetensors",)
-    return (METRICS,)
+    on_processor = bool(PROCESSOR.search(hardware))
+    if not imported and (instance.device == "cpu") != on_processor:
+        raise ResultError(
+            f"{where}: computed by {hardware!r}, but device {instance.device} is planned."
+        )

@@ -4,13 +4,15 @@ import shutil
 import sys
 
 from simclr.store import results
+from simclr.store.instance import Instance
 from simclr.store.results import UNUSED
-from workflow.planning.planner import ALL_STAGES, Plan
+from workflow.planning.plan import Plan
 from workflow.planning.unused import settle
+from workflow.stages import STAGES
 
 
-def verify(plan: Plan, stages=ALL_STAGES) -> list:
-    """Check every output of the finished results, name each damaged one; returns those."""
+def verify(plan: Plan, stages=tuple(STAGES)) -> list[Instance]:
+    """Check every output of the finished results, name each damaged one; return those."""
     damaged, intact = [], 0
     for instance in plan.of(*stages):
         path = instance.path(plan.store)
@@ -29,7 +31,7 @@ def verify(plan: Plan, stages=ALL_STAGES) -> list:
 def prune(plan: Plan) -> str:
     """Delete results and checkpoints of this scale that the plan does not name."""
     settle(plan)
-    unused = [path for path in (plan.store / UNUSED).glob("*/*")]
+    unused = list((plan.store / UNUSED).glob("*/*"))
     for path in unused:
         shutil.rmtree(path)
     for path in (plan.store / "checkpoints").glob("*"):

@@ -4,33 +4,39 @@ import json
 from pathlib import Path
 
 from simclr.config import ConfigError
+from simclr.registry import STAGES
 from simclr.store import results
-from workflow.planning.planner import LISTS, Plan
+from simclr.store.instance import Instance
+from workflow.planning.plan import Plan
 
 PUBLISHED = Path("data/published")
 METRICS = "metrics.json"
 # What figures show beside metrics, published with them.
-SHARED_CSV = ("curves", "points", "spectrum", "histograms", "examples", "neighbours")
-DRAWN = tuple(f"{name}.csv" for name in SHARED_CSV)
+SHARED_CSV = tuple(dict.fromkeys(name for stage in STAGES.values() for name in stage.shared_csv))
 
 
-def measured(plan: Plan) -> list:
-    """The instances whose result is a metrics file, sorted by name."""
-    return sorted(plan.of(*LISTS["evaluate"]), key=lambda i: (i.name, i.stage))
+def published_file(scale: str) -> Path:
+    """Return where the metrics of a scale are published."""
+    return PUBLISHED / f"{scale}.jsonl"
 
 
-def published_line(instance, store: Path) -> dict | None:
-    """What is published of one result, None where it is not there."""
+def measured(plan: Plan) -> list[Instance]:
+    """Return the instances whose result is a metrics file, sorted by name."""
+    return sorted(plan.of_kind("measurement"), key=lambda i: (i.name, i.stage.name))
+
+
+def published_line(instance: Instance, store: Path) -> dict | None:
+    """Return what is published of one result, None where it is not there. Raises ResultError."""
     path = instance.path(store)
     if not results.is_finished(path):
         return None
     provenance = results.verify(path)
     return {
         "name": instance.name,
-        "stage": instance.stage,
+        "stage": instance.stage.name,
         "key": instance.key,
-        "metrics": json.loads((path / METRICS).read_text()),
-        **_drawn(path),
+        "metrics": json.loads((path / METRICS).read_text(encoding="utf-8")),
+        **_shared_files(path),
         **_durations(instance, provenance, store),
         "outputs": provenance["outputs"],
         "hardware": provenance["hardware"],
@@ -39,35 +45,39 @@ def published_line(instance, store: Path) -> dict | None:
     }
 
 
-def _durations(instance, provenance: dict, store: Path) -> dict:
-    """What the result took, in seconds, and the training of the encoder that it looked at."""
-    found = {"seconds": provenance["seconds"]} if "seconds" in provenance else {}
+def _durations(instance: Instance, provenance: dict, store: Path) -> dict:
+    """Return what the result took, in seconds, and the training of the encoder that it read."""
+    durations = {"seconds": provenance["seconds"]} if "seconds" in provenance else {}
     if "encoder" in instance.inputs:
-        stage, key = instance.inputs["encoder"]
-        path = results.folder(store, stage, key)
+        encoder = instance.inputs["encoder"]
+        path = encoder.path(store)
         if results.is_finished(path):
             seconds = results.read_provenance(path).get("seconds")
-            found["training"] = {"key": key, "seconds": seconds}
-    return found
+            durations["training"] = {"key": encoder.key, "seconds": seconds}
+    return durations
 
 
-def _drawn(path: Path) -> dict:
-    files = {name: (path / name).read_text() for name in DRAWN if (path / name).is_file()}
+def _shared_files(path: Path) -> dict:
+    present = [name for name in SHARED_CSV if (path / name).is_file()]
+    files = {name: (path / name).read_text(encoding="utf-8") for name in present}
     return {"files": files} if files else {}
 
 
 def read_published(scale: str) -> dict[str, dict]:
     """Return {key: published line} of a scale; empty where nothing is published."""
-    path = PUBLISHED / f"{scale}.jsonl"
-    if not path.is_file():
-        return {}
-    found = {}
+    path = published_file(scale)
+    return {line["key"]: line for line in read_lines(path)} if path.is_file() else {}
+
+
+def read_lines(path: Path) -> list[dict]:
+    """Return the lines of a published file. Raises ConfigError, which names a damaged one."""
+    lines = []
     for number, text in enumerate(path.read_bytes().splitlines(), 1):
         try:
             line = json.loads(text)
-            found[line["key"]] = line
             if not isinstance(line["metrics"], dict):
                 raise ValueError("metrics")
+            lines.append({"key": line["key"], **line})
         except (ValueError, KeyError, TypeError):
             raise ConfigError(f"{path}:{number}: not a published result; restore it.") from None
-    return found
+    return lines

@@ -9,13 +9,14 @@ from simclr.store.results import PROVENANCE
 from workflow.catalog import FAMILIES
 from workflow.cli import explain, interrupt_again
 from workflow.planning.checks import check_data
-from workflow.planning.planner import LISTS, build_plan
+from workflow.planning.planner import build_plan
 from workflow.planning.scale import default_scale
 from workflow.planning.summary import summary
 from workflow.running import resources, slurm
 from workflow.running.locks import put_this_python_first, take_lock
 from workflow.running.plan_file import write_plan
 from workflow.running.session import read_session, write_session
+from workflow.stages import DVC_STAGES, covered_by
 
 put_this_python_first()
 sys.unraisablehook = interrupt_again

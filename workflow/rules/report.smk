@@ -4,8 +4,8 @@ from workflow.catalog import category, labels
 
 REPORTED = []
 
-for figure in PLAN.of("figures") if "--report" in sys.argv else []:
-    folder = f"paper_figures/{PLAN.scale}"
+for figure in PLAN.of_kind("figure") if "--report" in sys.argv else []:
+    folder = f"paper_figures/{PLAN.name}"
     REPORTED.append(f"{folder}/{figure.name}.svg")
 
     rule:
@@ -24,7 +24,7 @@ for figure in PLAN.of("figures") if "--report" in sys.argv else []:
         conda:
             ENVIRONMENT
         params:
-            scale=PLAN.scale,
+            scale=PLAN.name,
             figure=figure.name,
         shell:
             "python -m workflow publish {params.scale:q} --figures {params.figure:q}"

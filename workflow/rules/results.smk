@@ -17,13 +17,13 @@ for rank, (group, members) in enumerate(PLAN.groups(MISSING.values()).items()):
         priority: len(PLAN.instances) - rank
         conda:
             ENVIRONMENT
-        threads: resources.ranks(members, PLAN.settings)
+        threads: resources.ranks(members, PLAN.scale)
         resources:
             **or_stop(resources.of_job, PLAN, members),
         params:
             wanted=[one.key for one in members],
-            scale=PLAN.scale,
-            ranks=resources.ranks(members, PLAN.settings),
+            scale=PLAN.name,
+            ranks=resources.ranks(members, PLAN.scale),
         shell:
             "python -m workflow run {params.scale:q} --keys {params.wanted:q}"
             " --ranks {params.ranks}"

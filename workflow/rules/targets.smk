@@ -2,11 +2,11 @@
 
 
 # `snakemake fig8`: one figure, published; nothing else is computed.
-for figure in PLAN.of("figures"):
+for figure in PLAN.of_kind("figure"):
 
     rule:
         name:
-            figure.settings["experiment"]
+            figure.experiment
         input:
             unfinished([figure]),
         log:
@@ -15,8 +15,8 @@ for figure in PLAN.of("figures"):
         conda:
             ENVIRONMENT
         params:
-            scale=PLAN.scale,
-            figure=figure.settings["experiment"],
+            scale=PLAN.name,
+            figure=figure.experiment,
         shell:
             "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
             " 2>&1 | tee {log:q} >&2"
@@ -24,7 +24,7 @@ for figure in PLAN.of("figures"):
 
 # `snakemake augmentation`: a family of figures, published; `snakemake core`: those of three families.
 for family, members in FAMILIES.items():
-    figures = [one for one in PLAN.of("figures") if one.name in members]
+    figures = [one for one in PLAN.of_kind("figure") if one.name in members]
 
     rule:
         name:
@@ -37,7 +37,7 @@ for family, members in FAMILIES.items():
         conda:
             ENVIRONMENT
         params:
-            scale=PLAN.scale,
+            scale=PLAN.name,
             figures=[one.name for one in figures],
         shell:
             "python -m workflow publish {params.scale:q} --figures {params.figures:q}"
@@ -45,20 +45,20 @@ for family, members in FAMILIES.items():
 
 
 # `snakemake pretrain`: one stage (DVC's stages call these); what it recorded is verified.
-for stage, covered in LISTS.items():
+for stage in DVC_STAGES:
 
     rule:
         name:
             stage
         input:
-            unfinished(PLAN.of(*covered)),
+            unfinished(PLAN.of(*covered_by(stage))),
         log:
             f"{PLAN.store}/logs/verify_{stage}.log",
         localrule: True
         conda:
             ENVIRONMENT
         params:
-            scale=PLAN.scale,
+            scale=PLAN.name,
             stage=stage,
         shell:
             "python -m workflow verify {params.scale:q} --stage {params.stage:q}"

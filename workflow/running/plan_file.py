@@ -3,36 +3,48 @@
 import json
 from pathlib import Path
 
-from simclr import files
 from simclr.config import ConfigError
-from workflow.planning.planner import LISTS, Plan
-from workflow.planning.scale import default_scale
+from simclr.files import write_atomic
+from simclr.store.instance import Instance, from_line
+from workflow.planning.plan import Plan
 from workflow.planning.unused import settle
+from workflow.stages import DVC_STAGES, STAGES, covered_by
 
 
 def write_plan(plan: Plan) -> None:
     """Write the lists of keys that DVC watches, and plan.jsonl, which the jobs read; settle."""
     settle(plan)
-    for name, stages in LISTS.items():
-        lines = sorted(f"{i.name} {i.stage} {i.key}\n" for i in plan.of(*stages))
-        files.write_atomic(plan.store / "plan" / f"{name}.txt", "".join(lines))
+    for name in DVC_STAGES:
+        stages = covered_by(name)
+        lines = sorted(f"{i.name} {i.stage.name} {i.key}\n" for i in plan.of(*stages))
+        write_atomic(plan.store / "plan" / f"{name}.txt", "".join(lines))
         for stage in stages:  # DVC wants its outputs to exist, also where a scale has none of it
             (plan.store / stage).mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(i.line()) + "\n" for i in plan.instances.values())
-    files.write_atomic(plan.store / "plan.jsonl", text)
+    write_atomic(plan.store / "plan.jsonl", text)
 
 
-def read_planned(scale: str | None, wanted: list[str]) -> tuple[str, list[dict]]:
-    """Return (scale, the lines of plan.jsonl with the keys `wanted`). Raises ConfigError."""
-    scale = scale or default_scale()
+def read_planned(scale: str, wanted: list[str]) -> list[Instance]:
+    """Return the instances of results/<scale>/plan.jsonl with the keys `wanted`.
+
+    Raises ConfigError where the file or a key is not there.
+    """
     path = Path("results") / scale / "plan.jsonl"
     if not path.is_file():
         raise ConfigError(f"{path}: missing; run `simclr plan {scale} --write` first.")
     lines = {}
-    for text in path.read_text().splitlines():
+    for text in path.read_text(encoding="utf-8").splitlines():
         line = json.loads(text)
         lines[line["key"]] = line
-    for key in wanted:
+    instances = {}
+
+    def planned(key: str) -> Instance:
         if key not in lines:
             raise ConfigError(f"{key}: not in {path}; plan again.")
-    return scale, [lines[key] for key in wanted]
+        if key not in instances:
+            line = lines[key]
+            inputs = {role: planned(needed) for role, (_, needed) in line["inputs"].items()}
+            instances[key] = from_line(line, STAGES[line["stage"]], inputs)
+        return instances[key]
+
+    return [planned(key) for key in wanted]

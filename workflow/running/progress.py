@@ -7,19 +7,25 @@ import sys
 import time
 from pathlib import Path
 
-from simclr.store import results, runner
+from simclr.store import results
+from simclr.store.instance import Instance
 from workflow.planning.summary import duration
 
+SAY_SECONDS = 60.0  # between lines about one result, where nobody watches a bar
 
-def finished_line(store: Path, instance: dict, seconds: float) -> str:
-    """'[ 12/210] pretrain fig5.crop.s0  5.1 s | about 9 min left' (without Snakemake: no count)."""
-    text = f"{instance['stage']} {instance['name']}  {seconds:.1f} s"
+
+def finished_line(store: Path, instance: Instance, seconds: float) -> str:
+    """Return '[ 12/210] pretrain fig5.crop.s0  5.1 s | about 9 min left'.
+
+    Without Snakemake there is no session.json, so no count and no time left.
+    """
+    text = f"{instance.label}  {seconds:.1f} s"
     with contextlib.suppress(OSError, ValueError, KeyError):
-        session = json.loads((store / "session.json").read_text())
+        session = json.loads((store / "session.json").read_text(encoding="utf-8"))
         expected, stage = session["seconds"], session["stage"]
-        if instance["key"] not in expected:
+        if instance.key not in expected:
             return text
-        done = [k for k in expected if results.is_finished(store / stage[k] / k)]
+        done = [k for k in expected if results.is_finished(results.folder(store, stage[k], k))]
         worked = sum(expected[k] for k in done)
         left = sum(expected.values()) - worked
         remaining = left / worked * (time.time() - session["started"]) if worked else 0.0
@@ -27,18 +33,15 @@ def finished_line(store: Path, instance: dict, seconds: float) -> str:
     return text
 
 
-def images_seen(store: Path, instance: dict) -> int:
-    """How many images a training sees in all its epochs; 0 where that is not known, or none."""
-    epochs = instance["settings"].get("epochs", 0)
-    if instance["stage"] not in runner.TRAINING or "data" not in instance["inputs"]:
+def images_seen(store: Path, instance: Instance) -> int:
+    """Return how many images a training sees in all its epochs; 0 where that is not known."""
+    if not instance.stage.trains or "data" not in instance.inputs:
         return 0
     with contextlib.suppress(OSError, ValueError, KeyError):
-        folder = results.folder(store, *instance["inputs"]["data"])
-        return epochs * sum(json.loads((folder / "data.json").read_text())["train_counts"])
+        folder = instance.inputs["data"].path(store)
+        counts = json.loads((folder / "data.json").read_text(encoding="utf-8"))["train_counts"]
+        return instance.settings.epochs * sum(counts)
     return 0
-
-
-SAY_SECONDS = 60.0  # between lines about one result, where nobody watches a bar
 
 
 class ProgressBar:

@@ -6,20 +6,21 @@ import time
 from pathlib import Path
 
 from simclr.store import runner
+from simclr.store.instance import Instance
 from workflow.running import gpu_slots
 from workflow.running.progress import ProgressBar, finished_line, images_seen
 
 
-def run_instances(scale: str, instances: list[dict]) -> int:
+def run_instances(scale: str, instances: list[Instance]) -> int:
     """Compute `instances` one after the other in this process; returns the exit status."""
     store = Path("results") / scale
-    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1  # else torchrun gave every rank its card
-    on_gpu = any(one["settings"].get("device") == "cuda" for one in instances)
-    take = gpu_slots.slot() if on_gpu and alone else contextlib.nullcontext()
-    with take, runner.together(instances), ProgressBar() as bar:
+    single = int(os.environ.get("WORLD_SIZE", "1")) == 1  # else torchrun gave every rank its card
+    on_gpu = any(instance.device == "cuda" for instance in instances)
+    slot = gpu_slots.slot() if on_gpu and single else contextlib.nullcontext()
+    with slot, runner.together(instances), ProgressBar() as bar:
         for instance in instances:
             started = time.perf_counter()
-            bar.start(f"{instance['stage']} {instance['name']}", images_seen(store, instance))
+            bar.start(instance.label, images_seen(store, instance))
             if runner.compute(instance, store, bar.update):
                 bar.finish(finished_line(store, instance, time.perf_counter() - started))
     return 0

@@ -1,36 +1,40 @@
-"""One run of many results: what it will cost, how far it is, how long it still takes.
+"""results/SCALE/session.json: what a run has to do, for the progress lines of its jobs.
 
-Snakemake's main process (or `simclr run`) writes results/<scale>/session.json when it starts; every
-job reads it when a result is finished, and prints one line with the overall progress.
+Snakemake's main process writes it when it starts; every job reads it when a result is finished.
 """
 
 import json
 import time
 
-from simclr import files
 from simclr.config import ConfigError
+from simclr.files import write_atomic
+from simclr.store.instance import Instance
+from workflow.planning.plan import Plan
 
 
-def write_session(plan, absent) -> None:
-    """Note what this run has to do, for the progress lines of its jobs; and `absent`, the keys of
-    all that was not there, for jobs that read the rules again (see `begun`)."""
+def write_session(plan: Plan, absent) -> None:
+    """Note what this run has to compute, and when it started.
+
+    absent: keys of all that was not there, for jobs that read the rules again (see `read_session`).
+    """
     missing = plan.missing()
     session = {
         "started": time.time(),
         "seconds": {i.key: i.seconds for i in missing},
-        "stage": {i.key: i.stage for i in missing},
+        "stage": {i.key: i.stage.name for i in missing},
         "absent": list(absent),
     }
-    files.write_atomic(plan.store / "session.json", json.dumps(session))
+    write_atomic(plan.store / "session.json", json.dumps(session))
 
 
-def read_session(plan) -> dict:
-    """Return {key: instance} of what was not there when the run began to which this job belongs.
+def read_session(plan: Plan) -> dict[str, Instance]:
+    """Return {key: instance} of what was not there when the run of this job began.
 
     Raises ConfigError where the plan is another one by now.
     """
-    keys_then = json.loads((plan.store / "session.json").read_text())["absent"]
-    for key in keys_then:
+    text = (plan.store / "session.json").read_text(encoding="utf-8")
+    keys = json.loads(text)["absent"]
+    for key in keys:
         if key not in plan.instances:
             raise ConfigError(f"{key}: the code or scale changed since it was planned; run again.")
-    return {key: plan.instances[key] for key in keys_then}
+    return {key: plan.instances[key] for key in keys}

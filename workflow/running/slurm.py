@@ -24,24 +24,24 @@ def check(plan, executor: str, jobs, chooses: bool = False) -> None:
     """
     if executor == "slurm":
         check_slurm([job for job in jobs if not job.is_local], chooses)
-    elif placement.nodes(plan.settings.gpus, plan.settings.gpus_per_node) > 1:
+    elif placement.nodes(plan.scale.gpus, plan.scale.gpus_per_node) > 1:
         raise ConfigError(
-            f"scale {plan.scale}: gpus {plan.settings.gpus} are more than one node's "
-            f"{plan.settings.gpus_per_node}; run it with --workflow-profile profiles/slurm."
+            f"scale {plan.name}: gpus {plan.scale.gpus} are more than one node's "
+            f"{plan.scale.gpus_per_node}; run it with --workflow-profile profiles/slurm."
         )
     elif executor == "local":
         wanted = max((job.resources.get("gpu", 0) for job in jobs), default=0)
         if wanted and wanted > (found := len(gpu_slots.cards())):
             raise ConfigError(
-                f"scale {plan.scale}: gpus {wanted}, but only {found} available here; "
+                f"scale {plan.name}: gpus {wanted}, but only {found} available here; "
                 "lower gpus in the scale."
             )
 
 
 def tell_jobs(plan, executor: str) -> None:
     """Put what their memory was computed for into the environment, which Slurm hands on to jobs."""
-    if executor not in HERE and plan.settings.device == "cpu":
-        os.environ.setdefault(resources.RESIDENT, str(resources.resident_mib(plan.settings)))
+    if executor not in HERE and plan.scale.device == "cpu":
+        os.environ.setdefault(resources.RESIDENT, str(resources.resident_mib(plan.scale)))
 
 
 def check_slurm(jobs, chooses: bool) -> None:

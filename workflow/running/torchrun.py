@@ -9,6 +9,7 @@ import socket
 import sys
 
 from simclr.config import ConfigError
+from simclr.store.instance import Instance
 from workflow.planning.placement import nodes
 from workflow.running import gpu_slots
 
@@ -44,15 +45,15 @@ def command(count: int, per_node: int, words: list[str], environment) -> list[st
     ]
 
 
-def become_torchrun(scale: str, instances: list[dict], count: int, per_node: int) -> None:
+def become_torchrun(scale: str, instances: list[Instance], count: int, per_node: int) -> None:
     """Compute `instances` in `count` processes. This process becomes torchrun, and does not return.
 
     So signals and the exit status are torchrun's own. On GPUs it takes a slot of `count` cards;
     across nodes Slurm gave them to this job alone.
     """
-    words = ["run", scale, "--keys", *(one["key"] for one in instances)]
+    words = ["run", scale, "--keys", *(instance.key for instance in instances)]
     argv = command(count, per_node, words, os.environ)
-    on_gpu = any(one["settings"].get("device") == "cuda" for one in instances)
+    on_gpu = any(instance.device == "cuda" for instance in instances)
     if on_gpu and nodes(count, per_node) == 1:
         os.environ[gpu_slots.VISIBLE], files = gpu_slots.take(count)
         for file in files:  # stay locked in torchrun, and no longer

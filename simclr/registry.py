@@ -1,0 +1,218 @@
+"""Every stage, declared once: its settings, its module, what it measures, what it costs.
+
+All lists of stages and metrics follow from these declarations: what is trained, what is published,
+what DVC records (dvc.yaml; a test compares), which columns the pages show. Declarations only, as in
+settings.py: they are no part of a key, and they import neither torch nor a stage's module.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simclr import settings
+
+EVALUATION = "evaluate"  # the stage that measures every encoder
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number in a result's metrics.json: its name there, its label on the pages, its unit."""
+
+    name: str
+    label: str
+    unit: str = "%"
+    headline: bool = False  # the one number of a run, where only one is shown
+
+    @property
+    def heading(self) -> str:
+        """Label and unit, e.g. `kNN on h (%)`."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the workflow.
+
+    name: of its results' folder; settings: their class; module: dotted, its `run` computes a
+    result; kind: of a result: `data`, `encoder`, `measurement` (metrics.json) or `figure`.
+    seconds(settings, work): expected duration (see workflow.planning.cost.Work).
+    """
+
+    name: str
+    settings: type
+    module: str
+    kind: str
+    seconds: Callable
+    trains: bool = False  # several processes can share the work
+    views: int = 1  # of each image of a batch, in training
+    metrics: tuple[Metric, ...] = ()  # shown on the pages, in this order
+    files: tuple[str, ...] = ()  # that every result has
+    shared_csv: tuple[str, ...] = ()  # published beside the metrics, because figures show them
+    own_module: Callable | None = None  # settings -> another module that computes a part
+    # Memory for images: a `few`, the training split (`train`), or `both` splits; how many copies of
+    # a split exist at a time; whether images are held as floats beside their bytes.
+    reads: str = "both"
+    copies: int = 1
+    as_floats: bool = False
+    feature_bytes: int = 8  # of a feature of an image; 16: in float64, and a part of it
+
+    def modules(self, chosen) -> tuple[str, ...]:
+        """Return the modules whose code computes a result with the settings `chosen`."""
+        return (self.module, *([self.own_module(chosen)] if self.own_module else []))
+
+
+DECLARED = (
+    Stage(
+        name="prepare",
+        settings=settings.Prepare,
+        module="simclr.stages.prepare",
+        own_module=lambda s: f"simclr.data.sources.{s.source}",
+        kind="data",
+        seconds=lambda s, work: work.reading(),
+        files=("data.json", "data_card.md", "contact_sheet.png"),
+    ),
+    Stage(
+        name="pretrain",
+        settings=settings.Pretrain,
+        module="simclr.stages.pretrain",
+        kind="encoder",
+        trains=True,
+        views=2,
+        seconds=lambda s, work: work.training(s, views=2),
+        metrics=(
+            Metric("contrastive_accuracy", "contrastive accuracy"),
+            Metric("contrastive_entropy", "contrastive entropy", "nats"),
+            Metric("online_h", "online classifier"),
+        ),
+        files=("encoder.safetensors",),
+        reads="train",
+    ),
+    Stage(
+        name="supervise",
+        settings=settings.Supervise,
+        module="simclr.stages.supervise",
+        kind="encoder",
+        trains=True,
+        seconds=lambda s, work: 0.1 + work.training(s) + work.testing(),
+        metrics=(Metric("supervised_top1", "supervised", headline=True),),
+        files=("encoder.safetensors",),
+    ),
+    Stage(
+        name=EVALUATION,
+        settings=settings.Evaluate,
+        module="simclr.stages.evaluate",
+        kind="measurement",
+        seconds=lambda s, work: (
+            0.1
+            + work.features()
+            + work.linear_steps(s, len(s.protocols))
+            + ("augmented" in s.protocols) * work.forward_passes(s.epochs)
+        ),
+        metrics=(
+            Metric("linear_h", "linear evaluation on h", headline=True),
+            Metric("linear_top5_h", "top-5 on h"),
+            Metric("linear_z", "on z"),
+            Metric("knn_h", "kNN on h"),
+        ),
+        files=("metrics.json",),
+        shared_csv=("curves.csv",),
+    ),
+    Stage(
+        name="histograms",
+        settings=settings.Histograms,
+        module="simclr.stages.histograms",
+        kind="measurement",
+        seconds=lambda s, work: 8.5e-9 * (s.images * s.crops) ** 2 * s.bins,
+        metrics=(
+            Metric("retrieval_plain_chi2", "same image, without distortion"),
+            Metric("retrieval_distorted_chi2", "with distortion"),
+            Metric("retrieval_chance", "chance"),
+        ),
+        files=("metrics.json",),
+        shared_csv=("histograms.csv",),
+        reads="few",
+    ),
+    Stage(
+        name="finetune",
+        settings=settings.FineTune,
+        module="simclr.stages.finetune",
+        kind="measurement",
+        trains=True,
+        seconds=lambda s, work: work.training(s, share=s.labels) + work.testing(),
+        metrics=(Metric("finetune_top1", "fine-tuned", headline=True),),
+        files=("metrics.json",),
+        shared_csv=("curves.csv",),
+        copies=2,  # for a moment, of the images that are chosen
+    ),
+    Stage(
+        name="probe",
+        settings=settings.Probe,
+        module="simclr.stages.probe",
+        kind="measurement",
+        seconds=lambda s, work: (  # a classifier on h and one on z for each task
+            work.features(s.images) + work.linear_steps(s, 2 * len(s.tasks), s.images)
+        ),
+        metrics=tuple(
+            Metric(f"probe_{task}_{features}", f"{task} from {features}")
+            for task in settings.TASKS
+            for features in ("h", "z")
+        ),
+        files=("metrics.json",),
+        as_floats=True,
+    ),
+    Stage(
+        name="transfer",
+        settings=settings.Transfer,
+        module="simclr.stages.transfer",
+        kind="measurement",
+        seconds=lambda s, work: work.features() + work.logistic_regressions(s.penalties),
+        metrics=(Metric("transfer_top1", "logistic regression", headline=True),),
+        files=("metrics.json",),
+        feature_bytes=16,
+    ),
+    Stage(
+        name="maps",
+        settings=settings.Maps,
+        module="simclr.stages.maps",
+        kind="measurement",
+        seconds=lambda s, work: work.features() + 4e-3 * s.images,  # t-SNE of h and of z
+        metrics=(
+            Metric("silhouette_h", "silhouette of h", ""),
+            Metric("silhouette_z", "silhouette of z", ""),
+            Metric("spectrum_rank", "effective rank of W"),
+            Metric("spectrum_rank_random", "of a random matrix"),
+        ),
+        files=("metrics.json",),
+        shared_csv=("points.csv", "spectrum.csv"),
+        reads="few",
+    ),
+    Stage(
+        name="examples",
+        settings=settings.Examples,
+        module="simclr.stages.examples",
+        kind="measurement",
+        seconds=lambda s, work: 0.01,
+        files=("metrics.json",),
+        shared_csv=("examples.csv",),
+        reads="few",
+    ),
+    Stage(
+        name="neighbours",
+        settings=settings.Neighbours,
+        module="simclr.stages.neighbours",
+        kind="measurement",
+        seconds=lambda s, work: work.features(),
+        metrics=(
+            Metric("neighbours_h", "neighbours of the class by h"),
+            Metric("neighbours_z", "by z"),
+        ),
+        files=("metrics.json",),
+        shared_csv=("neighbours.csv",),
+    ),
+)
+STAGES = {stage.name: stage for stage in DECLARED}
+
+
+def metrics(stages=DECLARED) -> list[Metric]:
+    """Return the metrics of these stages, those of the evaluation first: the order of columns."""
+    ordered = sorted(stages, key=lambda stage: stage.name != EVALUATION)  # stable
+    return [metric for stage in ordered for metric in stage.metrics]

@@ -1,0 +1,206 @@
+"""What the commands of `simclr` do. Each takes the parsed arguments and returns an exit status.
+
+Imports stand inside: a command pays only for what it uses.
+"""
+
+import fnmatch
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from simclr.config import ConfigError, nearest
+from workflow.planning.plan import Plan
+from workflow.planning.planner import build_plan
+from workflow.planning.scale import default_scale, load_scale
+from workflow.planning.summary import summary
+from workflow.stages import DVC_STAGES, STAGES, covered_by
+
+
+def _plan(args) -> Plan:
+    return build_plan(args.scale or default_scale())
+
+
+def plan(args):
+    """Say what is cached, what a run would compute, and about how long it takes."""
+    planned = _plan(args)
+    if args.write:
+        from workflow.running.plan_file import write_plan
+
+        write_plan(planned)
+    print(summary(planned))
+    if args.list:
+        for instance in planned.instances.values():
+            state = "cached" if planned.has(instance) else "to do"
+            print(f"{state:7}{instance.stage.name:11}{instance.key}  {instance.name}")
+
+
+def run(args):
+    """Compute results in this process, or in several that train together."""
+    from workflow.running.plan_file import read_planned
+    from workflow.running.run import run_instances
+
+    scale = args.scale or default_scale()
+    instances = read_planned(scale, args.keys) if args.keys else _chosen(args)
+    if args.ranks < 1:
+        raise ConfigError(f"--ranks {args.ranks}: expected 1 or more.")
+    if args.ranks > 1 and "WORLD_SIZE" not in os.environ:
+        from workflow.running.torchrun import become_torchrun
+
+        become_torchrun(scale, instances, args.ranks, load_scale(scale).gpus_per_node)
+    return run_instances(scale, instances)
+
+
+def _chosen(args) -> list:
+    """Return what `run` shall compute, inputs first: by stage, by name, or all that is missing."""
+    from workflow.planning.checks import check_data
+    from workflow.running.plan_file import write_plan
+
+    planned = _plan(args)
+    if os.environ.get("RANK", "0") == "0":  # of several ranks under torchrun only the first
+        check_data(planned)
+        write_plan(planned)
+    if not args.stage and not args.only:
+        return planned.with_inputs(planned.missing())
+    if args.stage:
+        _check_stage(args.stage)
+    chosen = [
+        instance
+        for instance in planned.instances.values()
+        if (not args.stage or instance.stage.name == args.stage)
+        and (not args.only or fnmatch.fnmatch(instance.name, args.only))
+    ]
+    if args.only and not chosen:
+        raise ConfigError(f"--only {args.only}: no planned result has such a name.")
+    return planned.with_inputs(chosen)
+
+
+def _check_stage(name: str) -> None:
+    if name not in STAGES and name not in DVC_STAGES:
+        raise ConfigError(f"--stage {name}: unknown.{nearest(name, STAGES)}")
+
+
+def verify(args):
+    """Check stored results; with --repair compute damaged ones again."""
+    from workflow.publishing.maintenance import verify as verify_results
+
+    stages = tuple(STAGES)
+    if args.stage:
+        _check_stage(args.stage)
+        stages = covered_by(args.stage)
+    planned = _plan(args)
+    damaged = verify_results(planned, stages)
+    if not args.repair:
+        return 1 if damaged else 0
+    from workflow.running.run import run_instances
+
+    for instance in damaged:
+        shutil.rmtree(instance.path(planned.store))
+    return run_instances(planned.name, planned.with_inputs(damaged))
+
+
+def show(args):
+    """Print the provenance of results, by name or key."""
+    import json
+
+    from simclr.store import results
+
+    planned = _plan(args)
+    for instance in planned.match(args.name):
+        path = instance.path(planned.store)
+        if results.is_finished(path):
+            shown = results.read_provenance(path)
+        else:
+            shown = {**instance.line(), "state": "not computed yet"}
+        print(json.dumps(shown, indent=1))
+
+
+def compare(args):
+    """Compare results with other results, or with published ones; status 1 where some differ."""
+    from workflow.publishing import compare as comparing
+    from workflow.publishing.published import published_file
+
+    def side(word: str) -> comparing.Side:
+        if word.endswith(".jsonl"):
+            return comparing.side_of_file(Path(word))
+        return comparing.side_of_plan(build_plan(word))
+
+    left = args.left or default_scale()
+    if args.right is None and left.endswith(".jsonl"):
+        raise ConfigError(f"compare {left}: name what to compare it with, a scale or another file.")
+    right = args.right or str(published_file(left))
+    shown = sys.maxsize if args.all else comparing.SHOWN
+    text, identical = comparing.compare(side(left), side(right), shown)
+    print(text)
+    return 0 if identical else 1
+
+
+def publish(args):
+    """Copy finished figures to paper_figures."""
+    from workflow.planning.unused import settle
+    from workflow.publishing.publish import publish as publish_figures
+
+    planned = _plan(args)
+    settle(planned)
+    publish_figures(planned, args.figures)
+
+
+def export(args):
+    """Write the published metrics of a scale."""
+    from workflow.publishing.export_metrics import export_metrics
+
+    print(export_metrics(_plan(args)))
+
+
+def import_(args):
+    """Bring in published metrics, or the results in a folder; status 2 where some are refused."""
+    from workflow.publishing.import_metrics import import_metrics
+    from workflow.publishing.import_results import import_results
+    from workflow.running.locks import take_lock
+
+    planned = _plan(args)
+    take_lock(planned.store)
+    if args.source is None:
+        print(import_metrics(planned))
+        return 0
+    text, refused = import_results(planned, args.source)
+    print(text)
+    return 2 if refused else 0
+
+
+def prune(args):
+    """Delete what no plan names."""
+    from workflow.publishing.maintenance import prune as prune_results
+
+    print(prune_results(_plan(args)))
+
+
+def fingerprint(args):
+    """Print the SHA-256 of a data set."""
+    from simclr.data.sources import folder, imagenet, imagenet_files
+
+    layout = imagenet if imagenet_files.is_layout(args.path) else folder
+    print(layout.fingerprint(args.path))
+
+
+def features(args):
+    """Extract features of a folder of images, written as features.npz."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from workflow import pretrained
+    from workflow.planning.cost import side_of
+
+    planned = _plan(args)
+    training = pretrained.match_training(planned, args.name)
+    images = pretrained.image_files(args.folder)
+    side = args.size or side_of(training.inputs["data"].settings)
+    encoder = pretrained.load_encoder(training.path(planned.store))
+    out = args.out or args.folder / "features.npz"
+    with tqdm(total=len(images), unit="image", disable=None) as bar:
+        extracted = pretrained.features(encoder, images, side, bar.update)
+    names = [str(image.relative_to(args.folder)) for image in images]
+    temporary = out.with_name(out.name + ".part.npz")
+    np.savez_compressed(temporary, features=extracted, files=np.array(names))
+    os.replace(temporary, out)
+    print(f"{out}: features {list(extracted.shape)} of {len(images)} images at {side} pixels.")
