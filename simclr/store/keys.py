@@ -28,17 +28,12 @@ NOT_CODE = ("simclr.config", "simclr.settings", "simclr.registry")
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn"}
 
 
-def result_key(stage: str, settings: dict, inputs: dict[str, str], modules: tuple[str, ...]) -> str:
-    """Return the 12 hex digits that name the result of `stage`.
+def made_of(stage: str, settings: dict, inputs: dict[str, str], modules: tuple[str, ...]) -> dict:
+    """Return what the key is the hash of.
 
     settings: resolved, plain JSON types; inputs: role -> key of another result; modules: the entry
-    modules of the code, dotted.
+    modules of the code, dotted; their code and library versions stand for them.
     """
-    return key_of(made_of(stage, settings, inputs, modules))
-
-
-def made_of(stage: str, settings: dict, inputs: dict[str, str], modules: tuple[str, ...]) -> dict:
-    """Return what the key is the hash of: the same, with code and versions for the modules."""
     return {
         "stage": stage,
         "settings": settings,
@@ -49,7 +44,7 @@ def made_of(stage: str, settings: dict, inputs: dict[str, str], modules: tuple[s
 
 
 def key_of(parts: dict) -> str:
-    """Return the key of a result made of these parts (see `made_of`)."""
+    """Return the 12 hex digits that name the result made of these parts (see `made_of`)."""
     return hashlib.sha256(canonical(parts).encode()).hexdigest()[:12]
 
 
@@ -102,6 +97,17 @@ def locked(root: Path = ROOT) -> dict[str, str]:
         if match and (match[3] is None or Marker(match[3].strip()).evaluate()):
             found[match[1]] = match[2]
     return dict(sorted(found.items()))
+
+
+def modules_in(package: str, root: Path = ROOT) -> list[str]:
+    """Return the names of the modules in a package of this project."""
+    folder = root.joinpath(*package.split("."))
+    return sorted(f"{package}.{path.stem}" for path in folder.glob("[a-z]*.py"))
+
+
+def is_package(name: str, root: Path = ROOT) -> bool:
+    """Tell whether `name` is a package of this project."""
+    return root.joinpath(*name.split("."), "__init__.py").is_file()
 
 
 def _file(root: Path, name: str) -> Path | None:
