@@ -27,7 +27,7 @@ def nearest(word, valid) -> str:
     return f" Did you mean '{close[0]}'?" if close else f" Valid: {', '.join(valid)}."
 
 
-def setting(default=dataclasses.MISSING, *, low=None, high=None, above=None, choices=None):
+def option(default=dataclasses.MISSING, *, low=None, high=None, above=None, choices=None):
     """Declare a dataclass field with its range: low <= value <= high, value > above, or choices."""
     limits = {"low": low, "high": high, "above": above, "choices": choices}
     if isinstance(default, type):  # a nested dataclass: its own defaults
