@@ -27,7 +27,7 @@ def nearest(word, valid) -> str:
     return f" Did you mean '{close[0]}'?" if close else f" Valid: {', '.join(valid)}."
 
 
-def setting(
+def option(
     default=dataclasses.MISSING, *, low=None, high=None, above=None, choices=None, keyed=True
 ):
     """Declare a dataclass field with its range: low <= value <= high, value > above, or choices.

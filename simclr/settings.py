@@ -7,7 +7,7 @@ check here recomputes nothing.) Sections of the paper are named where a default 
 
 from dataclasses import dataclass
 
-from simclr.config import setting
+from simclr.config import option
 from simclr.models.resnet_shapes import BLOCKS
 
 OPERATORS = (
@@ -30,16 +30,16 @@ TASKS = ("gray", "rotation", "noise", "sobel")  # transformations that are to be
 class Prepare:
     """Stage `prepare`: a data set, packed. Images are square, uint8, RGB."""
 
-    source: str = setting("patterns", choices=("patterns", "cifar10", "folder", "imagenet"))
-    family: str = setting("textures", choices=("textures", "figures"))  # of `patterns`
-    file: str = setting("", keyed=False)  # archive or directory, relative to data/raw
-    sha256: str = setting("")  # of its content, as `simclr fingerprint` prints it
-    image_size: int = setting(32, low=8, high=1024)  # side in pixels after resizing
-    view_size: int = setting(0, low=0, high=1024)  # of views and test crops; 0: image_size
-    fit: str = setting("crop", choices=("crop", "stretch"))  # the central square, or all of it
-    train_images: int = setting(0, low=0)  # 0: all; else a class-balanced subset
-    test_images: int = setting(0, low=0)
-    seed: int = setting(0, low=0)  # of the patterns, or of the choice of the subset
+    source: str = option("patterns", choices=("patterns", "cifar10", "folder", "imagenet"))
+    family: str = option("textures", choices=("textures", "figures"))  # of `patterns`
+    file: str = option("", keyed=False)  # archive or directory, relative to data/raw
+    sha256: str = option("")  # of its content, as `simclr fingerprint` prints it
+    image_size: int = option(32, low=8, high=1024)  # side in pixels after resizing
+    view_size: int = option(0, low=0, high=1024)  # of views and test crops; 0: image_size
+    fit: str = option("crop", choices=("crop", "stretch"))  # the central square, or all of it
+    train_images: int = option(0, low=0)  # 0: all; else a class-balanced subset
+    test_images: int = option(0, low=0)
+    seed: int = option(0, low=0)  # of the patterns, or of the choice of the subset
 
     def check(self):
         if self.source in ("folder", "imagenet") and not self.file:
@@ -57,18 +57,18 @@ class Prepare:
 class Views:
     """How a view is made: operators in order, each drawn per image (paper 2.1, A, Fig. 5)."""
 
-    operators: tuple[str, ...] = setting(("crop", "flip", "color", "blur"), choices=OPERATORS)
-    asymmetric: bool = setting(False)  # Fig. 5: the second view is the image itself
-    base_crop: bool = setting(False)  # Fig. 5: one random crop first, shared by both views
-    min_area: float = setting(0.08, above=0.0, high=1.0)  # of `crop`; never below 0.1
-    color_strength: float = setting(1.0, low=0.0, high=2.0)  # s of paper A; 0.5 on CIFAR-10
-    brightness: str = setting("additive", choices=("additive", "multiplicative"))
-    blur_probability: float = setting(0.5, low=0.0, high=1.0)
-    blur_radius: int = setting(0, low=0)  # taps beside the centre; 0: the paper's 10 % of the side
-    blur_sigma: str = setting("image", choices=("image", "batch"))  # drawn for each; code: batch
-    noise_sigma: float = setting(0.2, low=0.0, high=1.0)  # sigma ~ U[0, this], pixels in [0, 1]
-    gate: float = setting(1.0, above=0.0, high=1.0)  # probability of `noise`, and of `sobel`
-    policy: str = setting("cifar10", choices=("cifar10", "imagenet"))  # of `autoaugment`
+    operators: tuple[str, ...] = option(("crop", "flip", "color", "blur"), choices=OPERATORS)
+    asymmetric: bool = option(False)  # Fig. 5: the second view is the image itself
+    base_crop: bool = option(False)  # Fig. 5: one random crop first, shared by both views
+    min_area: float = option(0.08, above=0.0, high=1.0)  # of `crop`; never below 0.1
+    color_strength: float = option(1.0, low=0.0, high=2.0)  # s of paper A; 0.5 on CIFAR-10
+    brightness: str = option("additive", choices=("additive", "multiplicative"))
+    blur_probability: float = option(0.5, low=0.0, high=1.0)
+    blur_radius: int = option(0, low=0)  # taps beside the centre; 0: the paper's 10 % of the side
+    blur_sigma: str = option("image", choices=("image", "batch"))  # drawn for each; code: batch
+    noise_sigma: float = option(0.2, low=0.0, high=1.0)  # sigma ~ U[0, this], pixels in [0, 1]
+    gate: float = option(1.0, above=0.0, high=1.0)  # probability of `noise`, and of `sobel`
+    policy: str = option("cifar10", choices=("cifar10", "imagenet"))  # of `autoaugment`
 
     def check(self):
         if len(set(self.operators)) < len(self.operators):
@@ -80,19 +80,19 @@ class Views:
 class Encoder:
     """A ResNet v1.5 f(.); depths 8, 14 and 20 have three groups of blocks, the others four."""
 
-    depth: int = setting(50, choices=DEPTHS)
-    width: int = setting(1, choices=(1, 2, 4))  # multiplies every group and the stem
-    base_channels: int = setting(64, low=4)  # of the stem at width 1; 64 in the paper
-    stem: str = setting("imagenet", choices=("imagenet", "cifar"))
+    depth: int = option(50, choices=DEPTHS)
+    width: int = option(1, choices=(1, 2, 4))  # multiplies every group and the stem
+    base_channels: int = option(64, low=4)  # of the stem at width 1; 64 in the paper
+    stem: str = option("imagenet", choices=("imagenet", "cifar"))
 
 
 @dataclass(frozen=True)
 class Head:
     """The projection head g(.) (paper 4.2); hidden dimension = dim(h)."""
 
-    kind: str = setting("nonlinear", choices=("none", "linear", "nonlinear"))
-    out_dim: int = setting(128, low=0)  # 0 with kind `none`, where z = h
-    batch_norm: bool = setting(True)  # as in the authors' code; the paper's formula has none
+    kind: str = option("nonlinear", choices=("none", "linear", "nonlinear"))
+    out_dim: int = option(128, low=0)  # 0 with kind `none`, where z = h
+    batch_norm: bool = option(True)  # as in the authors' code; the paper's formula has none
 
     def check(self):
         if (self.kind == "none") != (self.out_dim == 0):
@@ -104,12 +104,12 @@ class Head:
 class Loss:
     """NT-Xent (paper eq. 1), or another loss of Table 2."""
 
-    kind: str = setting("nt_xent", choices=("nt_xent", "nt_logistic", "margin"))
-    temperature: float = setting(0.1, above=0.0)
-    normalize: bool = setting(True)  # l2-normalise z (Table 5)
-    negatives: str = setting("both_views", choices=("both_views", "other_view"))
-    margin: float = setting(0.4, low=0.0)  # m of `margin`
-    semi_hard: bool = setting(False)  # of the others: the closest negative beyond the positive
+    kind: str = option("nt_xent", choices=("nt_xent", "nt_logistic", "margin"))
+    temperature: float = option(0.1, above=0.0)
+    normalize: bool = option(True)  # l2-normalise z (Table 5)
+    negatives: str = option("both_views", choices=("both_views", "other_view"))
+    margin: float = option(0.4, low=0.0)  # m of `margin`
+    semi_hard: bool = option(False)  # of the others: the closest negative beyond the positive
 
     def check(self):
         if self.kind == "nt_xent" and self.semi_hard:
@@ -125,29 +125,29 @@ class Loss:
 class Optimizer:
     """LARS or SGD, warm-up, cosine decay to zero (paper 2.2, B.1)."""
 
-    kind: str = setting("lars", choices=("lars", "sgd"))  # sgd: Nesterov
-    base_lr: float = setting(0.3, above=0.0)
-    lr_scaling: str = setting("linear", choices=("linear", "sqrt"))  # base*B/256; base*sqrt(B)
-    momentum: float = setting(0.9, low=0.0, high=0.9999)
-    weight_decay: float = setting(1e-6, low=0.0)
-    warmup_epochs: float = setting(10.0, low=0.0)
+    kind: str = option("lars", choices=("lars", "sgd"))  # sgd: Nesterov
+    base_lr: float = option(0.3, above=0.0)
+    lr_scaling: str = option("linear", choices=("linear", "sqrt"))  # base*B/256; base*sqrt(B)
+    momentum: float = option(0.9, low=0.0, high=0.9999)
+    weight_decay: float = option(1e-6, low=0.0)
+    warmup_epochs: float = option(10.0, low=0.0)
 
 
 @dataclass(frozen=True)
 class Training:
     """What both stages that train have in common."""
 
-    views: Views = setting(Views)
-    encoder: Encoder = setting(Encoder)
-    optimizer: Optimizer = setting(Optimizer)
-    batch_size: int = setting(4096, low=2)  # images; twice as many views a step of `pretrain`
-    epochs: int = setting(100, low=1)
-    seed: int = setting(0, low=0)
-    device: str = setting("cpu", choices=("cpu", "cuda"))
-    precision: str = setting("float32", choices=("float32", "bfloat16"))
-    recompute: bool = setting(False)  # blocks' insides, for their gradient: less memory, more time
-    compile: bool = setting(False)  # torch.compile, a minute at the start; not of several ranks
-    norm_groups: int = setting(1, low=1)  # parts of a batch with batch statistics of their own
+    views: Views = option(Views)
+    encoder: Encoder = option(Encoder)
+    optimizer: Optimizer = option(Optimizer)
+    batch_size: int = option(4096, low=2)  # images; twice as many views a step of `pretrain`
+    epochs: int = option(100, low=1)
+    seed: int = option(0, low=0)
+    device: str = option("cpu", choices=("cpu", "cuda"))
+    precision: str = option("float32", choices=("float32", "bfloat16"))
+    recompute: bool = option(False)  # blocks' insides, for their gradient: less memory, more time
+    compile: bool = option(False)  # torch.compile, a minute at the start; not of several ranks
+    norm_groups: int = option(1, low=1)  # parts of a batch with batch statistics of their own
 
     def check(self):
         if self.batch_size % self.norm_groups:
@@ -166,34 +166,34 @@ class Training:
 class Pretrain(Training):
     """Stage `pretrain`: contrastive training of f and g."""
 
-    head: Head = setting(Head)
-    loss: Loss = setting(Loss)
-    online: bool = setting(False)  # also train a linear classifier on h, without gradient to h
+    head: Head = option(Head)
+    loss: Loss = option(Loss)
+    online: bool = option(False)  # also train a linear classifier on h, without gradient to h
 
 
 @dataclass(frozen=True)
 class Supervise(Training):
     """Stage `supervise`: the same encoder trained with labels (Table 1, Fig. 7)."""
 
-    epochs: int = setting(90, low=1)
+    epochs: int = option(90, low=1)
 
 
 @dataclass(frozen=True)
 class Evaluate:
     """Stage `evaluate`: a linear classifier on the frozen encoder, on h and on z, and kNN."""
 
-    protocols: tuple[str, ...] = setting(("features",), choices=("features", "augmented"))
+    protocols: tuple[str, ...] = option(("features",), choices=("features", "augmented"))
     # features: h of the plain images, extracted once; augmented: crop and flip (paper B.5, B.6)
-    batch_size: int = setting(512, low=2)
-    epochs: int = setting(100, low=1)
-    base_lr: float = setting(0.1, above=0.0)  # times batch_size / 256
-    momentum: float = setting(0.9, low=0.0, high=0.9999)
-    weight_decay: float = setting(0.0, low=0.0)
-    neighbours: int = setting(20, low=1)  # k of kNN
-    knn_temperature: float = setting(0.1, above=0.0)
-    device: str = setting("cpu", choices=("cpu", "cuda"))
-    precision: str = setting("float32", choices=("float32", "bfloat16"))  # of the frozen networks
-    seed: int = setting(0, low=0)
+    batch_size: int = option(512, low=2)
+    epochs: int = option(100, low=1)
+    base_lr: float = option(0.1, above=0.0)  # times batch_size / 256
+    momentum: float = option(0.9, low=0.0, high=0.9999)
+    weight_decay: float = option(0.0, low=0.0)
+    neighbours: int = option(20, low=1)  # k of kNN
+    knn_temperature: float = option(0.1, above=0.0)
+    device: str = option("cpu", choices=("cpu", "cuda"))
+    precision: str = option("float32", choices=("float32", "bfloat16"))  # of the frozen networks
+    seed: int = option(0, low=0)
 
     def check(self):
         if not self.protocols or len(set(self.protocols)) < len(self.protocols):
@@ -205,22 +205,22 @@ class Evaluate:
 class Histograms:
     """Stage `histograms`: are crops of one image told apart by colour alone? (Fig. 6)"""
 
-    images: int = setting(200, low=2)
-    crops: int = setting(4, low=2)
-    bins: int = setting(32, low=2)
-    color_strength: float = setting(1.0, low=0.0, high=2.0)
-    min_area: float = setting(0.08, above=0.0, high=1.0)
-    seed: int = setting(0, low=0)
+    images: int = option(200, low=2)
+    crops: int = option(4, low=2)
+    bins: int = option(32, low=2)
+    color_strength: float = option(1.0, low=0.0, high=2.0)
+    min_area: float = option(0.08, above=0.0, high=1.0)
+    seed: int = option(0, low=0)
 
 
 @dataclass(frozen=True)
 class FineTune(Training):
     """Stage `finetune`: an encoder, or a new one, trained with some of the labels (paper B.5)."""
 
-    labels: float = setting(1.0, above=0.0, high=1.0)  # share of the training images, by class
-    epochs: int = setting(30, low=1)
-    subset: str = setting("", keyed=False)  # or a list of image names, relative to data/raw
-    subset_sha256: str = setting("")  # of this file
+    labels: float = option(1.0, above=0.0, high=1.0)  # share of the training images, by class
+    epochs: int = option(30, low=1)
+    subset: str = option("", keyed=False)  # or a list of image names, relative to data/raw
+    subset_sha256: str = option("")  # of this file
 
     def check(self):
         if bool(self.subset) != bool(self.subset_sha256):
@@ -232,15 +232,15 @@ class FineTune(Training):
 class Probe:
     """Stage `probe`: is a transformation seen in h, and in z? (Table 3)"""
 
-    tasks: tuple[str, ...] = setting(("gray", "rotation", "noise", "sobel"), choices=TASKS)
-    noise_sigma: float = setting(0.2, above=0.0, high=1.0)  # sigma ~ U[0, this]
-    images: int = setting(0, low=0)  # of each split, at most; 0: all (they are held in memory)
-    hidden: int = setting(256, low=1)  # units of the classifier's one hidden layer
-    batch_size: int = setting(128, low=2)
-    epochs: int = setting(30, low=1)
-    learning_rate: float = setting(1e-3, above=0.0)  # of Adam
-    device: str = setting("cpu", choices=("cpu", "cuda"))
-    seed: int = setting(0, low=0)
+    tasks: tuple[str, ...] = option(("gray", "rotation", "noise", "sobel"), choices=TASKS)
+    noise_sigma: float = option(0.2, above=0.0, high=1.0)  # sigma ~ U[0, this]
+    images: int = option(0, low=0)  # of each split, at most; 0: all (they are held in memory)
+    hidden: int = option(256, low=1)  # units of the classifier's one hidden layer
+    batch_size: int = option(128, low=2)
+    epochs: int = option(30, low=1)
+    learning_rate: float = option(1e-3, above=0.0)  # of Adam
+    device: str = option("cpu", choices=("cpu", "cuda"))
+    seed: int = option(0, low=0)
 
     def check(self):
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
@@ -252,12 +252,12 @@ class Probe:
 class Transfer:
     """Stage `transfer`: logistic regression on features of another data set (paper B.8.1)."""
 
-    penalties: int = setting(45, low=2)  # values of l2, log-spaced over the next two
-    least: float = setting(1e-6, above=0.0)
-    most: float = setting(1e5, above=0.0)
-    validation: float = setting(0.2, above=0.0, high=0.5)  # share of the training images
-    device: str = setting("cpu", choices=("cpu", "cuda"))
-    seed: int = setting(0, low=0)
+    penalties: int = option(45, low=2)  # values of l2, log-spaced over the next two
+    least: float = option(1e-6, above=0.0)
+    most: float = option(1e5, above=0.0)
+    validation: float = option(0.2, above=0.0, high=0.5)  # share of the training images
+    device: str = option("cpu", choices=("cpu", "cuda"))
+    seed: int = option(0, low=0)
 
     def check(self):
         return "most: must be more than least." if self.most <= self.least else None
@@ -267,27 +267,27 @@ class Transfer:
 class Maps:
     """Stage `maps`: the spectrum of a linear head, and maps of h and z (paper B.4)."""
 
-    classes: int = setting(10, low=2)  # on the map, drawn at random if there are more
-    images: int = setting(500, low=20)  # on the map, at most; of the test images
-    perplexity: float = setting(30.0, above=1.0)  # of t-SNE
-    device: str = setting("cpu", choices=("cpu", "cuda"))
-    seed: int = setting(0, low=0)
+    classes: int = option(10, low=2)  # on the map, drawn at random if there are more
+    images: int = option(500, low=20)  # on the map, at most; of the test images
+    perplexity: float = option(30.0, above=1.0)  # of t-SNE
+    device: str = option("cpu", choices=("cpu", "cuda"))
+    seed: int = option(0, low=0)
 
 
 @dataclass(frozen=True)
 class Examples:
     """Stage `examples`: some images, changed by each operator (paper Fig. 4)."""
 
-    views: Views = setting(Views)
-    images: int = setting(6, low=1)  # one of each class, from the first one on
-    seed: int = setting(0, low=0)
+    views: Views = option(Views)
+    images: int = option(6, low=1)  # one of each class, from the first one on
+    seed: int = option(0, low=0)
 
 
 @dataclass(frozen=True)
 class Neighbours:
     """Stage `neighbours`: the training images nearest to some test images, by h and by z."""
 
-    queries: int = setting(6, low=1)  # shown, one of each class, from the first one on
-    nearest: int = setting(5, low=1)
-    device: str = setting("cpu", choices=("cpu", "cuda"))
-    seed: int = setting(0, low=0)  # unused: nothing is random
+    queries: int = option(6, low=1)  # shown, one of each class, from the first one on
+    nearest: int = option(5, low=1)
+    device: str = option("cpu", choices=("cpu", "cuda"))
+    seed: int = option(0, low=0)  # unused: nothing is random

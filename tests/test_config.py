@@ -61,7 +61,7 @@ def test_merge_is_deep_and_leaves_its_arguments():
 def test_missing_setting_without_default():
     @dataclass(frozen=True)
     class Needs:
-        size: int = config.setting()
+        size: int = config.option()
 
     with pytest.raises(ConfigError, match="size: missing"):
         config.build(Needs, {})

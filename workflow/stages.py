@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simclr.config import setting
+from simclr.config import option
 from simclr.registry import STAGES as COMPUTED
 from simclr.registry import Stage
 
@@ -15,10 +15,10 @@ class Figures:
     title, for the caption; paper: SHA-256 of the paper's numbers and claims.
     """
 
-    experiment: str = setting()
-    rows: list = setting()
-    context: dict = setting()
-    paper: str = setting()
+    experiment: str = option()
+    rows: list = option()
+    context: dict = option()
+    paper: str = option()
 
 
 FIGURES = Stage(

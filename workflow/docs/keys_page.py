@@ -13,8 +13,8 @@ PAGE = ROOT / "docs" / "keys.md"
 INTRODUCTION = """\
 # What a key depends on
 
-A result's key is the hash of its settings, its inputs' keys, library versions and *code*: the syntax
-trees of the modules marked here, without comments and docstrings ([results.md](results.md)). An edit
+A key is the hash of the settings, the inputs' keys, library versions and *code*: the syntax
+trees of the modules marked here, without comments and docstrings. An edit
 of a module gives new keys to the stages in its row, and to what reads their results; to no other.
 This page is written by `python -m workflow.docs.keys_page`.
 

@@ -8,7 +8,7 @@ or from the other view alone (the comparison of losses).
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Ambiguities: does it matter which one you follow?"
@@ -26,8 +26,8 @@ PAIRS = {  # what is shown -> the two choices
 
 @dataclass(frozen=True)
 class Grid:
-    operators: tuple[str, ...] = setting(("crop", "flip", "color"))  # of the base setting
-    epochs: int = setting(0, low=0)  # 0: those of the base setting
+    operators: tuple[str, ...] = option(("crop", "flip", "color"))  # of the base setting
+    epochs: int = option(0, low=0)  # 0: those of the base setting
     check = check_lists
 
 

@@ -12,7 +12,7 @@ in CIFAR-10, there is no base crop and x is the image itself (`base_crop`).
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Figure 5: composing two operators (linear evaluation)"
@@ -31,8 +31,8 @@ OPERATORS = ("crop", "cutout", "color", "sobel", "noise", "blur", "rotate")
 
 @dataclass(frozen=True)
 class Grid:
-    operators: tuple[str, ...] = setting(OPERATORS, choices=OPERATORS)  # rows and columns
-    base_crop: bool = setting(False)  # ImageNet: a crop first, shared by both branches
+    operators: tuple[str, ...] = option(OPERATORS, choices=OPERATORS)  # rows and columns
+    base_crop: bool = option(False)  # ImageNet: a crop first, shared by both branches
     check = check_lists
 
 

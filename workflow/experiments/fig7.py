@@ -7,7 +7,7 @@ widths, beside supervised training of the same encoders (in the paper of ResNet-
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from simclr.settings import DEPTHS
 from workflow.experiments import Setting, check_lists
 
@@ -28,10 +28,10 @@ KINDS = (  # regime, epochs, line, marker
 
 @dataclass(frozen=True)
 class Grid:
-    depths: tuple[int, ...] = setting((18, 34, 50, 101, 152), choices=DEPTHS)
-    widths: tuple[int, ...] = setting((1, 2, 4), choices=(1, 2, 4))
-    cross: bool = setting(True)  # every depth at every width; else others at the least alone
-    long_epochs: int = setting(0, low=0)  # also train that long; 0: don't
+    depths: tuple[int, ...] = option((18, 34, 50, 101, 152), choices=DEPTHS)
+    widths: tuple[int, ...] = option((1, 2, 4), choices=(1, 2, 4))
+    cross: bool = option(True)  # every depth at every width; else others at the least alone
+    long_epochs: int = option(0, low=0)  # also train that long; 0: don't
     check = check_lists
 
 

@@ -8,7 +8,7 @@ dashed lines here are ours.
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Figure 8: projection heads"
@@ -25,7 +25,7 @@ KINDS = ("none", "linear", "nonlinear")
 
 @dataclass(frozen=True)
 class Grid:
-    dims: tuple[int, ...] = setting((32, 64, 128, 256, 512, 1024, 2048), low=1)  # of z
+    dims: tuple[int, ...] = option((32, 64, 128, 256, 512, 1024, 2048), low=1)  # of z
     check = check_lists
 
 

@@ -6,7 +6,7 @@ Linear evaluation over batch sizes and epochs, with the linear scaling of the le
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Figure 9: batch size and training epochs"
@@ -22,8 +22,8 @@ METRIC = "linear_h"
 
 @dataclass(frozen=True)
 class Grid:
-    batches: tuple[int, ...] = setting((256, 512, 1024, 2048, 4096, 8192), low=2)
-    epochs: tuple[int, ...] = setting(tuple(range(100, 1001, 100)), low=1)
+    batches: tuple[int, ...] = option((256, 512, 1024, 2048, 4096, 8192), low=2)
+    epochs: tuple[int, ...] = option(tuple(range(100, 1001, 100)), low=1)
     check = check_lists
 
 

@@ -7,7 +7,7 @@ sizes and epochs; with the square root up to batches that are large for the data
 import math
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting
 
 TITLE = "Table B.1, Figure B.2: learning-rate scaling and large batches"
@@ -23,11 +23,11 @@ METRIC = "linear_h"
 
 @dataclass(frozen=True)
 class Grid:
-    batches: tuple[int, ...] = setting((256, 512, 1024, 2048, 4096, 8192), low=2)
-    large: tuple[int, ...] = setting((), low=2)  # square root alone, at the longest training
-    epochs: tuple[int, ...] = setting((100, 200, 400, 800), low=1)
-    base_lr: float = setting(0.3, above=0.0)  # of linear scaling
-    equal_at: int = setting(4096, low=2)  # the batch where both give the same rate
+    batches: tuple[int, ...] = option((256, 512, 1024, 2048, 4096, 8192), low=2)
+    large: tuple[int, ...] = option((), low=2)  # square root alone, at the longest training
+    epochs: tuple[int, ...] = option((100, 200, 400, 800), low=1)
+    base_lr: float = option(0.3, above=0.0)  # of linear scaling
+    equal_at: int = option(4096, low=2)  # the batch where both give the same rate
 
     def check(self):
         if not self.batches or not self.epochs:

@@ -6,7 +6,7 @@ are large. We state its effective rank (simclr/stages/maps.py) against that of a
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting
 
 TITLE = "Figure B.3: spectrum of a linear projection head"
@@ -22,7 +22,7 @@ CAPTION = (
 
 @dataclass(frozen=True)
 class Grid:
-    out_dim: int = setting(2048, low=2)  # of the linear head
+    out_dim: int = option(2048, low=2)  # of the linear head
 
 
 def settings(grid: dict) -> list[Setting]:

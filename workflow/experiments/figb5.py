@@ -6,7 +6,7 @@ share of the labels. The paper shows scatter plots; we add the correlation, with
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Figures B.5, B.6: linear evaluation and fine-tuning"
@@ -21,13 +21,13 @@ CAPTION = (
 
 @dataclass(frozen=True)
 class Grid:
-    epochs: tuple[int, ...] = setting((100, 200, 400, 800), low=1)  # at width 1
-    widths: tuple[int, ...] = setting((1, 2, 4), choices=(1, 2, 4))  # at the base length
-    base_epochs: int = setting(100, low=1)
-    labels: float = setting(0.1, above=0.0, high=1.0)
-    batch_size: int = setting(4096, low=2)
-    base_lr: float = setting(0.05, above=0.0)
-    tuning_epochs: int = setting(30, low=1)
+    epochs: tuple[int, ...] = option((100, 200, 400, 800), low=1)  # at width 1
+    widths: tuple[int, ...] = option((1, 2, 4), choices=(1, 2, 4))  # at the base length
+    base_epochs: int = option(100, low=1)
+    labels: float = option(0.1, above=0.0, high=1.0)
+    batch_size: int = option(4096, low=2)
+    base_lr: float = option(0.05, above=0.0)
+    tuning_epochs: int = option(30, low=1)
     check = check_lists
 
 

@@ -9,7 +9,7 @@ data.)
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting
 
 TITLE = "Figures B.7, B.8: epochs, temperature and batch size"
@@ -26,13 +26,11 @@ SHORT = 300  # epochs: the longest of Fig. B.8 (a)
 
 @dataclass(frozen=True)
 class Grid:
-    temperatures: tuple[float, ...] = setting((0.1, 0.5, 1.0), above=0.0)  # three: low, mid, high
-    batches: tuple[int, ...] = setting((256, 512, 1024, 2048, 4096), low=2)
-    epochs: tuple[int, ...] = setting((100, 200, 300, 400, 500, 1000), low=1)
-    rates: tuple[float, ...] = setting((), above=0.0)  # base_lr; none: that of the base setting
-    all_lengths: bool = setting(
-        False
-    )  # every temperature at every length, not at the longest alone
+    temperatures: tuple[float, ...] = option((0.1, 0.5, 1.0), above=0.0)  # three: low, mid, high
+    batches: tuple[int, ...] = option((256, 512, 1024, 2048, 4096), low=2)
+    epochs: tuple[int, ...] = option((100, 200, 300, 400, 500, 1000), low=1)
+    rates: tuple[float, ...] = option((), above=0.0)  # base_lr; none: that of the base setting
+    all_lengths: bool = option(False)  # every temperature at every length, not at the longest alone
 
     def check(self):
         if len(set(self.temperatures)) != 3 or list(self.temperatures) != sorted(self.temperatures):

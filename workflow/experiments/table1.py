@@ -9,7 +9,7 @@ AutoAugment only by implication; so do we. The policy is the scale's (`views.pol
 from dataclasses import dataclass
 from fractions import Fraction
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Table 1: strength of colour distortion"
@@ -27,9 +27,9 @@ METRICS = {"SimCLR": "linear_h", "supervised": "supervised_top1"}
 
 @dataclass(frozen=True)
 class Grid:
-    strengths: tuple[float, ...] = setting((0.125, 0.25, 0.5, 1.0), above=0.0, high=2.0)
-    blur: bool = setting(True)  # the strongest colour distortion, with blur
-    autoaugment: bool = setting(True)
+    strengths: tuple[float, ...] = option((0.125, 0.25, 0.5, 1.0), above=0.0, high=2.0)
+    blur: bool = option(True)  # the strongest colour distortion, with blur
+    autoaugment: bool = option(True)
     check = check_lists
 
 

@@ -8,7 +8,7 @@ encoder was pre-trained with that transformation added, to every second view (th
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Table 3: transformations told from h and from g(h)"
@@ -30,8 +30,8 @@ SERIES = ["chance", "h", "g(h)"]
 
 @dataclass(frozen=True)
 class Grid:
-    operators: tuple[str, ...] = setting(("crop", "flip", "color", "blur"))  # of the base setting
-    out_dim: int = setting(2048, low=1)  # of z: that of h
+    operators: tuple[str, ...] = option(("crop", "flip", "color", "blur"))  # of the base setting
+    out_dim: int = option(2048, low=1)  # of z: that of h
     check = check_lists
 
 

@@ -7,7 +7,7 @@ is judged on (workflow/figures/contrasts.py).
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Table 4: losses, each at its best setting"
@@ -29,11 +29,11 @@ LOSSES = {  # label -> kind, semi-hard, name in the paper
 
 @dataclass(frozen=True)
 class Grid:
-    temperatures: tuple[float, ...] = setting((0.1, 0.2, 0.5, 1.0), above=0.0)  # of NT-Logistic
-    margins: tuple[float, ...] = setting((0.0, 0.4, 0.8, 1.6), low=0.0)
-    xent: tuple[float, ...] = setting((0.1,), above=0.0)  # temperatures of NT-Xent
-    rates: tuple[float, ...] = setting((0.01, 0.1, 0.3, 0.5, 1.0), above=0.0)  # base_lr
-    epochs: int = setting(100, low=1)
+    temperatures: tuple[float, ...] = option((0.1, 0.2, 0.5, 1.0), above=0.0)  # of NT-Logistic
+    margins: tuple[float, ...] = option((0.0, 0.4, 0.8, 1.6), low=0.0)
+    xent: tuple[float, ...] = option((0.1,), above=0.0)  # temperatures of NT-Xent
+    rates: tuple[float, ...] = option((0.01, 0.1, 0.3, 0.5, 1.0), above=0.0)  # base_lr
+    epochs: int = option(100, low=1)
     check = check_lists
 
 

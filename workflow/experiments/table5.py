@@ -8,7 +8,7 @@ batch?) and the entropy of that softmax in nats. Both depend on the batch size: 
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Table 5: l2 normalisation and temperature"
@@ -29,8 +29,8 @@ METRICS = {  # ours -> axis, name in the paper's numbers
 
 @dataclass(frozen=True)
 class Grid:
-    normalized: tuple[float, ...] = setting((0.05, 0.1, 0.5, 1.0), above=0.0)  # temperatures
-    raw: tuple[float, ...] = setting((10.0, 100.0), above=0.0)  # without l2 norm
+    normalized: tuple[float, ...] = option((0.05, 0.1, 0.5, 1.0), above=0.0)  # temperatures
+    raw: tuple[float, ...] = option((10.0, 100.0), above=0.0)  # without l2 norm
     check = check_lists
 
 

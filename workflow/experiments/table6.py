@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Table 6: linear evaluation of wider encoders"
@@ -18,7 +18,7 @@ METRICS = {"top-1": "linear_h", "top-5": "linear_top5_h"}
 
 @dataclass(frozen=True)
 class Grid:
-    widths: tuple[int, ...] = setting((1, 2, 4), choices=(1, 2, 4))
+    widths: tuple[int, ...] = option((1, 2, 4), choices=(1, 2, 4))
     check = check_lists
 
 

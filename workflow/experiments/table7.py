@@ -7,7 +7,7 @@ baselines with few labels are those of Zhai et al., tuned with more augmentation
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting
 
 TITLE = "Tables 7, B.2, B.4: fine-tuning with few labels"
@@ -25,15 +25,15 @@ FINE, NEW = "SimCLR, fine-tuned", "from scratch"
 
 @dataclass(frozen=True)
 class Grid:
-    widths: tuple[int, ...] = setting((1, 2, 4), choices=(1, 2, 4))
-    labels: tuple[float, ...] = setting((0.01, 0.1, 1.0), above=0.0, high=1.0)
-    epochs: tuple[int, ...] = setting((60, 30, 30), low=1)  # of fine-tuning, for each share
-    scratch_epochs: tuple[int, ...] = setting((200, 100, 90), low=1)
-    batches: tuple[int, ...] = setting((4096, 4096, 4096), low=2)
-    lists: tuple[str, ...] = setting(())  # of image names, below data/raw; "": drawn by the seed
-    lists_sha256: tuple[str, ...] = setting(())  # of these files
-    base_lr: float = setting(0.05, above=0.0)  # of fine-tuning
-    scratch_lr: float = setting(0.1, above=0.0)
+    widths: tuple[int, ...] = option((1, 2, 4), choices=(1, 2, 4))
+    labels: tuple[float, ...] = option((0.01, 0.1, 1.0), above=0.0, high=1.0)
+    epochs: tuple[int, ...] = option((60, 30, 30), low=1)  # of fine-tuning, for each share
+    scratch_epochs: tuple[int, ...] = option((200, 100, 90), low=1)
+    batches: tuple[int, ...] = option((4096, 4096, 4096), low=2)
+    lists: tuple[str, ...] = option(())  # of image names, below data/raw; "": drawn by the seed
+    lists_sha256: tuple[str, ...] = option(())  # of these files
+    base_lr: float = option(0.05, above=0.0)  # of fine-tuning
+    scratch_lr: float = option(0.1, above=0.0)
 
     def check(self):
         lengths = {len(x) for x in (self.labels, self.epochs, self.scratch_epochs, self.batches)}

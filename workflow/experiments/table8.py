@@ -7,7 +7,7 @@ fine-tuning. The paper transfers to twelve data sets; a scale names one.
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Tables 8 and B.5: transfer to other data"
@@ -24,15 +24,15 @@ METRICS = {"linear": "transfer_top1", "fine-tuned": "finetune_top1"}
 
 @dataclass(frozen=True)
 class Grid:
-    widths: tuple[int, ...] = setting((1, 4), choices=(1, 2, 4))
-    source: str = setting("folder", choices=("patterns", "cifar10", "folder"))  # of the other set
-    family: str = setting("figures", choices=("textures", "figures"))  # of patterns
-    file: str = setting("")  # of a folder
-    sha256: str = setting("")
-    base_lr: float = setting(0.05, above=0.0)  # of fine-tuning
-    scratch_lr: float = setting(0.1, above=0.0)  # from new weights
-    train_images: int = setting(0, low=0)  # 0: as many as the scale's own data set
-    test_images: int = setting(0, low=0)
+    widths: tuple[int, ...] = option((1, 4), choices=(1, 2, 4))
+    source: str = option("folder", choices=("patterns", "cifar10", "folder"))  # of the other set
+    family: str = option("figures", choices=("textures", "figures"))  # of patterns
+    file: str = option("")  # of a folder
+    sha256: str = option("")
+    base_lr: float = option(0.05, above=0.0)  # of fine-tuning
+    scratch_lr: float = option(0.1, above=0.0)  # from new weights
+    train_images: int = option(0, low=0)  # 0: as many as the scale's own data set
+    test_images: int = option(0, low=0)
     check = check_lists
 
 

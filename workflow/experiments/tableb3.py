@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Table B.3: longer supervised training"
@@ -20,8 +20,8 @@ OPERATORS = {
 
 @dataclass(frozen=True)
 class Grid:
-    augmentations: tuple[str, ...] = setting(tuple(OPERATORS), choices=tuple(OPERATORS))
-    epochs: tuple[int, ...] = setting((90, 500, 1000), low=1)
+    augmentations: tuple[str, ...] = option(tuple(OPERATORS), choices=tuple(OPERATORS))
+    epochs: tuple[int, ...] = option((90, 500, 1000), low=1)
     check = check_lists
 
 

@@ -8,7 +8,7 @@ batch alone, as on devices that do not share statistics (2.2), simulated on one.
 
 from dataclasses import dataclass
 
-from simclr.config import build, setting
+from simclr.config import build, option
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Variants: flip, broader augmentation, online classifier, global batch norm"
@@ -23,9 +23,9 @@ CAPTION = (
 
 @dataclass(frozen=True)
 class Grid:
-    operators: tuple[str, ...] = setting(("crop", "flip", "color", "blur"))  # of the base setting
-    groups: int = setting(8, low=2)  # parts of a batch with statistics of their own
-    epochs: int = setting(0, low=0)  # 0: those of the base setting
+    operators: tuple[str, ...] = option(("crop", "flip", "color", "blur"))  # of the base setting
+    groups: int = option(8, low=2)  # parts of a batch with statistics of their own
+    epochs: int = option(0, low=0)  # 0: those of the base setting
     check = check_lists
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from simclr import files
-from simclr.config import ConfigError, build, merge, nearest, setting
+from simclr.config import ConfigError, build, merge, nearest, option
 from simclr.registry import STAGES
 from workflow.catalog import ORDER
 
@@ -18,7 +18,7 @@ MOST_VALUES = 10_000  # of a scale file; the largest here has some hundreds
 class Seeds:
     """`seeds` of one experiment, where it has others than the scale's."""
 
-    seeds: tuple[int, ...] = setting(low=0)
+    seeds: tuple[int, ...] = option(low=0)
 
     def check(self):
         return _bad_seeds(self.seeds)
@@ -45,25 +45,25 @@ def _bad_base(base) -> str | None:
 class Scale:
     """The content of workflow/scales/<name>.yaml."""
 
-    title: str = setting()
-    seeds: tuple[int, ...] = setting(low=0)
-    base: dict = setting()  # stage -> settings laid over the defaults of simclr/settings.py
+    title: str = option()
+    seeds: tuple[int, ...] = option(low=0)
+    base: dict = option()  # stage -> settings laid over the defaults of simclr/settings.py
     # Experiment -> its grid, in the order of execution: what shows something early comes first.
     # Beside the grid maybe its own `seeds`, and `base`, settings laid over those above.
-    experiments: dict = setting()
-    device: str = setting("cpu", choices=("cpu", "cuda"))
-    precision: str = setting("float32", choices=("float32", "bfloat16"))
+    experiments: dict = option()
+    device: str = option("cpu", choices=("cpu", "cuda"))
+    precision: str = option("float32", choices=("float32", "bfloat16"))
     # Rates of one core or GPU, for estimates of time only (planning/cost.py). The defaults are
     # those of a core, fitted to `tiny` and `small` (`python -m workflow.docs.cost_page --check`).
-    gmacs_per_second: float = setting(250.0, above=0.0)  # 1e9 multiply-adds
-    gelements_per_second: float = setting(0.32, above=0.0)  # 1e9 outputs of convolutions
-    step_milliseconds: float = setting(2.3, low=0.0)  # what a training step costs besides
-    measured: str = setting("")  # on what, by which command
-    assumed: str = setting("")  # or, where none was: of what hardware, and what is a guess
-    startup_seconds: float = setting(4.0, low=0.0)  # of a process: Python, torch
-    gpus: int = setting(1, low=1)  # that train one network together, by torchrun
-    gpus_per_node: int = setting(8, low=1)
-    gpu_gigabytes: float = setting(80.0, above=0.0)  # memory of one GPU
+    gmacs_per_second: float = option(250.0, above=0.0)  # 1e9 multiply-adds
+    gelements_per_second: float = option(0.32, above=0.0)  # 1e9 outputs of convolutions
+    step_milliseconds: float = option(2.3, low=0.0)  # what a training step costs besides
+    measured: str = option("")  # on what, by which command
+    assumed: str = option("")  # or, where none was: of what hardware, and what is a guess
+    startup_seconds: float = option(4.0, low=0.0)  # of a process: Python, torch
+    gpus: int = option(1, low=1)  # that train one network together, by torchrun
+    gpus_per_node: int = option(8, low=1)
+    gpu_gigabytes: float = option(80.0, above=0.0)  # memory of one GPU
 
     def check(self):
         if problem := _bad_seeds(self.seeds):
