@@ -1,6 +1,5 @@
 """The ledger: corrected p, verdicts on claims from those on contrasts, the table over scales."""
 
-import csv
 import importlib
 import shutil
 
@@ -11,6 +10,7 @@ from tests import synthetic
 from workflow.catalog import ORDER
 from workflow.figures import stage
 from workflow.pages import ledger, overview, scale_page
+from workflow.pages.csv_files import read_rows
 
 
 def test_holm_is_the_step_down_method():
@@ -54,12 +54,12 @@ def root(drawn, tmp_path_factory):
 
 
 def test_every_claim_of_the_paper_is_in_the_ledger_of_every_scale(root):
-    said = [row["id"] for row in ledger.read(ledger.CLAIMS)]
+    said = [row["id"] for row in read_rows(ledger.CLAIMS)]
     assert said == [f"C{number:02}" for number in range(1, 43)]
     tested = {name for one in ORDER for name in module(one).CLAIMS}
     assert tested == set(said)  # each by some experiment
     for scale in ("tiny", "small"):
-        rows = ledger.read(root / scale / "claims.csv")
+        rows = read_rows(root / scale / "claims.csv")
         assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
         assert {row["id"] for row in rows} == set(said)
     absent = {row["id"] for row in rows if row["contrast"] == "no experiment of this scale"}
@@ -72,20 +72,20 @@ def module(name):
 
 
 def test_p_belongs_to_the_interval_and_is_corrected_over_all_contrasts(root):
-    rows = [row for row in ledger.read(root / "tiny" / "claims.csv") if row["p"]]
+    rows = [row for row in read_rows(root / "tiny" / "claims.csv") if row["p"]]
     assert len(rows) > 40
     for row in rows:
         decided = row["verdict"] in ("reproduced", "contradicted")
         assert (float(row["p"]) < 0.05) == decided, row
         assert float(row["p_holm"]) >= float(row["p"]) * 0.999
-        assert ledger.holds(row) <= decided
+        assert ledger.decided_after_holm(row) <= decided
     wanted = ledger.holm([float(row["p"]) for row in rows])
     found = [float(row["p_holm"]) for row in rows]
     assert found == pytest.approx(wanted, rel=1e-3)
 
 
 def test_the_table_over_scales(root):
-    rows = ledger.read(root / "claims.csv")
+    rows = read_rows(root / "claims.csv")
     assert len(rows) == 42
     by_id = {row["id"]: row for row in rows}
     assert by_id["C01"]["small verdict"] == "not tested" and by_id["C01"]["small effect"] == ""
@@ -109,7 +109,6 @@ def test_a_metric_changed_by_hand_flips_the_verdict_everywhere(root, tmp_path):
         stage.draw("table3", rows, about, folder)
         scale_page.write_index(folder, "tiny", "made up")
         overview.write_overview(folder.parent)
-        with open(folder.parent / "claims.csv", newline="") as file:
-            table = {row["id"]: row for row in csv.DictReader(file)}
+        table = {row["id"]: row for row in read_rows(folder.parent / "claims.csv")}
         verdicts.append(table["C18"]["tiny verdict"])
     assert verdicts == ["reproduced", "contradicted"]

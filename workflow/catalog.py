@@ -1,6 +1,7 @@
-"""The experiments there are: their order, their titles, and the families that can be asked for."""
+"""The experiments: the order of execution, families of them, and where the paper has each."""
 
 import importlib
+from typing import NamedTuple
 
 # In the order of execution: those that show something early come first.
 ORDER = (
@@ -30,35 +31,60 @@ FAMILIES = {
 FAMILIES["core"] = tuple(name for family in list(FAMILIES.values()) for name in family)
 
 
-def paper_order(name: str) -> tuple:
-    """Figures, tables, those of the appendix, others: as a reader of the paper looks for them."""
-    kind = name.rstrip("0123456789")
-    known = ("fig", "table", "figb", "tableb")
-    if kind not in known:
-        return len(known), ORDER.index(name)
-    return known.index(kind), int(name.removeprefix(kind))
-
-
-def title(name: str) -> list[str]:
-    """["Figure 8", "projection heads"]"""
-    return importlib.import_module(f"workflow.experiments.{name}").TITLE.split(": ", 1)
-
-
+# The kinds of figures and tables, as a reader of the paper looks for them, and their headings.
 KINDS = {
-    "fig": "Figures",
+    "figure": "Figures",
     "table": "Tables",
-    "figb": "Figures of the appendix",
-    "tableb": "Tables of the appendix",
+    "appendix figure": "Figures of the appendix",
+    "appendix table": "Tables of the appendix",
+    "beyond the paper": "Beyond the paper",
 }
 
 
+class Place(NamedTuple):
+    """What an experiment's module says of its figure or table."""
+
+    number: str  # in the paper, "Figure 8"
+    title: str  # "projection heads"
+    kind: str  # one of KINDS
+    order: int  # its position within the kind
+
+
+def title(name: str) -> tuple[str, str]:
+    """Return the number and the title of an experiment: ("Figure 8", "projection heads")."""
+    place = _place(name)
+    return place.number, place.title
+
+
+def paper_order(name: str) -> tuple[int, int]:
+    """Return the key that sorts experiments as the paper has them."""
+    place = _place(name)
+    return list(KINDS).index(place.kind), place.order
+
+
 def category(name: str) -> str:
-    """The group of an experiment in the report."""
-    return KINDS.get(name.rstrip("0123456789"), "Beyond the paper")
+    """Return the heading of an experiment's kind in the report."""
+    return KINDS[_place(name).kind]
 
 
 def labels(name: str) -> dict[str, str]:
-    """What the report's table says of an experiment."""
-    title = importlib.import_module(f"workflow.experiments.{name}").TITLE
+    """Return what the report's table says of an experiment."""
+    place = _place(name)
+    return {"in the paper": place.number, "shows": place.title}
+
+
+def _place(name: str) -> Place:
+    module = importlib.import_module(f"workflow.experiments.{name}")
+    if not hasattr(module, "NUMBER"):
+        return _place_from_title(name, module.TITLE)
+    return Place(module.NUMBER, module.TITLE, module.KIND, module.ORDER)
+
+
+def _place_from_title(name: str, title: str) -> Place:
+    """TEMPORARY, until every module has NUMBER, TITLE, KIND and ORDER: derive them from TITLE."""
     number, words = title.split(": ", 1)
-    return {"in the paper": number, "shows": words}
+    prefix = name.rstrip("0123456789")
+    prefixes = dict(zip(("fig", "table", "figb", "tableb"), KINDS, strict=False))
+    if prefix not in prefixes:
+        return Place(number, words, "beyond the paper", ORDER.index(name))
+    return Place(number, words, prefixes[prefix], int(name.removeprefix(prefix)))

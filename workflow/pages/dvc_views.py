@@ -1,60 +1,47 @@
 """What `dvc metrics` and `dvc plots` show of a scale, from the published figures' CSV files.
 
-metrics.json   experiment -> setting -> metric: mean over seeds
+metrics.json   experiment -> setting -> accuracy; and how many contrasts have which verdict
 accuracy.csv   a row per setting: its headline accuracy (template bar_horizontal)
 curves.csv     a row per setting and epoch: the loss (template workflow/pages/curves.json)
 """
 
-import csv
-import io
 import json
 from collections import Counter
 from pathlib import Path
 
 from simclr.files import write_atomic
-from workflow.pages import ledger, page
+from workflow.pages import published_figures
+from workflow.pages.csv_files import csv_text, read_rows
 
 FILES = ("metrics.json", "accuracy.csv", "curves.csv")
-HEADLINE = ("finetune_top1", "transfer_top1", "supervised_top1", "linear_h")  # the first it has
+# A setting's headline accuracy is the first of these that it has.
+HEADLINE = ("finetune_top1", "transfer_top1", "supervised_top1", "linear_h")
 
 
 def write_summary(folder: Path) -> int:
-    """Write the three files for the figures in `folder`; returns how many changed."""
-    metrics, accuracy, curves = {"claims": _verdicts(folder)}, [], []
-    for name in page.shown_in(folder):
-        for setting, found in _means(folder, name).items():
-            headline = next((metric for metric in HEADLINE if metric in found), None)
+    """Write the three files for the figures in `folder`; return how many changed."""
+    verdicts = Counter(row["verdict"] for row in read_rows(folder / "claims.csv"))
+    metrics, accuracy, curves = {"claims": dict(verdicts)}, [], []
+    for name in published_figures.names_in(folder):
+        for setting, means in _means(folder, name).items():
+            headline = next((metric for metric in HEADLINE if metric in means), None)
             if headline:
-                value = round(float(found[headline]), 4)
+                value = round(float(means[headline]), 4)
                 metrics.setdefault(name, {})[setting] = value
                 accuracy.append((f"{name} {setting}", value, headline))
-        for row in ledger.read(folder / f"{name}.curves.csv"):
+        for row in read_rows(folder / f"{name}.curves.csv"):
             curves.append((name, row["setting"], row["epoch"], row["loss"]))
     texts = (
         json.dumps(metrics, indent=1) + "\n",
-        _csv(("run", "accuracy", "metric"), accuracy),
-        _csv(("experiment", "setting", "epoch", "loss"), curves),
+        csv_text(("run", "accuracy", "metric"), accuracy),
+        csv_text(("experiment", "setting", "epoch", "loss"), curves),
     )
-    made = zip(FILES, texts, strict=True)
-    return sum(write_atomic(folder / name, text) for name, text in made)
-
-
-def _verdicts(folder: Path) -> dict[str, int]:
-    """How many contrasts have which verdict."""
-    return dict(Counter(row["verdict"] for row in ledger.read(folder / "claims.csv")))
+    return sum(write_atomic(folder / name, text) for name, text in zip(FILES, texts, strict=True))
 
 
 def _means(folder: Path, name: str) -> dict[str, dict[str, str]]:
-    """Setting -> metric -> mean over seeds, as published."""
-    found = {}
-    for row in ledger.read(folder / f"{name}.summary.csv"):
-        found.setdefault(row["setting"], {})[row["metric"]] = row["mean"]
-    return found
-
-
-def _csv(header: tuple, rows: list[tuple]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
+    """Return {setting: {metric: mean over seeds}}, as published."""
+    means = {}
+    for row in read_rows(folder / f"{name}.summary.csv"):
+        means.setdefault(row["setting"], {})[row["metric"]] = row["mean"]
+    return means

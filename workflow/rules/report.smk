@@ -1,5 +1,5 @@
 # `snakemake --report report.html`: the published figures, by kind, with their captions.
-# Only then have figures these rules: in a run, what is published follows from what is finished.
+# These rules exist only for a report: a run publishes what it has finished.
 from workflow.catalog import category, labels
 
 REPORTED = []

@@ -1,0 +1,34 @@
+"""Fill the templates of the pages (workflow/pages/templates). Every inserted text is escaped."""
+
+import re
+from pathlib import Path
+
+import jinja2
+
+from simclr.files import write_atomic
+
+
+def write_page(path: Path, template: str, **values) -> bool:
+    """Write a page from its template. Returns whether the file changed."""
+    return write_atomic(path, ENVIRONMENT.get_template(template).render(values))
+
+
+def css_class(verdict: str) -> str:
+    """Return the class that the style sheet has for a verdict."""
+    return verdict.replace(" ", "-")
+
+
+def unbroken_interval(effect: str) -> str:
+    """Return an effect such as `+6.1 pp [1.5, 10.8], n=5` with no line break in its brackets."""
+    return re.sub(r"\[([^] ]+), ([^] ]+)\]", "[\\1,\N{NO-BREAK SPACE}\\2]", effect)
+
+
+ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+ENVIRONMENT.filters |= {"css_class": css_class, "unbroken_interval": unbroken_interval}
