@@ -216,3 +216,11 @@ def metrics(stages=DECLARED) -> list[Metric]:
     """Return the metrics of these stages, those of the evaluation first: the order of columns."""
     ordered = sorted(stages, key=lambda stage: stage.name != EVALUATION)  # stable
     return [metric for stage in ordered for metric in stage.metrics]
+
+
+def headlines() -> list[str]:
+    """Return the names of headline metrics, those of the evaluation last.
+
+    A supervised run has both its own accuracy and an evaluation: its own comes first.
+    """
+    return [metric.name for metric in metrics(DECLARED)[::-1] if metric.headline]

@@ -28,20 +28,20 @@ CURVES = "curves.csv"  # of each training, by epoch
 REFERENCE = ROOT / "data" / "paper"
 
 
-def run(settings: dict, inputs: dict[str, Path], out: Path, checkpoint: Path, report) -> None:
-    """Draw `settings["experiment"]` into `out`.
+def run(settings, inputs: dict[str, Path], out: Path, checkpoint: Path, report) -> None:
+    """Draw `settings.experiment` into `out`.
 
     settings: experiment, rows (setting, seed and labels of each run) and context (scale, title);
     inputs: "<setting>.s<seed>" -> the folder with the metrics.json of that run.
     """
-    module = importlib.import_module(f"workflow.experiments.{settings['experiment']}")
+    module = importlib.import_module(f"workflow.experiments.{settings.experiment}")
     wanted = (*getattr(module, "FILES", ()), CURVES)
     rows, files = [], {name: [] for name in wanted}
-    for row in settings["rows"]:
+    for row in settings.rows:
         folder = inputs[f"{row['setting']}.s{row['seed']}"]
         metrics = json.loads((folder / "metrics.json").read_text())
         if both := set(row) & set(metrics):
-            raise ValueError(f"{settings['experiment']}: {min(both)} is a label and a metric.")
+            raise ValueError(f"{settings.experiment}: {min(both)} is a label and a metric.")
         rows.append({**row, **metrics})
         for name in wanted:
             if (folder / name).is_file():
@@ -49,7 +49,7 @@ def run(settings: dict, inputs: dict[str, Path], out: Path, checkpoint: Path, re
                 files[name].append(found.assign(setting=row["setting"], seed=row["seed"]))
     report(0.2, "drawing")
     files = {name: pd.concat(parts) for name, parts in files.items() if parts}
-    draw(settings["experiment"], rows, settings["context"], out, files)
+    draw(settings.experiment, rows, settings.context, out, files)
     report(1.0, "drawn")
 
 

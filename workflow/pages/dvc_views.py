@@ -9,13 +9,14 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from simclr import registry
 from simclr.files import write_atomic
 from workflow.pages import published_figures
 from workflow.pages.csv_files import csv_text, read_rows
 
 FILES = ("metrics.json", "accuracy.csv", "curves.csv")
 # A setting's headline accuracy is the first of these that it has.
-HEADLINE = ("finetune_top1", "transfer_top1", "supervised_top1", "linear_h")
+HEADLINES = registry.headlines()
 
 
 def write_summary(folder: Path) -> int:
@@ -24,7 +25,7 @@ def write_summary(folder: Path) -> int:
     metrics, accuracy, curves = {"claims": dict(verdicts)}, [], []
     for name in published_figures.names_in(folder):
         for setting, means in _means(folder, name).items():
-            headline = next((metric for metric in HEADLINE if metric in means), None)
+            headline = next((metric for metric in HEADLINES if metric in means), None)
             if headline:
                 value = round(float(means[headline]), 4)
                 metrics.setdefault(name, {})[setting] = value

@@ -8,10 +8,10 @@ takes a moment. Equal inputs give an equal page.
 from collections import Counter
 from pathlib import Path
 
+from simclr import registry
 from simclr.files import write_atomic
 from workflow.pages import ledger, published_figures
 from workflow.pages.csv_files import read_rows
-from workflow.pages.metric_labels import METRIC_LABELS
 from workflow.pages.rendering import write_page
 from workflow.pages.runs import RUNS
 
@@ -60,16 +60,16 @@ def _numbers(rows: list[dict]) -> dict:
     A metric that a setting lacks is None there.
     """
     present = {row["metric"] for row in rows}
-    metrics = [metric for metric in METRIC_LABELS if metric in present]
+    metrics = [metric for metric in registry.metrics() if metric.name in present]
     settings = {}
     for row in rows:
         settings.setdefault(row["setting"], {})[row["metric"]] = row
     return {
-        "labels": [METRIC_LABELS[metric] for metric in metrics],
+        "labels": [metric.heading for metric in metrics],
         "rows": [
             {
                 "setting": setting,
-                "cells": [_cell(means.get(metric)) for metric in metrics],
+                "cells": [_cell(means.get(metric.name)) for metric in metrics],
                 "n": next(iter(means.values()))["n"],
             }
             for setting, means in settings.items()
