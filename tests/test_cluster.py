@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from simclr.config import ConfigError
+from simclr.registry import STAGES
 from tests.project import MINI, Project
 from workflow.planning import placement
 from workflow.planning.planner import build_plan
@@ -44,7 +45,7 @@ def plan(folder, text: str):
 
 def asked(plan) -> dict[str, dict]:
     """stage -> what a job of one of its results asks for."""
-    return {one.stage: resources.of_job(plan, [one]) for one in plan.instances.values()}
+    return {one.stage.name: resources.of_job(plan, [one]) for one in plan.instances.values()}
 
 
 def test_on_one_node_this_process_becomes_torchrun():
@@ -75,11 +76,13 @@ def test_gpus_that_do_not_fill_nodes_are_an_error():
 
 
 def test_only_training_on_gpus_has_several_ranks():
-    cuda = {"device": "cuda", "norm_groups": 1, "batch_size": 8}
-    assert placement.ranks("pretrain", cuda, 4) == placement.ranks("supervise", cuda, 4) == 4
-    assert placement.ranks("evaluate", cuda, 4) == 1
-    assert placement.ranks("pretrain", {"device": "cpu"}, 4) == 1
-    assert placement.ranks("pretrain", {**cuda, "norm_groups": 8}, 4) == 1
+    def ranks(stage: str, **values) -> int:
+        settings = STAGES[stage].settings(batch_size=8, **values)
+        return placement.ranks(STAGES[stage], settings, 4)
+
+    assert ranks("pretrain", device="cuda") == ranks("supervise", device="cuda") == 4
+    assert ranks("evaluate", device="cuda") == ranks("pretrain", device="cpu") == 1
+    assert ranks("pretrain", device="cuda", norm_groups=8) == 1
 
 
 def test_training_asks_for_whole_nodes_and_evaluation_for_one_gpu(tmp_path):

@@ -9,16 +9,19 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.overhead import GRIDS
 from simclr.config import ConfigError
+from simclr.settings import Encoder
 from tests.project import MINI, ROOT
 from workflow.catalog import ORDER
 from workflow.docs import cost_page
 from workflow.planning import cost
 from workflow.planning.placement import gpus_of
+from workflow.planning.plan import data_of, encoder_of
 from workflow.planning.planner import build_plan
 from workflow.planning.scale import SCALES
 from workflow.planning.summary import summary
@@ -60,7 +63,7 @@ def test_a_check_prints_a_ratio_for_each_stage():
 def test_every_experiment_is_there_or_a_comment_says_why_not(scale, plans):
     text = (SCALES / f"{scale}.yaml").read_text()
     for name in ORDER:
-        if name not in plans[scale].settings.experiments:
+        if name not in plans[scale].scale.experiments:
             assert re.search(rf"^ *# {name} .*:", text, re.MULTILINE), name
 
 
@@ -71,13 +74,12 @@ def test_a_plan_says_hours_of_gpus_for_each_experiment_and_what_they_rest_on(sca
     basis = {"cifar10": "Rates measured: ", "imagenet": "Rates assumed, not measured: "}[scale]
     assert basis in text and "H200" in text
     found = dict(re.findall(r"^  (\w+) +\d+ results  ([\d,.]+) GPU-hours$", text, re.MULTILINE))
-    assert set(found) == {"data", *plan.settings.experiments}
+    assert set(found) == {"data", *plan.scale.experiments}
     (whole,) = re.findall(r"to compute: ([\d,.]+) GPU-hours, about .* on \d+ GPU", text)
     parts = [float(one.replace(",", "")) for one in found.values()]
     assert sum(parts) == pytest.approx(float(whole.replace(",", "")), abs=0.06 * len(parts))
     by_hand = sum(
-        one.seconds / 3600 * gpus_of(plan.settings, one.stage, one.settings)
-        for one in plan.missing()
+        one.seconds / 3600 * gpus_of(plan.scale, one.stage, one.settings) for one in plan.missing()
     )
     assert float(whole.replace(",", "")) == pytest.approx(by_hand, abs=0.1)
 
@@ -85,7 +87,7 @@ def test_a_plan_says_hours_of_gpus_for_each_experiment_and_what_they_rest_on(sca
 def test_cheap_experiments_come_before_the_dominating_ones(plans):
     for plan in plans.values():
         hours = cost_page.hours(plan)
-        names = list(plan.settings.experiments)
+        names = list(plan.scale.experiments)
         largest = max(names, key=lambda name: hours[name][1])
         assert names.index(largest) > len(names) / 2
         first = sum(hours[name][1] for name in names[: len(names) // 4])
@@ -95,34 +97,38 @@ def test_cheap_experiments_come_before_the_dominating_ones(plans):
 def test_imagenet_is_planned_as_in_the_paper(plans):
     """Paper: 2.3 and A (views, LARS 4.8 at 4096), 6 (widths), B.5 (fine-tuning), B.6 (linear)."""
     plan = plans["imagenet"]
-    (data,) = [one for one in plan.of("prepare") if one.name == "data"]
-    assert data.settings["source"] == "imagenet" and data.settings["view_size"] == 224
+    (data,) = [one for one in plan.of("prepare") if one.is_scale_data]
+    assert data.settings.source == "imagenet" and data.settings.view_size == 224
     trained = plan.of("pretrain")
     base = next(one.settings for one in trained if "table5" in one.experiments)
-    assert base["batch_size"] == 4096 and base["epochs"] == 100 and base["encoder"]["depth"] == 50
-    rule = base["optimizer"]
-    assert rule["kind"] == "lars" and rule["base_lr"] * 4096 / 256 == pytest.approx(4.8)
-    assert rule["weight_decay"] == 1e-6 and rule["warmup_epochs"] == 10
+    assert base.batch_size == 4096 and base.epochs == 100 and base.encoder.depth == 50
+    rule = base.optimizer
+    assert rule.kind == "lars" and rule.base_lr * 4096 / 256 == pytest.approx(4.8)
+    assert rule.weight_decay == 1e-6 and rule.warmup_epochs == 10
     for experiment in ("table6", "table7"):
         found = {
-            (one.settings["encoder"]["width"], one.settings["epochs"])
+            (one.settings.encoder.width, one.settings.epochs)
             for one in trained
             if experiment in one.experiments
         }
         assert found == {(width, 1000) for width in (1, 2, 4)}, experiment
-    assert {one.settings["epochs"] for one in trained if "fig9" in one.experiments} == {
+    assert {one.settings.epochs for one in trained if "fig9" in one.experiments} == {
         *range(100, 1001, 100)
     }
-    evaluated = {repr({**one.settings, "seed": 0}) for one in plan.of("evaluate")}
+    evaluated = {replace(one.settings, seed=0) for one in plan.of("evaluate")}
     assert len(evaluated) == 1
     settings = plan.of("evaluate")[0].settings
-    assert settings["protocols"] == ["augmented"] and settings["epochs"] == 90
-    assert settings["base_lr"] * settings["batch_size"] / 256 == pytest.approx(1.6)
-    tuned = [one.settings for one in plan.of("finetune") if one.name.startswith("table7.fine")]
-    assert {(one["labels"], one["epochs"]) for one in tuned} == {(0.01, 60), (0.1, 30), (1.0, 30)}
-    assert all(one["optimizer"]["base_lr"] * one["batch_size"] / 256 == 0.8 for one in tuned)
-    transferred = [one for one in plan.of("prepare") if one.name != "data"]
-    assert [one.settings["fit"] for one in transferred] == ["crop"]
+    assert settings.protocols == ("augmented",) and settings.epochs == 90
+    assert settings.base_lr * settings.batch_size / 256 == pytest.approx(1.6)
+    tuned = [
+        one.settings
+        for one in plan.of("finetune")
+        if one.experiment == "table7" and "encoder" in one.inputs
+    ]
+    assert {(one.labels, one.epochs) for one in tuned} == {(0.01, 60), (0.1, 30), (1.0, 30)}
+    assert all(one.optimizer.base_lr * one.batch_size / 256 == 0.8 for one in tuned)
+    transferred = [one for one in plan.of("prepare") if not one.is_scale_data]
+    assert [one.settings.fit for one in transferred] == ["crop"]
 
 
 def test_cifar10_has_the_grid_of_the_paper(plans):
@@ -133,23 +139,19 @@ def test_cifar10_has_the_grid_of_the_paper(plans):
         (256, 512, 1024, 2048, 4096), (0.5, 1.0, 1.5), (0.1, 0.5, 1.0), range(100, 1001, 100)
     )
     seen = collections.Counter(
-        (one["batch_size"], rule["base_lr"], one["loss"]["temperature"], one["epochs"])
-        for one in found
-        for rule in [one["optimizer"]]
+        (one.batch_size, one.optimizer.base_lr, one.loss.temperature, one.epochs) for one in found
     )
-    assert seen == dict.fromkeys(expected, len(plan.settings.seeds))
-    same = [{**one, "batch_size": 0, "epochs": 0, "loss": 0, "seed": 0} for one in found]
-    rest = {repr({**one, "optimizer": {**one["optimizer"], "base_lr": 0}}) for one in same}
+    assert seen == dict.fromkeys(expected, len(plan.scale.seeds))
+    varied = {"batch_size": 256, "epochs": 100, "loss": found[0].loss, "seed": 0}
+    rest = {replace(one, **varied, optimizer=replace(one.optimizer, base_lr=1.0)) for one in found}
     assert len(rest) == 1
-    assert found[0]["encoder"] == {"depth": 50, "width": 1, "base_channels": 64, "stem": "cifar"}
-    assert found[0]["views"]["color_strength"] == 0.5
-    assert found[0]["views"]["operators"] == ["crop", "flip", "color"]
-    rule = found[0]["optimizer"]
-    assert (rule["kind"], rule["lr_scaling"]) == ("lars", "linear")
-    assert (rule["weight_decay"], rule["warmup_epochs"]) == (1e-6, 10)
-    over_lengths = {
-        one.settings["epochs"] for one in plan.of("pretrain") if "fig9" in one.experiments
-    }
+    assert found[0].encoder == Encoder(depth=50, width=1, base_channels=64, stem="cifar")
+    assert found[0].views.color_strength == 0.5
+    assert found[0].views.operators == ("crop", "flip", "color")
+    rule = found[0].optimizer
+    assert (rule.kind, rule.lr_scaling) == ("lars", "linear")
+    assert (rule.weight_decay, rule.warmup_epochs) == (1e-6, 10)
+    over_lengths = {one.settings.epochs for one in plan.of("pretrain") if "fig9" in one.experiments}
     assert over_lengths == {*range(100, 1001, 100)}
 
 
@@ -158,14 +160,14 @@ def test_the_rate_that_a_gpu_needs_is_that_of_the_estimates(plans):
     plan = plans["imagenet"]
     for stage in ("pretrain", "evaluate"):
         one = next(one for one in plan.of(stage) if "table5" in one.experiments)
-        source, data = plan.sources(one)
-        rate = cost.images_a_second(stage, one.settings, source, data, plan.settings)
+        work = cost.Work(data_of(one), encoder_of(one), plan.scale)
+        rate = cost.images_a_second(one.settings, work, 2 if stage == "pretrain" else 1 / 3)
         seconds = [
-            cost.seconds(stage, {**one.settings, "epochs": epochs}, source, data, plan.settings)
+            cost.seconds(one.stage, replace(one.settings, epochs=epochs), work)
             for epochs in (50, 150)
         ]
         steps = 1_281_167 // 4096
-        each = plan.settings.step_milliseconds / 1000 if stage == "pretrain" else cost.LINEAR_STEP
+        each = plan.scale.step_milliseconds / 1000 if stage == "pretrain" else cost.LINEAR_STEP
         images = 4096 * steps if stage == "pretrain" else 1_281_167
         assert (seconds[1] - seconds[0]) / 100 - steps * each == pytest.approx(images / rate)
 
@@ -224,7 +226,7 @@ def test_an_experiment_may_have_a_base_of_its_own(tmp_path):
     for experiment, lengths in (("fig8", (3, 7)), ("table5", (1, 2))):
         for stage, epochs in zip(("pretrain", "evaluate"), lengths, strict=True):
             found = [one for one in plan.of(stage) if experiment in one.experiments]
-            assert {one.settings["epochs"] for one in found} == {epochs}
+            assert {one.settings.epochs for one in found} == {epochs}
     for wrong, message in (
         ("{evalute: {epochs: 7}}", "fig8.base.evalute: unknown stage. Did you mean 'evaluate'"),
         ("7", "fig8.base: expected a mapping, got 7"),

@@ -1,0 +1,57 @@
+"""What decides bits is in the key, and an environment that changes them is refused."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from simclr import determinism
+from simclr.config import ConfigError
+from simclr.registry import DECLARED
+from simclr.store import keys
+from tests.project import ROOT
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ATEN_CPU_CAPABILITY", "avx512"),
+        ("ATEN_CPU_CAPABILITY", "default"),
+        ("ONEDNN_MAX_CPU_ISA", "SSE41"),
+        ("OPENBLAS_CORETYPE", "SkylakeX"),
+        ("CUBLAS_WORKSPACE_CONFIG", ":16:8"),
+        ("NVIDIA_TF32_OVERRIDE", "1"),
+        ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16"),
+    ],
+)
+def test_a_variable_that_changes_bits_is_refused(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=f"^{name}: '{value}' is set.*`unset {name}`"):
+        determinism.check_environment()
+
+
+def test_the_usual_environment_is_accepted(monkeypatch):
+    for name in determinism.UNSET:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in determinism.INSTRUCTION_SETS.items():
+        monkeypatch.setenv(name, value)
+    determinism.check_environment()
+
+
+def test_the_cap_is_set_before_torch_computes_where_the_processor_has_more():
+    """In a process of its own: importing any part of the package sets it."""
+    plain = {k: v for k, v in os.environ.items() if k not in determinism.INSTRUCTION_SETS}
+    code = "import os, simclr.config; print(os.environ.get('ATEN_CPU_CAPABILITY'))"
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=plain, capture_output=True, text=True
+    ).stdout.strip()
+    processor = determinism.PROCESSOR
+    has_more = processor.is_file() and "avx512f" in processor.read_text()
+    assert said == ("avx2" if has_more else "None")
+
+
+def test_it_is_part_of_every_key():
+    for stage in DECLARED:
+        reached = keys.closure((stage.module,))
+        assert {"simclr", "simclr.determinism"} <= reached, stage.name
