@@ -200,23 +200,23 @@ def test_a_gate_out_of_range_is_refused(gate, message):
 
 def test_one_sigma_a_batch_and_branch():
     settings = Views(operators=("blur",), blur_sigma="batch")
-    drawn = pipeline.draw(settings, 50, 32, seeded(), 2, 20)
+    drawn = pipeline.draw(settings, 50, 32, seeded(), batch_size=20)
     sigma = drawn["blur_sigma"]
     assert sigma.shape == (2, 50)
     parts = [part.unique() for row in sigma for part in row.split(20)]  # the last has 10
     assert all(len(part) == 1 for part in parts) and len(torch.cat(parts).unique()) == 6
     assert 0.4 < drawn["blur"].float().mean() < 0.6  # whether it is blurred: still each image's
-    whole = pipeline.draw(settings, 50, 32, seeded())[
-        "blur_sigma"
-    ]  # no batch is named: all are one
+    # Without a batch size, all are one batch.
+    whole = pipeline.draw(settings, 50, 32, seeded())["blur_sigma"]
     assert [len(row.unique()) for row in whole] == [1, 1] and whole[0, 0] != whole[1, 0]
-    image = pipeline.draw(Views(operators=("blur",)), 50, 32, seeded(), 2, 20)["blur_sigma"]
-    assert len(image.unique()) == 100
+    image = pipeline.draw(Views(operators=("blur",)), 50, 32, seeded(), batch_size=20)
+    assert len(image["blur_sigma"].unique()) == 100
 
 
 def test_sigmas_of_batches_are_uniform():
     settings = Views(operators=("blur",), blur_sigma="batch")
-    sigma = pipeline.draw(settings, 2 * DRAWS, 32, seeded(), 1, 2)["blur_sigma"][0, ::2]
+    drawn = pipeline.draw(settings, 2 * DRAWS, 32, seeded(), branches=1, batch_size=2)
+    sigma = drawn["blur_sigma"][0, ::2]
     assert 0.1 <= sigma.min() < 0.11 and 1.99 < sigma.max() <= 2.0
     for share in (0.25, 0.5, 0.75):
         assert abs((sigma < 0.1 + 1.9 * share).float().mean() - share) < 0.012
@@ -226,7 +226,7 @@ def test_sigma_of_a_batch_changes_no_draw_before_it():
     """Blur is the last of the paper's operators, so all others' draws are the same."""
     names = ("crop", "flip", "color", "blur")
     image, batch = (
-        pipeline.draw(Views(operators=names, blur_sigma=kind), 30, 32, seeded(), 2, 10)
+        pipeline.draw(Views(operators=names, blur_sigma=kind), 30, 32, seeded(), batch_size=10)
         for kind in ("image", "batch")
     )
     assert image.keys() == batch.keys()

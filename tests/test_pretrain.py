@@ -184,9 +184,9 @@ def test_resumed_after_sigkill_equals_uninterrupted(data, trained, tmp_path):
     images = []
     draw = pipeline.draw
 
-    def counting(*arguments):
+    def counting(*arguments, **keywords):
         images.append(arguments[1])
-        return draw(*arguments)
+        return draw(*arguments, **keywords)
 
     (tmp_path / "out").mkdir()
     with pytest.MonkeyPatch.context() as patch:

@@ -9,6 +9,7 @@ import torch
 from scipy.stats import ks_2samp
 
 from simclr.augment import crop_boxes, functional, pipeline
+from simclr.augment.operators import COLOR_ORDERS
 from simclr.config import ConfigError, build
 from simclr.settings import OPERATORS, Views
 
@@ -33,11 +34,11 @@ def draw_many(settings, side=32):
 
 
 def color_draws(rows, order, brightness):
-    """Draws for `views.transform`: columns of `rows` by name, order [n, 4] of the operations."""
+    """Draws for `pipeline.transform`: columns of `rows` by name, order [n, 4] of the operations."""
     drawn = {name: torch.tensor(rows[name], dtype=torch.float32) for name in NAMES[1:]}
     drawn["brightness"] = torch.tensor(rows[brightness], dtype=torch.float32)
-    known = pipeline.ORDERS.tolist()
-    drawn["order"] = torch.tensor([known.index(list(map(int, one))) for one in order])
+    orders = COLOR_ORDERS.tolist()
+    drawn["order"] = torch.tensor([orders.index(row) for row in order.astype(int).tolist()])
     return drawn
 
 
@@ -57,14 +58,14 @@ def test_color_jitter_as_official_in_every_order(brightness):
     drawn["gray"] = ~drawn["jitter"]
     image = ORACLE[f"img{ORACLE['jitter_img']}"]
     x = torch.from_numpy(image.transpose(2, 0, 1)).repeat(len(cases), 1, 1, 1)
-    out = pipeline.transform(x, drawn, ("color",), Views(brightness=brightness)).numpy()
+    out = pipeline.transform(x, drawn, Views(operators=("color",), brightness=brightness)).numpy()
     for k, result in zip(cases, out, strict=True):
         expected = ORACLE[f"jitter_{kind}__{k}"]
         assert np.abs(result.transpose(1, 2, 0) - expected).max() < 3e-6, k
 
 
 def official(batch_blur=None):
-    """The official pipeline's eight views (crop, flip, colour, optionally blur) by our code."""
+    """The official pipeline's eight views (crop, flip, color, optionally blur) by our code."""
     names = ("image", "y", "x", "h", "w", "side", "strength", "flip", "jitter", "gray", "additive")
     names += ("multiplicative", "contrast", "saturation", "hue")
     parameters = ORACLE["pipe_params"]
@@ -76,14 +77,12 @@ def official(batch_blur=None):
     for image, *box in parameters[:, :5].astype(int).tolist():
         x = torch.from_numpy(ORACLE[f"img{image}"].transpose(2, 0, 1).copy())[None]
         crops.append(functional.crop_resize(x, torch.tensor([box]), 32))
-    steps = ("flip", "color")
-    x = pipeline.transform(torch.cat(crops), drawn, steps, Views())
+    x = pipeline.transform(torch.cat(crops), drawn, Views(operators=("flip", "color")))
     if batch_blur is not None:
         chosen = torch.tensor(ORACLE["batchblur_select_u"] < 0.5).nonzero()[:, 0]
         sigma = torch.full((len(chosen),), float(ORACLE["batchblur_sigma"]))
-        x[chosen] = functional.blur(x[chosen], sigma, functional.blur_radius(batch_blur)).clamp_(
-            0, 1
-        )
+        radius = functional.blur_radius(batch_blur)
+        x[chosen] = functional.blur(x[chosen], sigma, radius).clamp_(0, 1)
     return x.numpy().transpose(0, 2, 3, 1)
 
 
@@ -103,8 +102,8 @@ def test_blur_of_a_batch_as_official():
         "blur": torch.tensor(ORACLE["batchblur_select_u"] < 0.5),
         "blur_sigma": torch.full((8,), float(ORACLE["batchblur_sigma"])),
     }
-    out = pipeline.transform(x, drawn, ("blur",), Views()).numpy().transpose(0, 2, 3, 1)
-    assert np.abs(out - ORACLE["batchblur_H32"]).max() < 2e-6
+    out = pipeline.transform(x, drawn, Views(operators=("blur",)))
+    assert np.abs(out.numpy().transpose(0, 2, 3, 1) - ORACLE["batchblur_H32"]).max() < 2e-6
 
 
 def box_statistics(boxes, side):
@@ -144,7 +143,7 @@ def test_color_is_distributed_as_official():
     joint = [[float(((jitter == a) & (gray == b)).float().mean()) for b in (0, 1)] for a in (0, 1)]
     assert np.abs(joint - OFFICIAL["jitter_gray_table"]).max() < 0.012
     counts = torch.bincount(drawn["order"], minlength=24).double()
-    assert len(pipeline.ORDERS.unique(dim=0)) == 24
+    assert len(COLOR_ORDERS.unique(dim=0)) == 24
     expected = DRAWS / 24
     assert ((counts - expected) ** 2 / expected).sum() < 49.7  # chi2 with 23 degrees, p = 0.001
     values = np.stack([drawn[name].numpy() for name in NAMES])
@@ -219,7 +218,7 @@ def test_grouping_changes_no_bit(name, monkeypatch):
         pieces = zip(images.split(parts), draws, strict=True)
         apart = torch.cat([pipeline.make(part, drawn, settings) for part, drawn in pieces], 1)
         assert torch.equal(together, apart)
-        monkeypatch.setattr(pipeline, "CHUNK", 9 * images[0].numel())
+        monkeypatch.setattr(pipeline, "CACHE_FLOATS", 9 * images[0].numel())
         assert torch.equal(pipeline.make(images, pipeline.join(draws), settings), together)
         threads = torch.get_num_threads()
         try:
@@ -281,7 +280,8 @@ def test_base_crop_is_shared_by_the_branches():
 
 def test_one_branch():
     settings = Views(operators=("crop", "flip"))
-    out = pipeline.make(noise_images(5, 16), pipeline.draw(settings, 5, 16, seeded(), 1), settings)
+    drawn = pipeline.draw(settings, 5, 16, seeded(), branches=1)
+    out = pipeline.make(noise_images(5, 16), drawn, settings)
     assert out.shape == (1, 5, 3, 16, 16)
 
 

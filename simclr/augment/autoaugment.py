@@ -3,7 +3,7 @@
 The sub-policies and their operations are torchvision's, whose exact version is pinned. Its own
 transform draws one sub-policy for a whole batch; here one is drawn for every image, by our
 generator, and the images that need the same operation with the same magnitude take it together.
-What an affine operation uncovers becomes grey (128), as in the policy's ImageNet code.
+What an affine operation uncovers becomes gray (128), as in the policy's ImageNet code.
 
 Imported only where `autoaugment` is among a run's operators: torchvision takes a second to import.
 """

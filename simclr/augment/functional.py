@@ -39,7 +39,7 @@ def _bicubic_windows(length: int, side: int, device: torch.device) -> Tensor:
     """Resampling matrices: [size - 1, length - start] is [side, length], for a box of one axis.
 
     Output pixel i lies at source coordinate i * size / side from the box's start (no half-pixel
-    centres), takes four taps of the cubic kernel with a = -0.75, no antialiasing, repeats the
+    centers), takes four taps of the cubic kernel with a = -0.75, no antialiasing, repeats the
     box's last pixels beyond its ends, and rounds its offset to 1/1024 as TensorFlow's table does.
     """
     size = torch.arange(1, length + 1)[:, None]
@@ -73,18 +73,18 @@ def rotate_(x: Tensor, chosen: Tensor, turns: int) -> Tensor:
 
 def add_brightness_(x: Tensor, delta: Tensor) -> Tensor:
     """Add delta [n] (paper A, authors' first code), in place."""
-    return x.add_(_wide(delta))
+    return x.add_(_per_image(delta))
 
 
 def scale_brightness_(x: Tensor, factor: Tensor) -> Tensor:
     """Multiply by factor [n] (the authors' later code), in place."""
-    return x.mul_(_wide(factor))
+    return x.mul_(_per_image(factor))
 
 
 def contrast_(x: Tensor, factor: Tensor) -> Tensor:
     """Scale the distance from each channel's own mean by factor [n], in place."""
     mean = x.flatten(2).mean(2).unflatten(1, (-1, 1, 1))  # [n, 3, 1, 1]
-    factor = _wide(factor)
+    factor = _per_image(factor)
     return x.mul_(factor).add_(mean * (1 - factor))
 
 
@@ -115,15 +115,15 @@ def hue_(x: Tensor, turn: Tensor) -> Tensor:
     sixths.sub_((sixths / 6).floor_().mul_(6))  # into [0, 6)
     # Each channel is least + chroma * a ramp of the distance from a hue: red |s - 3| - 1, green
     # 2 - |s - 2|, blue 2 - |s - 4|, within [0, 1].
-    centre, sign, offset = _hue_ramps(x.device)
-    torch.sub(sixths.unsqueeze(1), centre, out=x)
+    center, sign, offset = _hue_ramps(x.device)
+    torch.sub(sixths.unsqueeze(1), center, out=x)
     x.abs_().mul_(sign).add_(offset).clamp_(0, 1)
     return x.mul_(chroma.unsqueeze(1)).add_(least.unsqueeze(1))
 
 
 @functools.lru_cache(maxsize=8)
 def _hue_ramps(device: torch.device) -> tuple[Tensor, ...]:
-    """Centre, sign and offset of the ramps of hue_, for red, green and blue: [3, 1, 1] each."""
+    """Center, sign and offset of the ramps of hue_, for red, green and blue: [3, 1, 1] each."""
     ramps = torch.tensor([[3.0, 2.0, 4.0], [1.0, -1.0, -1.0], [-1.0, 2.0, 2.0]], device=device)
     return ramps.view(3, 3, 1, 1).unbind(0)
 
@@ -138,7 +138,7 @@ def gray_(x: Tensor, chosen: Tensor) -> Tensor:
 
 
 def blur_radius(side: int) -> int:
-    """Taps on each side of the centre: a kernel of 10 % of the side (paper A), made odd.
+    """Taps on each side of the center: a kernel of 10 % of the side (paper A), made odd.
 
     0 below 20 pixels: there, as in the authors' code, blurring does nothing.
     """
@@ -190,14 +190,14 @@ def cutout(x: Tensor, corners: Tensor) -> Tensor:
     # One plane at a time: a sum over several dimensions takes an order that depends on n.
     red, green, blue = x.flatten(2).mean(2).unbind(1)
     mean = (red + green + blue) / 3
-    return torch.where(square[:, None], _wide(mean), x)
+    return torch.where(square[:, None], _per_image(mean), x)
 
 
 def sobel(x: Tensor) -> Tensor:
     """Signed horizontal plus vertical Sobel response of each channel, rescaled to [0, 1] (Fig. 4j).
 
     The rescaling maps each image's own least and greatest response to 0 and 1; an image without
-    edges becomes mid-grey. Borders are reflected.
+    edges becomes mid-gray. Borders are reflected.
     """
     padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
     down, right = padded[:, :, 2:], padded[..., 2:]
@@ -213,14 +213,14 @@ def sobel(x: Tensor) -> Tensor:
     )
     least, greatest = response.amin((1, 2, 3)), response.amax((1, 2, 3))
     span = greatest - least
-    scaled = (response - _wide(least)) / _wide(span.clamp(min=FLAT))
-    return torch.where(_wide(span < FLAT), 0.5, scaled)
+    scaled = (response - _per_image(least)) / _per_image(span.clamp(min=FLAT))
+    return torch.where(_per_image(span < FLAT), 0.5, scaled)
 
 
 def add_noise_(x: Tensor, sigma: Tensor, field: Tensor) -> Tensor:
     """Add sigma [n] times the standard normal field [n, 3, S, S], in place."""
-    return x.add_(field * _wide(sigma))
+    return x.add_(field * _per_image(sigma))
 
 
-def _wide(parameter: Tensor) -> Tensor:
+def _per_image(parameter: Tensor) -> Tensor:
     return parameter.view(-1, 1, 1, 1)

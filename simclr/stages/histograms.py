@@ -40,7 +40,9 @@ def run(settings: Histograms, inputs: dict, out: Path, checkpoint: Path, report)
         color_strength=settings.color_strength,
     )
     plain = Views(operators=("crop",), min_area=settings.min_area)
-    drawn = pipeline.draw(distorted, len(images), images.shape[3], generator, settings.crops)
+    drawn = pipeline.draw(
+        distorted, len(images), images.shape[3], generator, branches=settings.crops
+    )
     metrics = {"retrieval_chance": _chance(settings.images, settings.crops)}
     shown = {}
     for step, (name, kind) in enumerate((("plain", plain), ("distorted", distorted))):

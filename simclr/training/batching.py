@@ -69,10 +69,12 @@ def epoch_batches(
                     (min(step + block, steps) - step) * batch_size,
                     images.side,
                     generator(seed, "views", epoch, step),
-                    branches,
-                    batch_size,
-                    images.stored_side,
-                    images.aspects_of(every[(step - first) * batch_size :][: block * batch_size]),
+                    branches=branches,
+                    batch_size=batch_size,
+                    stored=images.stored_side,
+                    aspects=images.aspects_of(
+                        every[(step - first) * batch_size :][: block * batch_size]
+                    ),
                 )
                 for step in range(first, end, block)
             ]
