@@ -12,6 +12,7 @@ differs. They take turns, an epoch each, crop, flip and colour distortion at 32x
 
 import os
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -40,14 +41,21 @@ def networks_of(settings, device) -> dict:
 
 def ours(settings, images, device):
     """An epoch as stage `pretrain` has it."""
-    modules, names = networks_of(settings, device), ("loss", "accuracy", "entropy")
+    model = torch.nn.Sequential(OrderedDict(networks_of(settings, device)))
     on_device = images.to(device)
 
     def objective(z, index):
         return nt_xent(*z.chunk(2), settings.loss.temperature)
 
     return lambda: loop.train(
-        settings, on_device, modules, objective, names, 2, NOWHERE, lambda *_: None
+        settings,
+        on_device,
+        model,
+        objective,
+        names=("loss", "accuracy", "entropy"),
+        branches=2,
+        checkpoint=NOWHERE,
+        report=lambda *_: None,
     )
 
 

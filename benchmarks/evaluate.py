@@ -25,7 +25,7 @@ from simclr.models.heads import build_head
 from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder, Evaluate, Head
 from simclr.stages import evaluate
-from simclr.training import batching
+from simclr.training.order import stored_batches
 
 
 class Views(Dataset):
@@ -70,7 +70,7 @@ def contestants(settings, encoder: Encoder, count: int, device) -> dict:
         found = features.features_of(networks, images, reduced)
         train(
             {name: x.shape[1] for name, x in found.items()},
-            lambda epoch: batching.stored_batches(found, 0, batch, epoch),
+            lambda epoch: stored_batches(found, 0, batch, epoch),
         )
 
     def augmented(reduced=reduced):

@@ -13,12 +13,15 @@ from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder, Head
 
 ROWS = 512  # test images that are compared with all training images in one go
+PREDICT_FLOATS = {"cpu": 2**20, "cuda": 2**25}  # of images in one batch; feature maps are larger
 
 
 def load_networks(folder: Path, data: Path | None, device: torch.device) -> dict[str, nn.Module]:
-    """Return the frozen networks in a training's folder: "h" the encoder, and "z" a head if any.
+    """Return a training's frozen networks: the encoder "h" and, if there is one, the head "z".
 
-    data: folder of the prepared data set that it must have been trained on; None: any.
+    folder: of the training, with its safetensors files.
+    data: folder of the prepared data set that they must have been trained on; None: any. Raises
+    DataError if it was another one.
     """
     encoder = weights.load_network(folder / "encoder.safetensors", data, Encoder, build_encoder)
     networks = {"h": devices.place_module(encoder, device)}
@@ -34,48 +37,46 @@ def load_networks(folder: Path, data: Path | None, device: torch.device) -> dict
 def project(networks: dict[str, nn.Module], x: Tensor, reduced: bool = False) -> dict[str, Tensor]:
     """Features of views x [N, 3, S, S]: "h" [N, feature_dim] and, with a head, "z" [N, out_dim].
 
-    float32; reduced: computed in bfloat16.
+    They are float32; with `reduced` they are computed in bfloat16.
     """
     with torch.autocast(x.device.type, torch.bfloat16, enabled=reduced):
         h = networks["h"](x)
-        found = {"h": h, "z": networks["z"](h)} if "z" in networks else {"h": h}
-    return {name: one.float() for name, one in found.items()}
+        features = {"h": h}
+        if "z" in networks:
+            features["z"] = networks["z"](h)
+    return {name: x.float() for name, x in features.items()}
 
 
 def features_of(networks: dict[str, nn.Module], images, reduced=False) -> dict[str, Tensor]:
-    """Features, as `project`, of all images (as `loop.batches` has them), unchanged."""
+    """Features, as from `project`, of all images (as `predict` takes them) in their plain form."""
     return predict(lambda x: project(networks, x, reduced), images)
 
 
 def standardize(x: Tensor, reference: Tensor) -> Tensor:
-    """Map features x [N, d] by the mean and the deviation of each column of `reference`."""
+    """Standardize features x [N, d] by the mean and deviation of each column of `reference`."""
     deviation, mean = torch.std_mean(reference, 0, correction=0)
     constant = deviation <= 1e-6 * mean.abs()
     return (x - mean) / torch.where(constant, 1.0, deviation)
 
 
-# Of images put through a network in one go; its maps are much larger.
-PREDICT_FLOATS = {"cpu": 2**20, "cuda": 2**25}
-
-
 @torch.no_grad()
 def predict(function, images) -> dict[str, Tensor]:
-    """Put images, as `batches` has them, through `function`, as floats in [0, 1], some at a time.
+    """Apply `function` to all images, a batch at a time, and concatenate what it returns.
 
-    What evaluation shows of them (views.centre_boxes). function returns a dict of tensors, which
-    are put together along their first dimension.
+    images: an ImageStore, or uint8 [N, 3, S, S] on the device; function: maps float views in [0, 1]
+    [B, 3, S, S], with the evaluation crop, to a dict of tensors [B, ...].
     """
     images = image_store.as_store(images)
-    some = max(1, PREDICT_FLOATS[images.device.type] // (3 * images.side**2))
-    parts = torch.arange(len(images)).split(some)
-    made = [
-        function(x.contiguous(memory_format=torch.channels_last))
-        for x in (images.shown(*one) for one in zip(parts, images.ahead(parts), strict=True))
-    ]
-    return {name: torch.cat([each[name] for each in made]) for name in made[0]}
+    batch_size = max(1, PREDICT_FLOATS[images.device.type] // (3 * images.side**2))
+    indices = torch.arange(len(images)).split(batch_size)
+    outputs = []
+    for index, batch in zip(indices, images.ahead(indices), strict=True):
+        views = images.shown(index, batch)
+        outputs.append(function(views.contiguous(memory_format=torch.channels_last)))
+    return {name: torch.cat([output[name] for output in outputs]) for name in outputs[0]}
 
 
-def accuracy(scores: Tensor, labels: Tensor, among: int = 1) -> float:
-    """Percent of rows of scores [N, classes] where the label [N] is `among` so many largest."""
-    best = scores.topk(min(among, scores.shape[1]), 1).indices if among > 1 else scores.argmax(1)
+def accuracy(scores: Tensor, labels: Tensor, k: int = 1) -> float:
+    """Percent of rows of scores [N, classes] whose label [N] is among the k largest."""
+    best = scores.topk(min(k, scores.shape[1]), 1).indices if k > 1 else scores.argmax(1)
     return 100 * (best.view(len(labels), -1) == labels[:, None]).sum().item() / len(labels)

@@ -1,4 +1,29 @@
-"""NT-Xent, the normalised temperature-scaled cross entropy (paper eq. 1), and its summaries."""
+"""Contrastive losses of two views of a batch: NT-Xent, and the other losses of Table 2.
+
+A batch has N images, and each image has two views a and b. A view is an *anchor*; the other view of
+its image is its *positive*; views of other images are its *negatives*. Every loss pulls an anchor
+to its positive and pushes it from its negatives, by the similarities s of their projections z
+(the cosine), and is the mean over all 2N anchors.
+
+* NT-Xent (paper eq. 1), the normalized temperature-scaled cross entropy: softmax cross entropy of
+  s / temperature, with the positive as the class. Negatives are the 2N - 2 views of other images.
+* The cross-view losses (Table 2, B.10) compare an anchor only with the N views of the other branch:
+  - NT-Xent again, among N candidates;
+  - NT-Logistic: binary cross entropy, -log sigmoid(s+ / temperature) for the positive and
+    -log sigmoid(-s- / temperature) for a negative, averaged over negatives;
+  - margin (triplets): max(s- - s+ + margin, 0), averaged over negatives.
+  With `semi_hard`, the only negative is the closest that is farther from the anchor than the
+  positive; an anchor without one has no such term.
+
+Each loss also returns two summaries without gradient (Table 5): contrastive accuracy, the percent
+of views a whose own b is the most similar of all N views b, and contrastive entropy, that of the
+softmax over these N, in nats.
+
+On several ranks, projections are this rank's `local_n` images of a batch of `global_n`. Candidates
+come from all ranks, and every result is this rank's part: their sum over ranks is the batch's.
+"""
+
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -7,129 +32,160 @@ from torch.utils.checkpoint import checkpoint
 
 from simclr import distributed
 
-LOGITS = 2**24  # at most held at once (64 MiB); beyond, rows are computed in parts, twice
+LOGITS = 2**24  # at most held at once (64 MiB); NT-Xent computes more in parts, and twice
+LOSSES = {}  # kind in settings.Loss -> function of (similarity, positive_index, settings)
+
+
+def contrastive_loss(z: Tensor, settings, global_n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (loss, contrastive accuracy, contrastive entropy), this rank's part of each.
+
+    z: projections [2 * local_n, d], all views a before all views b; settings: settings.Loss.
+    """
+    a, b = z.chunk(2)
+    if settings.kind == "nt_xent" and settings.negatives == "both_views":
+        return nt_xent(a, b, settings.temperature, settings.normalize, global_n)
+    return cross_view_loss(a, b, settings, global_n)
 
 
 def nt_xent(
-    a: Tensor, b: Tensor, temperature: float, normalize: bool = True, count: int | None = None
+    a: Tensor, b: Tensor, temperature: float, normalize: bool = True, global_n: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (loss, contrastive accuracy, contrastive entropy) of two views of N images.
+    """Return (loss, accuracy, entropy) of NT-Xent with the negatives of both views (eq. 1).
 
-    a, b: projections [N, d]. loss: the mean over all 2N views of -log of the softmax share of its
-    positive among the 2N - 1 others (the authors' code returns twice that); with `normalize`
-    similarity is the cosine, else the dot product (Table 5). Accuracy: percent of views a whose
-    own b is the most similar of the N candidates; entropy: mean over a of that of the softmax over
-    those, in nats (Table 5; both without gradient).
-
-    On several ranks a and b are this rank's part of a batch of `count` images, candidates are those
-    of all ranks, and the results are this rank's part: their sums over ranks are those of the
-    whole batch.
-    Memory grows with N * d, not N^2: above LOGITS similarities, parts of their rows are computed,
-    and once more for their gradient.
-    """
-    with torch.autocast(a.device.type, enabled=False):  # bfloat16 is too coarse for s / temperature
-        if a.dtype in (torch.bfloat16, torch.float16):
-            a, b = a.float(), b.float()
-        if normalize:
-            a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
-        n = len(a) if count is None else count
-        everything = torch.cat([distributed.gather(a, n), distributed.gather(b, n)])  # [2n, d]
-        own = torch.arange(n, device=a.device)[
-            distributed.local_slice(n)
-        ]  # rows that are this rank's
-        own = torch.cat([own, own + n])
-        rows = max(1, LOGITS // (2 * n))
-        parts = []
-        views = torch.cat([a, b])
-        for start in range(0, len(own), rows):
-            end, of_a = start + rows, max(0, len(a) - start)
-            z = views[start:end]
-            arguments = z, everything, own[start:end], of_a, temperature
-            if len(own) <= rows:
-                parts.append(_rows(*arguments))
-            else:
-                parts.append(checkpoint(_rows, *arguments, use_reentrant=False))
-        loss, hits, entropy = (torch.stack(values).sum() for values in zip(*parts, strict=True))
-    return loss / (2 * n), 100 * hits / n, entropy / n
-
-
-def _rows(z: Tensor, everything: Tensor, place: Tensor, of_a: int, temperature: float):
-    """Sums over rows z [m, d], number `place` of `everything` [2n, d]: loss, hits, entropy.
-
-    The first `of_a` rows are views a; those of b count in the loss alone.
-    """
-    n = len(everything) // 2
-    logits = (z @ everything.T).div_(temperature)  # [m, 2n]
-    logits.scatter_(1, place[:, None], -torch.inf)  # a view is no candidate of its own
-    loss = F.cross_entropy(logits, (place + n) % (2 * n), reduction="sum")
-    return loss, *summaries(logits.detach()[:of_a, n:], place[:of_a])
-
-
-@torch.no_grad()
-def summaries(logits: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
-    """Return sums over rows of logits [m, N], whose positive is in column own [m].
-
-    Of hits (the largest is the positive; ties go to the first), and of the entropies of the
-    softmax, in nats; both as the authors' summaries have them.
-    """
-    share = logits.softmax(1)
-    hits = (logits.argmax(1) == own).sum(dtype=logits.dtype)
-    return hits, -(share * (share + 1e-8).log()).sum()
-
-
-def cross_view_loss(a: Tensor, b: Tensor, settings, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (loss, contrastive accuracy, contrastive entropy) of two views of `count` images.
-
-    a, b: projections [N, d]; settings: settings.Loss. Accuracy and entropy are those of
-    losses.nt_xent; on several ranks, too, results are this rank's part as there.
+    a, b: projections [local_n, d]. The authors' code returns twice this loss. Without `normalize`
+    similarity is the dot product (Table 5). global_n: images on all ranks; None: local_n.
+    Memory grows with N * d, not N^2: above LOGITS similarities, rows are computed in parts, and
+    once more for their gradient.
     """
     with torch.autocast(a.device.type, enabled=False):
-        a, b = (F.normalize(z.float() if z.dtype == torch.bfloat16 else z, dim=1) for z in (a, b))
-        own = torch.arange(count, device=a.device)[distributed.local_slice(count)]
-        total, found = 0.0, None
-        for anchors, others in ((a, b), (b, a)):
-            similarity = anchors @ distributed.gather(others, count).T  # [N, count]
-            total = total + LOSSES[settings.kind](similarity, own, settings).sum()
-            if found is None:
-                found = summaries(similarity.detach() / settings.temperature, own)
-        hits, entropy = found
-    return total / (2 * count), 100 * hits / count, entropy / count
+        a, b = _float32(a), _float32(b)
+        if normalize:
+            a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
+        local_n = len(a)
+        global_n = local_n if global_n is None else global_n
+        candidates = torch.cat([distributed.gather(a, global_n), distributed.gather(b, global_n)])
+        anchors = torch.cat([a, b])
+        row_index = _local_index(global_n, a.device)
+        row_index = torch.cat([row_index, row_index + global_n])  # of the anchors in candidates
+        rows = max(1, LOGITS // (2 * global_n))
+        in_one_go = rows >= len(anchors)
+        compute = _row_sums if in_one_go else partial(checkpoint, _row_sums, use_reentrant=False)
+        loss_sum = hits_sum = entropy_sum = 0.0
+        for start in range(0, len(anchors), rows):
+            stop, rows_of_a = start + rows, max(0, local_n - start)
+            row_loss, hits, entropy = compute(
+                anchors[start:stop], candidates, row_index[start:stop], rows_of_a, temperature
+            )
+            loss_sum = loss_sum + row_loss
+            hits_sum = hits_sum + hits
+            entropy_sum = entropy_sum + entropy
+    return loss_sum / (2 * global_n), 100 * hits_sum / global_n, entropy_sum / global_n
 
 
-def nt_xent_cross_view(similarity: Tensor, own: Tensor, settings) -> Tensor:
-    """Loss of each anchor, [m], from similarities [m, N] whose positive is in column own [m]."""
-    return F.cross_entropy(similarity / settings.temperature, own, reduction="none")
+def _row_sums(
+    anchors: Tensor, candidates: Tensor, row_index: Tensor, rows_of_a: int, temperature: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return sums of loss, hits and entropy over anchors [m, d], rows `row_index` of candidates.
 
-
-def nt_logistic(similarity: Tensor, own: Tensor, settings) -> Tensor:
-    """The same for the logistic loss."""
-    positive = similarity.gather(1, own[:, None])  # [m, 1]
-    terms = F.softplus(similarity / settings.temperature)  # -log sigmoid(-s / tau)
-    kept = _negative_mask(similarity, positive, own, settings.semi_hard)
-    return F.softplus(-positive[:, 0] / settings.temperature) + _mean(terms, kept)
-
-
-def margin(similarity: Tensor, own: Tensor, settings) -> Tensor:
-    """The same for the margin loss (triplets)."""
-    positive = similarity.gather(1, own[:, None])
-    terms = F.relu(similarity - positive + settings.margin)
-    return _mean(terms, _negative_mask(similarity, positive, own, settings.semi_hard))
-
-
-LOSSES = {"nt_xent": nt_xent_cross_view, "nt_logistic": nt_logistic, "margin": margin}
+    candidates: [2 * global_n, d]. Only the first `rows_of_a` anchors are views a, and only these
+    count in hits and entropy.
+    """
+    n = len(candidates) // 2
+    logits = (anchors @ candidates.T).div_(temperature)  # [m, 2n]
+    logits.scatter_(1, row_index[:, None], -torch.inf)  # an anchor is no candidate of its own
+    positive_index = (row_index + n) % (2 * n)
+    loss_sum = F.cross_entropy(logits, positive_index, reduction="sum")
+    # For the summaries, a view a is compared only with the n views b.
+    return loss_sum, *summaries(logits.detach()[:rows_of_a, n:], row_index[:rows_of_a])
 
 
 @torch.no_grad()
-def _negative_mask(similarity, positive, own, semi_hard: bool) -> Tensor:
-    """Which columns [m, N] count as negatives: all but the positive, or the semi-hard one."""
-    kept = torch.ones_like(similarity, dtype=torch.bool).scatter_(1, own[:, None], False)
+def summaries(logits: Tensor, positive_index: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (hits, entropy), summed over rows of logits [m, N] with the positive's column [m].
+
+    A row is a hit if its positive has the largest logit (the first one wins a tie). Entropy is that
+    of the softmax, in nats. Both are as the authors compute them.
+    """
+    probability = logits.softmax(1)
+    hits = (logits.argmax(1) == positive_index).sum(dtype=logits.dtype)
+    return hits, -(probability * (probability + 1e-8).log()).sum()
+
+
+def cross_view_loss(a: Tensor, b: Tensor, settings, global_n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (loss, accuracy, entropy) of a loss that compares views only with the other branch.
+
+    a, b: projections [local_n, d]; settings: settings.Loss, whose `kind` names one of LOSSES.
+    """
+    with torch.autocast(a.device.type, enabled=False):
+        a, b = F.normalize(_float32(a), dim=1), F.normalize(_float32(b), dim=1)
+        positive_index = _local_index(global_n, a.device)
+        loss_sum = 0.0
+        for anchors, others in ((a, b), (b, a)):
+            similarity = anchors @ distributed.gather(others, global_n).T  # [local_n, global_n]
+            per_anchor = LOSSES[settings.kind](similarity, positive_index, settings)
+            loss_sum = loss_sum + per_anchor.sum()
+            if anchors is a:
+                logits = similarity.detach() / settings.temperature
+                hits, entropy = summaries(logits, positive_index)
+    return loss_sum / (2 * global_n), 100 * hits / global_n, entropy / global_n
+
+
+def loss(kind: str):
+    """Register a function as the cross-view loss `kind` of settings.Loss.
+
+    It maps (similarity [m, N], positive_index [m], settings.Loss) to the losses of m anchors, [m].
+    """
+
+    def register(function):
+        LOSSES[kind] = function
+        return function
+
+    return register
+
+
+@loss("nt_xent")
+def nt_xent_cross_view(similarity: Tensor, positive_index: Tensor, settings) -> Tensor:
+    return F.cross_entropy(similarity / settings.temperature, positive_index, reduction="none")
+
+
+@loss("nt_logistic")
+def nt_logistic(similarity: Tensor, positive_index: Tensor, settings) -> Tensor:
+    positive = similarity.gather(1, positive_index[:, None])  # [m, 1]
+    terms = F.softplus(similarity / settings.temperature)  # -log sigmoid(-s / temperature)
+    negative_mask = _negative_mask(similarity, positive, positive_index, settings.semi_hard)
+    return F.softplus(-positive[:, 0] / settings.temperature) + _mean(terms, negative_mask)
+
+
+@loss("margin")
+def margin(similarity: Tensor, positive_index: Tensor, settings) -> Tensor:
+    positive = similarity.gather(1, positive_index[:, None])
+    terms = F.relu(similarity - positive + settings.margin)
+    negative_mask = _negative_mask(similarity, positive, positive_index, settings.semi_hard)
+    return _mean(terms, negative_mask)
+
+
+@torch.no_grad()
+def _negative_mask(similarity, positive, positive_index, semi_hard: bool) -> Tensor:
+    """Which columns [m, N] are negatives: all but the positive, or only the semi-hard one."""
+    mask = torch.ones_like(similarity, dtype=torch.bool)
+    mask.scatter_(1, positive_index[:, None], False)
     if not semi_hard:
-        return kept
-    kept &= similarity < positive
-    closest = similarity.masked_fill(~kept, -torch.inf).argmax(1, keepdim=True)
-    return torch.zeros_like(kept).scatter_(1, closest, True) & kept
+        return mask
+    mask &= similarity < positive
+    closest = similarity.masked_fill(~mask, -torch.inf).argmax(1, keepdim=True)
+    return torch.zeros_like(mask).scatter_(1, closest, True) & mask
 
 
-def _mean(terms: Tensor, kept: Tensor) -> Tensor:
-    """Mean over the kept columns of each row; zero where there is none."""
-    return torch.where(kept, terms, 0.0).sum(1) / kept.sum(1).clamp(min=1)
+def _mean(terms: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the masked columns of each row; zero for a row without any."""
+    return torch.where(mask, terms, 0.0).sum(1) / mask.sum(1).clamp(min=1)
+
+
+def _float32(z: Tensor) -> Tensor:
+    """Half-precision projections as float32: bfloat16 is too coarse for s / temperature."""
+    return z.float() if z.dtype in (torch.bfloat16, torch.float16) else z
+
+
+def _local_index(global_n: int, device: torch.device) -> Tensor:
+    """Numbers of this rank's images in the batch, int64 [local_n]."""
+    return torch.arange(global_n, device=device)[distributed.local_slice(global_n)]

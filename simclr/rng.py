@@ -1,4 +1,4 @@
-"""The one source of random numbers: a CPU generator for each purpose, epoch and step."""
+"""The only source of random numbers: a CPU generator for each purpose, epoch and step."""
 
 import hashlib
 

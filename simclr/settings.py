@@ -113,9 +113,9 @@ class Loss:
 
     def check(self):
         if self.kind == "nt_xent" and self.semi_hard:
-            return "semi_hard: for nt_logistic and margin alone."
+            return "semi_hard: only for nt_logistic and margin."
         if (self.kind, self.negatives) != ("nt_xent", "both_views") and not self.normalize:
-            return "normalize: false is for nt_xent with negatives of both_views alone."
+            return "normalize: false only fits nt_xent with negatives of both_views."
         if self.kind != "nt_xent" and self.negatives == "both_views":
             return f"negatives: must be other_view with kind {self.kind} (paper B.10)."
         return None

@@ -64,7 +64,7 @@ def arithmetic(folder: Path) -> None:
                     module.weight.fill_(0.7)
         encoder.recompute = recompute
         images = draw(2, COUNT, 3, 8, 8)[:, own]
-        loss, *_ = nt_xent(*head(encoder(images.flatten(0, 1))).chunk(2), 0.5, count=COUNT)
+        loss, *_ = nt_xent(*head(encoder(images.flatten(0, 1))).chunk(2), 0.5, global_n=COUNT)
         loss.backward()
         named = [*encoder.named_parameters(), *head.named_parameters()]
         distributed.sum_over([p.grad for _, p in named])

@@ -235,12 +235,13 @@ def test_sigma_of_a_batch_changes_no_draw_before_it():
 
 
 def test_training_names_its_batches():
-    """In loop.batches several steps are drawn at once; each has its own sigmas."""
+    """In batching.epoch_batches several steps are drawn at once; each has its own sigmas."""
     from simclr.training import batching
 
     settings = Views(operators=("blur",), blur_sigma="batch", blur_probability=1.0)
     images = noise_images(1, 32).expand(12, 3, 32, 32)
-    found = [x for _, x, _ in batching.epoch_batches(images, settings, 0, 4, 0, 2)]
+    batches = batching.epoch_batches(images, settings, seed=0, batch_size=4, epoch=0, branches=2)
+    found = [x for _, x, _ in batches]
     kinds = {name.numpy().tobytes() for x in found for branch in x for name in branch[:1]}
     assert len(found) == 3 and len(kinds) == 6
     for x in found:

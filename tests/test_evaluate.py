@@ -14,7 +14,7 @@ from simclr.data import packed
 from simclr.models.resnet import build_encoder
 from simclr.settings import Evaluate
 from simclr.stages import evaluate, pretrain, supervise
-from simclr.training import batching
+from simclr.training.order import stored_batches
 from tests import training
 from tests.training import contents, pretrain_settings, run, supervise_settings
 
@@ -160,7 +160,7 @@ def test_linear_classifier_reaches_the_optimum_that_lbfgs_finds():
     torch.testing.assert_close(x.std(0, correction=0), torch.ones(8), atol=1e-4, rtol=0)
 
     def batches(epoch):
-        return batching.stored_batches({"h": x, "z": x[:, :2]}, 0, 100, epoch)
+        return stored_batches({"h": x, "z": x[:, :2]}, 0, 100, epoch)
 
     trained = evaluate.train_linear(
         settings(batch_size=100, epochs=100, base_lr=0.5),

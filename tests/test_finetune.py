@@ -15,7 +15,7 @@ from simclr.data.label_share import class_balanced_share
 from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder, FineTune
 from simclr.stages import finetune, pretrain
-from simclr.training import loop, supervised
+from simclr.training import supervised
 from simclr.training.checkpoint import CHECKPOINT_MINUTES
 from tests import training
 from tests.training import COMMON, ENCODER, contents, pretrain_settings, run
@@ -42,9 +42,9 @@ def captured(monkeypatch):
     before, after = [], []
     train, test = supervised.train_classifier, supervised.test_classifier
 
-    def spy_train(*given):
+    def spy_train(*given, **more):
         before.append([copy_of(network) for network in given[3:5]])
-        return train(*given)
+        return train(*given, **more)
 
     def spy_test(*given):
         after.append(given[:2])
@@ -208,16 +208,10 @@ def test_resumed_equals_uninterrupted(data, encoder, tmp_path, monkeypatch):
     monkeypatch.setenv(CHECKPOINT_MINUTES, "0")
     given, checkpoint = {"data": data, "encoder": encoder}, tmp_path / "checkpoint"
     (tmp_path / "out").mkdir()
-    save = loop.save_checkpoint
-
-    def save_and_stop(*arguments):
-        save(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
+    training.stop_after_a_save(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         finetune.run(settings(), given, tmp_path / "out", checkpoint, training.silent)
-    monkeypatch.setattr(loop, "save_checkpoint", save)
+    monkeypatch.undo()
     finetune.run(settings(), given, tmp_path / "out", checkpoint, training.silent)
     assert contents(tmp_path / "out") == contents(whole)
 

@@ -119,8 +119,10 @@ def test_in_parts_it_is_the_same(monkeypatch, rows, normalize):
     wanted = nt_xent(a, b, 0.5, normalize)
     gradients = torch.autograd.grad(wanted[0], (a, b))
     monkeypatch.setattr(losses, "LOGITS", rows * 14)
-    computed, real = [], losses._rows
-    monkeypatch.setattr(losses, "_rows", lambda *rest: computed.append(len(rest[0])) or real(*rest))
+    computed, real = [], losses._row_sums
+    monkeypatch.setattr(
+        losses, "_row_sums", lambda *rest: computed.append(len(rest[0])) or real(*rest)
+    )
     found = nt_xent(a, b, 0.5, normalize)
     assert sum(computed) == 14 and max(computed) == rows
     for one, other in zip(found, wanted, strict=True):
@@ -141,9 +143,9 @@ def test_autocast_does_not_round_the_similarities():
 
 
 def test_summaries_of_known_logits():
-    sure, none, own = 100 * torch.eye(4), torch.zeros(4, 4), torch.arange(4)
-    assert summaries(sure, own)[0].item() == 4
-    assert summaries(sure.roll(1, 0), own)[0].item() == 0
-    assert summaries(none, own)[0].item() == 1  # ties go to the first, as in the official code
-    assert summaries(sure, own)[1].item() == pytest.approx(0, abs=1e-6)
-    assert summaries(none, own)[1].item() == pytest.approx(4 * math.log(4), abs=1e-6)
+    sure, none, index = 100 * torch.eye(4), torch.zeros(4, 4), torch.arange(4)
+    assert summaries(sure, index)[0].item() == 4
+    assert summaries(sure.roll(1, 0), index)[0].item() == 0
+    assert summaries(none, index)[0].item() == 1  # ties go to the first, as in the official code
+    assert summaries(sure, index)[1].item() == pytest.approx(0, abs=1e-6)
+    assert summaries(none, index)[1].item() == pytest.approx(4 * math.log(4), abs=1e-6)

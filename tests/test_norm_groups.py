@@ -124,6 +124,17 @@ def test_by_group_puts_a_groups_views_together_and_by_branch_undoes_it(branches,
     assert norm_groups.by_branch(line.bfloat16(), branches, groups).dtype == torch.float32
 
 
+class WithMeans(nn.Module):
+    """Two outputs: of a linear layer, and the mean of each image."""
+
+    def __init__(self, linear):
+        super().__init__()
+        self.linear = linear
+
+    def forward(self, x):
+        return self.linear(x.flatten(1)), x.mean((1, 2, 3))
+
+
 def test_in_training_outputs_and_labels_have_the_order_of_no_groups(tmp_path):
     """A network without batch norm cannot tell: it trains in the same way."""
     torch.set_num_threads(1)
@@ -142,13 +153,12 @@ def test_in_training_outputs_and_labels_have_the_order_of_no_groups(tmp_path):
         curves = loop.train(
             supervise_settings(norm_groups=groups, epochs=1),
             images,
-            {"linear": linear},
+            WithMeans(linear),
             objective,
-            ("loss", "other"),
-            2,
-            tmp_path / "no checkpoint",
-            training.silent,
-            lambda x, linear=linear: (linear(x.flatten(1)), x.mean((1, 2, 3))),
+            names=("loss", "other"),
+            branches=2,
+            checkpoint=tmp_path / "no checkpoint",
+            report=training.silent,
         )
         assert len(curves) == 1 and len(seen) == 2
         found.append(seen)
@@ -163,7 +173,7 @@ def outputs(x, groups):
     """What an encoder gives views x [2, B, 3, S, S] in training, [2, B, d]."""
     encoder = build_encoder(Encoder(depth=8, base_channels=4, stem="cifar"), seeded())
     encoder.train()
-    norm_groups.set_norm_groups([encoder], groups)
+    norm_groups.set_norm_groups(encoder, groups)
     with torch.no_grad():
         h = norm_groups.by_branch(encoder(norm_groups.by_group(x, groups)), 2, groups)
     return h.unflatten(0, (2, -1))
@@ -224,4 +234,4 @@ def test_groups_with_several_ranks_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(distributed, "size", lambda: 2)
     with pytest.raises(ConfigError, match=r"^norm_groups: must be 1 with several ranks; [^\n]*$"):
         run(pretrain, pretrain_settings(norm_groups=2), data, tmp_path / "out")
-    norm_groups.set_norm_groups([BatchNorm(3)], 1)
+    norm_groups.set_norm_groups(BatchNorm(3), 1)

@@ -168,13 +168,7 @@ def test_resumed_equals_uninterrupted(data, online, tmp_path, monkeypatch):
     settings, given = pretrain_settings(online=True), {"data": data}
     checkpoint, out = tmp_path / "checkpoint", tmp_path / "out"
     out.mkdir()
-    save = loop.save_checkpoint
-
-    def save_and_stop(*arguments):
-        save(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
+    training.stop_after_a_save(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         pretrain.run(settings, given, out, checkpoint, training.silent)
     assert "classifier.weight" in load_file(checkpoint)

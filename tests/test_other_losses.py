@@ -9,7 +9,7 @@ import torch
 
 from simclr import losses
 from simclr.config import ConfigError, build
-from simclr.losses import LOSSES, cross_view_loss
+from simclr.losses import LOSSES, contrastive_loss, cross_view_loss
 from simclr.settings import Loss
 from simclr.stages import pretrain
 from tests import training
@@ -32,10 +32,10 @@ def projections(n, dim, seed=0, dtype=torch.float64):
     return torch.randn(2, n, dim, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def of_similarity(similarity, own, settings):
+def of_similarity(similarity, positive_index, settings):
     """Losses of the anchors, from similarities as lists."""
     rows = torch.tensor(similarity, dtype=torch.float64)
-    return LOSSES[settings.kind](rows, torch.tensor(own), settings)
+    return LOSSES[settings.kind](rows, torch.tensor(positive_index), settings)
 
 
 # Naive loops.
@@ -68,7 +68,7 @@ def naive_anchor(positive, negatives, settings):
 
 
 def naive(a, b, settings):
-    """The mean over all 2N views, each against the views of the other branch alone."""
+    """The mean over all 2N views, each against only the views of the other branch."""
     unit = [[z / math.sqrt(z @ z) for z in view] for view in (a, b)]
     n, total = len(a), 0.0
     for anchors, others in (unit, unit[::-1]):
@@ -257,7 +257,7 @@ def test_autocast_does_not_round_the_similarities():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"semi_hard": True}, "semi_hard: for nt_logistic and margin alone."),
+        ({"semi_hard": True}, "semi_hard: only for nt_logistic and margin."),
         ({"kind": "margin"}, "negatives: must be other_view with kind margin (paper B.10)."),
         (
             {"kind": "nt_logistic", "semi_hard": True},
@@ -265,11 +265,11 @@ def test_autocast_does_not_round_the_similarities():
         ),
         (
             {"negatives": "other_view", "normalize": False},
-            "normalize: false is for nt_xent with negatives of both_views alone.",
+            "normalize: false only fits nt_xent with negatives of both_views.",
         ),
         (
             {"kind": "margin", "negatives": "other_view", "normalize": False},
-            "normalize: false is for nt_xent with negatives of both_views alone.",
+            "normalize: false only fits nt_xent with negatives of both_views.",
         ),
         ({"margin": -0.1}, "margin: must be at least 0.0, got -0.1."),
     ],
@@ -279,6 +279,20 @@ def test_settings_that_do_not_fit_are_refused(values, message):
         pretrain_settings(loss=values)
     assert str(error.value).endswith(message) and "\n" not in str(error.value)
     assert str(error.value).startswith("loss")
+
+
+def test_the_settings_name_the_losses():
+    assert set(LOSSES) == set(Loss.__dataclass_fields__["kind"].metadata["choices"])
+
+
+def test_settings_choose_between_both_views_and_the_other_view():
+    z = projections(5, 4).flatten(0, 1)
+    views = z.chunk(2)
+    both = build(Loss, {"temperature": 0.5, "normalize": False})
+    assert contrastive_loss(z, both, 5) == losses.nt_xent(*views, 0.5, normalize=False)
+    for kind, semi_hard in KINDS:
+        settings = how(kind, semi_hard, temperature=0.5)
+        assert contrastive_loss(z, settings, 5) == cross_view_loss(*views, settings, 5)
 
 
 # In pre-training.

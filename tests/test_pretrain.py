@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -131,19 +132,25 @@ def test_another_seed_changes_weights_order_and_views(data, trained, tmp_path):
 PLACES = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 10), (11, 0), (0, 11)]
 
 
+def batches(images, settings, epoch, **more):
+    return batching.epoch_batches(
+        images, settings, seed=0, batch_size=20, epoch=epoch, branches=2, **more
+    )
+
+
 def test_every_epoch_sees_each_image_once_in_a_new_order(data):
     images = torch.from_numpy(packed.load(data).train_images.copy())
     settings = pretrain_settings().views
     epochs = []
     for epoch in (0, 1):
-        found = list(batching.epoch_batches(images, settings, 0, 20, epoch, 2))
+        found = list(batches(images, settings, epoch))
         assert [step for step, _, _ in found] == [0, 1, 2, 3]
         assert all(x.shape == (2, 20, 3, 8, 8) for _, x, _ in found)
         epochs.append(torch.cat([index for _, _, index in found]).tolist())
         assert len(set(epochs[-1])) == 80
     assert epochs[0] != epochs[1]
-    _, x, _ = next(batching.epoch_batches(images, settings, 0, 20, 0, 2, start=3))
-    assert torch.equal(x, list(batching.epoch_batches(images, settings, 0, 20, 0, 2))[3][1])
+    _, x, _ = next(batches(images, settings, 0, start=3))
+    assert torch.equal(x, list(batches(images, settings, 0))[3][1])
 
 
 KILLED = """
@@ -153,16 +160,16 @@ import torch
 torch.set_num_threads(1)
 from simclr.stages import pretrain
 from simclr.training import batching
-from simclr.training import loop
+from simclr.training.checkpoint import TrainingState
 from tests.training import pretrain_settings
 batching.DRAW_IMAGES, batching.VIEW_FLOATS["cpu"] = 40, 1  # two steps at a time
-save, saves = loop.save_checkpoint, []
-def save_and_die(*arguments):
-    save(*arguments)
-    saves.append(arguments[-1])
+save, saves = TrainingState.save, []
+def save_and_die(state, path):
+    save(state, path)
+    saves.append(state.next_step)
     if len(saves) == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-loop.save_checkpoint = save_and_die
+TrainingState.save = save_and_die
 data, out = Path(sys.argv[1]), Path(sys.argv[2])
 out.mkdir()
 pretrain.run(pretrain_settings(), {"data": data}, out, out.parent / "checkpoint", lambda *_: None)
@@ -184,9 +191,9 @@ def test_resumed_after_sigkill_equals_uninterrupted(data, trained, tmp_path):
     images = []
     draw = pipeline.draw
 
-    def counting(*arguments, **keywords):
-        images.append(arguments[1])
-        return draw(*arguments, **keywords)
+    def counting(settings, *, n, **values):
+        images.append(n)
+        return draw(settings, n=n, **values)
 
     (tmp_path / "out").mkdir()
     with pytest.MonkeyPatch.context() as patch:
@@ -263,8 +270,7 @@ def test_weights_that_are_no_numbers_stop_it_and_spare_the_checkpoint(tmp_path, 
     """The loss is finite, its gradient in the second epoch's only step is not."""
     monkeypatch.setenv(CHECKPOINT_MINUTES, "0")
     settings, images = pretrain_settings(batch_size=20), torch.zeros(20, 3, 8, 8, dtype=torch.uint8)
-    linear = torch.nn.Linear(192, 2)
-    network = torch.nn.Sequential(torch.nn.Flatten(), linear)
+    layers = OrderedDict(flat=torch.nn.Flatten(), linear=torch.nn.Linear(192, 2))
     steps = []
 
     def objective(y, index):
@@ -272,9 +278,17 @@ def test_weights_that_are_no_numbers_stop_it_and_spare_the_checkpoint(tmp_path, 
         zero = (y - y.detach()).abs().sum()
         return (y.square().mean() + (zero.sqrt() if len(steps) == 2 else 0.0),)
 
-    given = settings, images, {"linear": linear}, objective, ["loss"], 2
     with pytest.raises(ConfigError, match=r"linear\.weight is not finite at epoch 2, step 1;"):
-        loop.train(*given, tmp_path / "checkpoint", training.silent, network)
+        loop.train(
+            settings,
+            images,
+            torch.nn.Sequential(layers),
+            objective,
+            names=("loss",),
+            branches=2,
+            checkpoint=tmp_path / "checkpoint",
+            report=training.silent,
+        )
     assert len(steps) == 2
     saved = load_file(tmp_path / "checkpoint")
     assert saved["linear.weight"].isfinite().all() and saved["momentum.0"].isfinite().all()

@@ -12,7 +12,6 @@ from simclr.config import ConfigError
 from simclr.data import packed
 from simclr.models.resnet import build_encoder
 from simclr.stages import supervise
-from simclr.training import loop
 from simclr.training.checkpoint import CHECKPOINT_MINUTES
 from tests import training
 from tests.training import contents, run, supervise_settings
@@ -80,13 +79,7 @@ def test_resumed_equals_uninterrupted(data, trained, tmp_path, monkeypatch):
     monkeypatch.setenv(CHECKPOINT_MINUTES, "0")
     checkpoint, out = tmp_path / "checkpoint", tmp_path / "out"
     out.mkdir()
-    save = loop.save_checkpoint
-
-    def save_and_stop(*arguments):
-        save(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
+    training.stop_after_a_save(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         supervise.run(supervise_settings(), {"data": data}, out, checkpoint, training.silent)
     monkeypatch.undo()

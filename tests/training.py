@@ -8,6 +8,7 @@ import torch
 from simclr.config import build, merge
 from simclr.settings import Prepare, Pretrain, Supervise
 from simclr.stages import prepare
+from simclr.training.checkpoint import TrainingState
 
 ENCODER = {"depth": 8, "base_channels": 4, "stem": "cifar"}
 COMMON = {
@@ -46,6 +47,17 @@ def run(stage, settings, data: Path, out: Path, **inputs) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def stop_after_a_save(monkeypatch) -> None:
+    """Let the next training raise KeyboardInterrupt once it has saved a checkpoint."""
+    save = TrainingState.save
+
+    def save_and_stop(state, path):
+        save(state, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingState, "save", save_and_stop)
 
 
 def silent(done, text):

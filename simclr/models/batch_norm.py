@@ -8,15 +8,15 @@ from simclr import distributed
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation whose moving variance is biased, as TensorFlow's; [N, C] or [N, C, H, W].
+    """Batch normalization of [N, C] or [N, C, H, W], with a biased moving variance as TensorFlow's.
 
-    Decay 0.9, epsilon 1e-5 (paper's code). With `scale_only` there is no offset. Not a subclass of
-    torch's: that one's `num_batches_tracked` would be one more tensor in every file.
+    Decay 0.9, epsilon 1e-5 (the authors' code). With `scale_only` there is no offset. This is not a
+    subclass of torch's, whose `num_batches_tracked` would be one more tensor in every file.
     """
 
     momentum, eps = 0.1, 1e-5  # torch's momentum is one minus the decay
-    moving = True  # off while a block is computed again for its gradient
-    groups = 1  # parts of the batch, one after another, with statistics of their own (see loop)
+    moving = True  # False while a block is recomputed for its gradient
+    groups = 1  # equal parts of the batch with statistics of their own (training/norm_groups.py)
 
     def __init__(self, channels: int, scale_only: bool = False):
         super().__init__()
@@ -44,30 +44,35 @@ class BatchNorm(nn.Module):
         return out
 
     def _in_groups(self, x: Tensor) -> Tensor:
-        """As devices do that do not share statistics; running ones move by the groups' mean."""
-        each = x.unflatten(0, (self.groups, -1))
+        """Normalize each group by its own statistics; moving ones take the mean over groups."""
+        grouped = x.unflatten(0, (self.groups, -1))  # [groups, N / groups, C, ...]
         if self.moving:
             with torch.no_grad():
-                values = each.float() if x.dtype in (torch.bfloat16, torch.float16) else each
+                half = x.dtype in (torch.bfloat16, torch.float16)
+                values = grouped.float() if half else grouped
                 variance, mean = torch.var_mean(values, [1, *range(3, x.ndim + 1)], correction=0)
                 self.running_mean.lerp_(mean.mean(0), self.momentum)
                 self.running_var.lerp_(variance.mean(0), self.momentum)
-        parameters = self.weight, self.bias, True, 0.0, self.eps
-        return torch.cat([F.batch_norm(one, None, None, *parameters) for one in each])
+        outputs = [
+            F.batch_norm(part, None, None, self.weight, self.bias, True, 0.0, self.eps)
+            for part in grouped
+        ]
+        return torch.cat(outputs)
 
     def _over_all_ranks(self, x: Tensor) -> Tensor:
-        """The same with the mean and variance of the whole batch: one message of 2 C + 1 numbers.
+        """Normalize by the statistics of the whole batch; ranks exchange 2 C + 1 numbers each.
 
-        Every rank's own mean and squares around it, put together: sums of squares would cancel.
+        Combines the ranks' means and variances, because a difference of sums of squares would lose
+        digits.
         """
         values = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        over = [0, *range(2, x.ndim)]
-        around, own = torch.var_mean(values, over, correction=0)  # [C]
-        count = torch.full_like(own[:1], values.numel() / values.shape[1])
-        every = distributed.gather(
-            torch.cat([count, own, around])[None], distributed.size()
-        )  # [ranks, 1 + 2C]
-        counts, means, variances = every.split([1, len(own), len(own)], 1)
+        dims = [0, *range(2, x.ndim)]
+        local_variance, local_mean = torch.var_mean(values, dims, correction=0)  # [C]
+        channels = len(local_mean)
+        count = torch.full_like(local_mean[:1], values.numel() / channels)
+        local = torch.cat([count, local_mean, local_variance])
+        statistics = distributed.gather(local[None], distributed.size())  # [ranks, 1 + 2C]
+        counts, means, variances = statistics.split([1, channels, channels], 1)
         weight = counts / counts.sum()
         mean = (weight * means).sum(0)
         variance = (weight * (variances + (means - mean) ** 2)).sum(0)

@@ -1,4 +1,4 @@
-"""The projection head g: h -> z, where the loss is computed (paper 2.1, 4.2)."""
+"""The projection head g: h -> z, where the loss is computed (paper 2.1, 4.2); a classifier."""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from simclr.settings import Head
 
 
 def build_classifier(dim: int, classes, generator) -> nn.Linear:
-    """A linear classifier of features [N, dim]; weights N(0, 0.01), as the authors' code has it."""
+    """Return a new linear classifier of features [N, dim]; weights from N(0, 0.01) (their code)."""
     linear = nn.Linear(dim, len(classes))
     nn.init.normal_(linear.weight, 0, 0.01, generator=generator)
     nn.init.zeros_(linear.bias)
@@ -19,8 +19,8 @@ def build_classifier(dim: int, classes, generator) -> nn.Linear:
 class ProjectionHead(nn.Module):
     """h [N, in_dim] -> z [N, out_dim]: W h, or W2 relu(W1 h) with as many hidden units as inputs.
 
-    With batch normalisation, as in the authors' code, there is one after every dense layer (the
-    last has no offset) and no bias; without, as in the paper's formula, dense layers have a bias.
+    With batch normalization (the authors' code), one follows every dense layer, the last without an
+    offset, and dense layers have no bias. Without (the paper's formula), they have one.
     """
 
     def __init__(self, settings: Head, in_dim: int):
@@ -40,7 +40,7 @@ class ProjectionHead(nn.Module):
 
 
 def build_head(settings: Head, in_dim: int, generator: torch.Generator) -> nn.Module:
-    """Return a new head; kind `none` is the identity (z = h). Dense weights start as N(0, 0.01)."""
+    """Return a new head; kind `none` is the identity (z = h). Dense weights are from N(0, 0.01)."""
     if settings.kind == "none":
         head = nn.Identity()
         head.out_dim = in_dim

@@ -1,8 +1,8 @@
 """The encoder f: a ResNet v1.5 without its classifier, image -> h (paper 2.1, 4.1).
 
 Parameters have torchvision's names, so `torchvision.models.resnet50` loads an encoder's file. As
-in the authors' code, and unlike torchvision: the first block of every group has a projection
-shortcut (also in group 1 of ResNet-18 and 34), the ImageNet stem's max-pool pads as TensorFlow's
+in the authors' code, and unlike torchvision: the first block of every layer has a projection
+shortcut (also in layer 1 of ResNet-18 and 34), the ImageNet stem's max-pool pads as TensorFlow's
 'SAME', moving variances are biased, convolutions start from a truncated normal over the fan-in,
 and the last scale of every residual branch starts at zero.
 """
@@ -56,8 +56,8 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """Images [N, 3, S, S] -> h [N, feature_dim], the mean over the last map (paper 2.1).
 
-    With `recompute`, only the inputs of blocks are kept, and the rest is computed again for the
-    gradient: a third more time, a fraction of the memory, the same values to the bit.
+    With `recompute`, training keeps only the inputs of blocks and computes the rest again for the
+    gradient: a third more time, a fraction of the memory, the same bits.
     """
 
     recompute = False
@@ -71,14 +71,14 @@ class ResNet(nn.Module):
         self.conv1 = convolution(3, channels, side, stride)
         self.bn1 = BatchNorm(channels)
         inputs = channels
-        self.groups = len(blocks)
-        for group, (count, stride) in enumerate(zip(blocks, STRIDES[len(blocks)], strict=True)):
-            made = []
+        self.layers = len(blocks)
+        for number, (count, stride) in enumerate(zip(blocks, STRIDES[self.layers], strict=True), 1):
+            layer = []
             for index in range(count):
                 first = index == 0
-                made.append(Block(inputs, channels, stride if first else 1, bottleneck, first))
+                layer.append(Block(inputs, channels, stride if first else 1, bottleneck, first))
                 inputs = channels * (4 if bottleneck else 1)
-            self.add_module(f"layer{group + 1}", nn.Sequential(*made))
+            self.add_module(f"layer{number}", nn.Sequential(*layer))
             channels *= 2
         self.feature_dim = inputs
 
@@ -86,22 +86,22 @@ class ResNet(nn.Module):
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         if self.imagenet_stem:
             x = max_pool_same(x)
-        for group in range(self.groups):
-            blocks = getattr(self, f"layer{group + 1}")
+        for number in range(1, self.layers + 1):
+            layer = getattr(self, f"layer{number}")
             if self.recompute and self.training:
-                for block in blocks:
-                    x = computed_again(block, x)
+                for block in layer:
+                    x = recomputed(block, x)
             else:
-                x = blocks(x)
+                x = layer(x)
         return x.mean((2, 3))
 
 
-def computed_again(block: nn.Module, x: Tensor) -> Tensor:
-    """block(x), but what lies within is not kept; moving statistics move the first time alone."""
+def recomputed(block: nn.Module, x: Tensor) -> Tensor:
+    """block(x) without keeping what lies within; moving statistics move only the first time."""
     norms = [module for module in block.modules() if isinstance(module, BatchNorm)]
 
     @contextmanager
-    def still():
+    def without_moving():
         for norm in norms:
             norm.moving = False
         try:
@@ -110,14 +110,16 @@ def computed_again(block: nn.Module, x: Tensor) -> Tensor:
             for norm in norms:
                 norm.moving = True
 
-    return checkpoint(block, x, use_reentrant=False, context_fn=lambda: (nullcontext(), still()))
+    def contexts():  # of the first computation, of the second
+        return nullcontext(), without_moving()
+
+    return checkpoint(block, x, use_reentrant=False, context_fn=contexts)
 
 
 def build_encoder(settings: Encoder, generator: torch.Generator) -> ResNet:
     """Return a new encoder with weights drawn from `generator`, on the CPU.
 
-    So its bits depend on the generator's state alone, whatever device it then moves to. It may be
-    converted to channels_last, which is faster on CPUs.
+    So its bits depend only on the generator's state, whatever device it then moves to.
     """
     encoder = ResNet(settings)
     for module in encoder.modules():
@@ -132,10 +134,10 @@ def build_encoder(settings: Encoder, generator: torch.Generator) -> ResNet:
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution with a stride: drops the pixels it skips, then has a stride of 1.
+    """A 1x1 convolution with a stride: drops the pixels that it skips, then has a stride of 1.
 
-    The same values, but faster on CPUs; and with channels that are no multiple of 8, the gradient
-    of oneDNN's strided one (torch 2.11) writes beyond its memory on processors with AVX2.
+    It gives the same values but is faster on CPUs. Also, oneDNN's gradient of a strided one (torch
+    2.11) writes beyond its memory on processors with AVX2 if channels are no multiple of 8.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -144,11 +146,12 @@ class Pointwise(nn.Conv2d):
 
 
 def convolution(inputs: int, outputs: int, side: int, stride: int = 1) -> nn.Conv2d:
+    """Return a convolution without bias, padded so that only the stride shrinks the map."""
     if side == 1 and stride > 1:
         return Pointwise(inputs, outputs, 1, stride, bias=False)
     return nn.Conv2d(inputs, outputs, side, stride, padding=side // 2, bias=False)
 
 
 def max_pool_same(x: Tensor) -> Tensor:
-    """3x3 max-pool with stride 2, padded as TensorFlow's 'SAME': even sides at the end only."""
+    """3x3 max-pool with stride 2, padded as TensorFlow's 'SAME': even sides only at the end."""
     return F.max_pool2d(x, 3, 2, (x.shape[2] % 2, x.shape[3] % 2), ceil_mode=True)

@@ -1,4 +1,4 @@
-"""Networks on disk: safetensors, with what is needed to build them again. Nothing is unpickled."""
+"""Networks in safetensors files, with what is needed to build them again. Nothing is unpickled."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from simclr.config import ConfigError, DataError, build, to_dict
 
 
 def write(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
-    """Write a safetensors file, by a rename once it is on the disk: a crash leaves the former one.
+    """Write a safetensors file atomically: a crash leaves the former one.
 
-    `about` (JSON types) is its metadata: one entry, as several would stand in no fixed order.
+    about: JSON types, stored as one entry of its metadata, because several have no fixed order.
     """
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     content = save(contiguous, {"about": json.dumps(about)})
@@ -34,9 +34,9 @@ def write(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
 
 
 def read_into(path: Path, tensors: dict[str, Tensor]) -> dict:
-    """Copy the tensors of a file into `tensors`, in place; returns what it is `about`.
+    """Copy the tensors of a file into `tensors`, in place, and return its `about`.
 
-    Raises ConfigError where the file is not readable or has other tensors than these.
+    Raises ConfigError if the file is not readable or has other tensors than these.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -62,10 +62,11 @@ def save_network(path: Path, network: nn.Module, settings, data: Path) -> None:
 
 
 def load_network(path: Path, data: Path | None, cls, builder, *dimensions: int) -> nn.Module:
-    """Build a network as `save_network` described it and load its weights, in inference mode.
+    """Build the network that `save_network` wrote and load its weights, frozen, in inference mode.
 
-    builder(settings, *dimensions, generator) with settings of class `cls`. Raises DataError where
-    it was trained on another data set than the one in folder `data`, if that is given.
+    builder: called as builder(settings, *dimensions, generator) with settings of class `cls`.
+    data: folder of the data set that it must have been trained on; None: any. Raises ConfigError
+    if the file is not a saved network, DataError if it was trained on another data set.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -86,5 +87,5 @@ def _shape(value: Tensor | None):
 
 
 def _identity(data: Path) -> str:
-    """What tells data sets apart: their descriptions, which hold counts and pixel statistics."""
+    """Hash of a data set's description, which holds its counts and pixel statistics."""
     return hashlib.sha256((data / "data.json").read_bytes()).hexdigest()

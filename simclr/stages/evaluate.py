@@ -26,9 +26,9 @@ from simclr.config import ConfigError
 from simclr.data import image_store, packed
 from simclr.features import ROWS, accuracy, features_of, load_networks, project, standardize
 from simclr.settings import Optimizer, Views
-from simclr.training import batching
-from simclr.training.batching import stored_batches
+from simclr.training.batching import epoch_batches
 from simclr.training.optim import build_optimizer, learning_rate
+from simclr.training.order import steps_per_epoch, stored_batches
 
 CROP_AND_FLIP = Views(operators=("crop", "flip"))
 
@@ -41,7 +41,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """
     data = packed.load(inputs["data"])
     count, classes = len(data.train_images), len(data.classes)
-    batching.steps_per_epoch(count, settings.batch_size)
+    steps_per_epoch(count, settings.batch_size)
     if settings.neighbours > count:
         raise ConfigError(f"neighbours: {settings.neighbours}, but only {count} training images.")
     device = devices.find_device(settings.device)
@@ -86,8 +86,8 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
 
 def augmented_batches(networks, images, seed: int, batch_size: int, epoch: int, reduced=False):
     """The same for new views of the images, crop and flip (paper B.6)."""
-    for _, x, index in batching.epoch_batches(
-        images, CROP_AND_FLIP, seed, batch_size, epoch, branches=1
+    for _, x, index in epoch_batches(
+        images, CROP_AND_FLIP, seed=seed, batch_size=batch_size, epoch=epoch, branches=1
     ):
         yield index, project(networks, x[0], reduced)
 

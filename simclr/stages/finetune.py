@@ -1,10 +1,10 @@
-"""Stage `finetune`: all weights trained with a share of the labels (paper B.5; Tables 7, B.2, B.4).
+"""Stage `finetune`: train all weights with a share of the labels (paper B.5; Tables 7, B.2, B.4).
 
-Starts from inputs["encoder"], or from new weights where there is none (the supervised baseline).
-The share is the same number of images of each class, drawn by the seed, or a list of names, such as
-the authors' lists of 1 and 10 % of ImageNet. One view an image, SGD, and
-the schedule of supervised training. Writes metrics.json (finetune_top1 and finetune_top5 on the
-test images, percent; train_top1; images) and curves.csv. The encoder may come from other data.
+Starts from inputs["encoder"], or from new weights if there is none (the supervised baseline). The
+encoder may come from other data. The share is the same number of images of each class, drawn by the
+seed, or a list of names, such as the authors' lists of 1 and 10 % of ImageNet. The rest is as in
+supervised training: one view an image, and its schedule. Writes metrics.json (finetune_top1 and
+finetune_top5 on the test images, percent; train_top1; images) and curves.csv.
 """
 
 from pathlib import Path
@@ -17,18 +17,18 @@ from simclr.data.label_share import class_balanced_share
 from simclr.models import heads, weights
 from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder
-from simclr.training import batching, supervised
+from simclr.training import order, supervised
 
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Train on some images of inputs["data"]; settings: settings.FineTune. Raises ConfigError."""
     data = packed.load(inputs["data"])
     if settings.subset:
-        chosen = label_share.listed_rows(settings, inputs["data"])
+        rows = label_share.listed_rows(settings, inputs["data"])
     else:
         labels = torch.from_numpy(data.train_labels.copy())
-        chosen = class_balanced_share(labels, settings.labels, settings.seed)
-    batching.steps_per_epoch(len(chosen), settings.batch_size)
+        rows = class_balanced_share(labels, settings.labels, settings.seed)
+    order.steps_per_epoch(len(rows), settings.batch_size)
     device = devices.find_device(settings.device)
     initial = rng.generator(settings.seed, "weights")
     if "encoder" in inputs:
@@ -38,16 +38,14 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
         encoder = build_encoder(settings.encoder, initial)
     encoder = devices.place_module(encoder, device)
     encoder.recompute = settings.recompute
-    linear = heads.build_classifier(encoder.feature_dim, data.classes, initial).to(device)
-    images = image_store.open_split(data, "train", device, chosen)
-    labels = devices.to_device(data.train_labels[chosen.numpy()], device)
+    classifier = heads.build_classifier(encoder.feature_dim, data.classes, initial).to(device)
+    images = image_store.open_split(data, "train", device, rows)
+    labels = devices.to_device(data.train_labels[rows.numpy()], device)
     curves = supervised.train_classifier(
-        settings, images, labels, encoder, linear, checkpoint, report
+        settings, images, labels, encoder, classifier, checkpoint=checkpoint, report=report
     )
     files.write_curves(out / "curves.csv", curves)
-    found = {
-        f"finetune_{k}": v
-        for k, v in supervised.test_classifier(encoder, linear, data, device).items()
-    }
-    found |= {"train_top1": curves[-1]["train_top1"], "images": len(chosen)}
-    files.write_metrics(out / "metrics.json", found)
+    tested = supervised.test_classifier(encoder, classifier, data, device)
+    metrics = {f"finetune_{name}": value for name, value in tested.items()}
+    metrics |= {"train_top1": curves[-1]["train_top1"], "images": len(rows)}
+    files.write_metrics(out / "metrics.json", metrics)

@@ -17,8 +17,7 @@ from simclr import devices, files, rng
 from simclr.augment import functional
 from simclr.data import image_store, packed
 from simclr.features import accuracy, features_of, load_networks, standardize
-from simclr.training import batching
-from simclr.training.batching import stored_batches
+from simclr.training.order import steps_per_epoch, stored_batches
 
 KINDS = {"gray": 2, "rotation": 4, "noise": 2, "sobel": 2}  # classes of each task
 
@@ -30,7 +29,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """
     data = packed.load(inputs["data"])
     images = {split: some_images(data, split, settings.images) for split in ("train", "test")}
-    batching.steps_per_epoch(len(images["train"]), settings.batch_size)
+    steps_per_epoch(len(images["train"]), settings.batch_size)
     device = devices.find_device(settings.device)
     networks = load_networks(inputs["encoder"], inputs["data"], device)
     metrics = {}

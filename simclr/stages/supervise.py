@@ -17,15 +17,15 @@ from simclr.training import setup, supervised
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Train on the images of inputs["data"]; settings: settings.Supervise. Raises ConfigError."""
     data, device, initial, encoder = setup.set_up_training(settings, inputs["data"])
-    linear = heads.build_classifier(encoder.feature_dim, data.classes, initial).to(device)
+    classifier = heads.build_classifier(encoder.feature_dim, data.classes, initial).to(device)
     labels = devices.to_device(data.train_labels, device)
     images = image_store.open_split(data, "train", device)
     curves = supervised.train_classifier(
-        settings, images, labels, encoder, linear, checkpoint, report
+        settings, images, labels, encoder, classifier, checkpoint=checkpoint, report=report
     )
-    top1 = supervised.test_classifier(encoder, linear, data, device)["top1"]
+    top1 = supervised.test_classifier(encoder, classifier, data, device)["top1"]
     weights.save_network(out / "encoder.safetensors", encoder, settings.encoder, inputs["data"])
-    fc = {f"fc.{name}": value for name, value in linear.state_dict().items()}
+    fc = {f"fc.{name}": value for name, value in classifier.state_dict().items()}
     weights.write(out / "classifier.safetensors", fc, {"classes": data.classes})
     files.write_curves(out / "curves.csv", curves)
     files.write_metrics(

@@ -1,14 +1,15 @@
-"""The state of a training: saved and read again, and looked at for numbers that are none.
+"""Save and load the state of a training, and check it for NaN and infinity.
 
-What is saved is all that a step changes: weights, statistics, momenta, the losses of the epoch so
-far, and the position. Random numbers and the learning rate are functions of the position.
+The state is all that a step changes: weights, statistics, momenta, the losses of the epoch so far,
+and the position. Random numbers and the learning rate are functions of the position.
 """
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from simclr import distributed
 from simclr.config import ConfigError
@@ -26,55 +27,60 @@ def least_seconds() -> float:
         raise ConfigError(f"{CHECKPOINT_MINUTES}: expected minutes, got {text!r}.") from None
 
 
-def check_finite(record: Tensor, epoch: int, trained: dict[str, Tensor]) -> None:
-    """Raise ConfigError, naming the first step of the epoch whose loss is not finite.
+@dataclass
+class TrainingState:
+    """The model, its optimizer, and how far they have come.
 
-    record: [steps done in the epoch, names]; trained: what `parts` returns. If all losses are
-    finite and a weight, momentum or statistic is not, the last step made it so.
+    record: loss and summaries of each step of the current epoch, float32 [steps, names], on the
+    device; curves: a dict for each finished epoch; next_step: of the current epoch, from 0.
     """
-    bad = (~record[:, 0].isfinite()).nonzero()
-    step = int(bad[0, 0]) if len(bad) else len(record) - 1
-    what = f"the loss is {record[step, 0].item()}"
-    if not len(bad):
-        sums = torch.stack([value.sum(dtype=torch.float64) for value in trained.values()])
-        if sums.isfinite().all():
-            return
-        names = [name for name, s in zip(trained, sums, strict=True) if not s.isfinite()]
-        what = f"{names[0]} is not finite"
-    raise ConfigError(
-        f"training diverged: {what} at epoch {epoch + 1}, step {step + 1}; lower "
-        "optimizer.base_lr, or raise warmup_epochs or the temperature."
-    )
 
+    model: nn.Module
+    optimizer: object  # LARS or torch.optim.SGD
+    record: Tensor
+    curves: list[dict] = field(default_factory=list)
+    next_step: int = 0
 
-def parts(modules, optimizer) -> dict[str, Tensor]:
-    """All tensors that training changes, by name."""
-    found = {
-        f"{name}.{key}": value
-        for name, module in modules.items()
-        for key, value in module.state_dict().items()
-    }
-    trained = [w for group in optimizer.param_groups for w in group["params"]]
-    for number, weight in enumerate(trained):
-        state = optimizer.state[weight]
-        if state.get("momentum_buffer") is None:
-            state["momentum_buffer"] = torch.zeros_like(weight)
-        found[f"momentum.{number}"] = state["momentum_buffer"]
-    return found
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of the model and the optimizer that training changes, by name."""
+        tensors = dict(self.model.state_dict())
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for number, parameter in enumerate(parameters):
+            state = self.optimizer.state[parameter]
+            if state.get("momentum_buffer") is None:
+                state["momentum_buffer"] = torch.zeros_like(parameter)
+            tensors[f"momentum.{number}"] = state["momentum_buffer"]
+        return tensors
 
+    def save(self, path: Path) -> None:
+        """Save to a safetensors file. Only rank 0 does: all ranks have the same state."""
+        if distributed.rank() == 0:
+            position = {"curves": self.curves, "next_step": self.next_step}
+            weights.write(path, {**self.tensors(), "record": self.record}, position)
 
-def save_checkpoint(path: Path, modules, optimizer, record, curves, next_step: int) -> None:
-    """Save the state of a training, to go on with step `next_step` of the epoch after `curves`.
+    def load(self, path: Path) -> None:
+        """Load what `save` wrote, in place. Raises ConfigError if it does not fit the model."""
+        position = weights.read_into(path, {**self.tensors(), "record": self.record})
+        self.curves, self.next_step = position["curves"], position["next_step"]
 
-    Of several ranks the first does it: all have the same state.
-    """
-    if distributed.rank():
-        return
-    position = {"curves": curves, "next_step": next_step}
-    weights.write(path, {**parts(modules, optimizer), "record": record}, position)
+    def check_finite(self) -> None:
+        """Raise ConfigError naming the first step of the epoch whose loss is not finite.
 
-
-def resume(path: Path, modules, optimizer, record: Tensor) -> tuple[list[dict], int]:
-    """Load the state of a training in place. Returns (curves, next step). Raises ConfigError."""
-    about = weights.read_into(path, {**parts(modules, optimizer), "record": record})
-    return about["curves"], about["next_step"]
+        If all losses are finite but a weight, momentum or statistic is not, name the last step.
+        """
+        losses = self.record[: self.next_step, 0]
+        bad_steps = (~losses.isfinite()).nonzero()
+        if len(bad_steps):
+            step = int(bad_steps[0, 0])
+            problem = f"the loss is {losses[step].item()}"
+        else:
+            step, tensors = self.next_step - 1, self.tensors()
+            sums = torch.stack([value.sum(dtype=torch.float64) for value in tensors.values()])
+            if sums.isfinite().all():
+                return
+            bad_names = [name for name, s in zip(tensors, sums, strict=True) if not s.isfinite()]
+            problem = f"{bad_names[0]} is not finite"
+        raise ConfigError(
+            f"training diverged: {problem} at epoch {len(self.curves) + 1}, step {step + 1}; "
+            "lower optimizer.base_lr, or raise warmup_epochs or the temperature."
+        )

@@ -1,34 +1,43 @@
-"""Batch normalization over parts of a batch, as devices do that share no statistics."""
+"""Batch normalization in parts of a batch, as on devices that do not share statistics.
+
+A group is `B / groups` images with all their views. BatchNorm splits its input into equal parts, so
+the views of a group must stand together: `by_group` orders them so, and `by_branch` undoes it.
+"""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from simclr import distributed
 from simclr.config import ConfigError
 from simclr.models.batch_norm import BatchNorm
 
 
-def set_norm_groups(modules, groups: int) -> None:
-    """Let batch norm know its own part of a batch alone. Raises ConfigError with several ranks."""
+def set_norm_groups(model: nn.Module, groups: int) -> None:
+    """Split the batch statistics of every BatchNorm into `groups` parts of the batch.
+
+    Raises ConfigError with several ranks and more than one group.
+    """
     if groups > 1 and distributed.size() > 1:
         raise ConfigError("norm_groups: must be 1 with several ranks; start one process.")
-    for module in modules:
-        for norm in module.modules():
-            if isinstance(norm, BatchNorm):
-                norm.groups = groups
+    for module in model.modules():
+        if isinstance(module, BatchNorm):
+            module.groups = groups
 
 
 def by_group(x: Tensor, groups: int) -> Tensor:
-    """Views [branches, B, ...] in one line; with groups, all views of a group's images together."""
+    """Flatten views [branches, B, ...] to [branches * B, ...], group by group."""
     if groups == 1:
         return x.flatten(0, 1)
     return x.unflatten(1, (groups, -1)).transpose(0, 1).flatten(0, 2)
 
 
 def by_branch(output, branches: int, groups: int):
-    """Float32 output of views that stand as `by_group` has them, in the order of branches."""
+    """Return the output (a tensor or a tuple) of views in the order of `by_group` branch by branch.
+
+    bfloat16 becomes float32.
+    """
     if isinstance(output, tuple):
-        return tuple(by_branch(one, branches, groups) for one in output)
+        return tuple(by_branch(tensor, branches, groups) for tensor in output)
     output = output.float() if output.dtype == torch.bfloat16 else output
     if groups == 1:
         return output

@@ -1,4 +1,4 @@
-"""What every training starts from: data, device, initial weights."""
+"""Set up a training: data, device, initial weights."""
 
 import os
 import shutil
@@ -9,16 +9,16 @@ from simclr.data import packed
 from simclr.devices import find_device, place_module
 from simclr.models.resnet import build_encoder
 from simclr.rng import generator
-from simclr.training.batching import steps_per_epoch
+from simclr.training.order import steps_per_epoch
 
 COMPILERS = (os.environ.get("CXX", "g++"), os.environ.get("CC", "gcc"), "clang")
 
 
 def set_up_training(settings, folder: Path):
-    """Return (data, device, generator of weights, encoder), as every training starts.
+    """Return (data, device, generator of initial weights, new encoder).
 
-    folder: a prepared data set. Raises ConfigError where the settings do not fit it, or the device
-    is not there.
+    settings: a settings.Training; folder: a prepared data set. Raises ConfigError if the settings
+    do not fit it, or if the device or the compiler is missing.
     """
     data = packed.load(folder)
     steps_per_epoch(len(data.train_images), settings.batch_size)
