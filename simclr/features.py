@@ -70,7 +70,9 @@ def predict(function, images) -> dict[str, Tensor]:
     parts = torch.arange(len(images)).split(some)
     made = [
         function(x.contiguous(memory_format=torch.channels_last))
-        for x in (images.shown(*one) for one in zip(parts, images.ahead(parts), strict=True))
+        for x in (
+            images.eval_views(*one) for one in zip(parts, images.prefetch(parts), strict=True)
+        )
     ]
     return {name: torch.cat([each[name] for each in made]) for name in made[0]}
 

@@ -60,7 +60,9 @@ def epoch_batches(
     count = part.stop - part.start
     mine = torch.arange(chunk * batch_size).view(-1, batch_size)[:, part].flatten()
     chosen = [every[mine[: len(every) // batch_size * count]] for every in whole]
-    for first, every, some, there in zip(firsts, whole, chosen, images.ahead(chosen), strict=True):
+    for first, every, some, there in zip(
+        firsts, whole, chosen, images.prefetch(chosen), strict=True
+    ):
         end = first + len(every) // batch_size
         drawn = pipeline.join(
             [

@@ -1,6 +1,7 @@
 """What a plan is refused for before anything is computed: batches without room, data not there."""
 
 from simclr.config import ConfigError, build
+from simclr.data import catalog
 from simclr.settings import STAGES
 from workflow.planning import cost, placement
 
@@ -14,7 +15,7 @@ def check_batch(scale, stage: str, values: dict, data: dict, where: str) -> None
     Raises ConfigError, which begins with `where`.
     """
     where = f"{where}: batch_size {values['batch_size']}"
-    images = data["train_images"] or cost.KNOWN.get(data["source"], (0, 0))[0]
+    images = data["train_images"] or catalog.SOURCES[data["source"]].train_images
     if stage == "finetune":  # with some of the labels; one image of a class at least
         images = round(images * values["labels"])
     batch = values["batch_size"]
@@ -61,6 +62,6 @@ def check_data(plan) -> None:
         elif one.stage == "finetune" and one.settings["subset"]:
             lists[one.settings["subset"], one.settings["subset_sha256"]] = one.settings
     for each in lists.values():
-        from simclr.data import label_share
+        from simclr.data import label_list
 
-        label_share.read_list(build(STAGES["finetune"][0], each))
+        label_list.read_list(build(STAGES["finetune"][0], each))

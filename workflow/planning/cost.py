@@ -8,6 +8,7 @@ three groups, the others four.
 
 import math
 
+from simclr.data.catalog import SOURCES, Source
 from simclr.models.resnet_shapes import BLOCKS, STRIDES
 from simclr.store.runner import TRAINING
 
@@ -72,12 +73,6 @@ START = {"figures": 1.0, "examples": 0.01, "evaluate": 0.1, "supervise": 0.1}
 PAIR = 8.5e-9  # a bin of two histograms
 MAPPED = 4e-3  # t-SNE, an image, of h and of z
 L_BFGS = 1.65e-7  # a penalty, an image, a feature, a class: a few hundred iterations
-PREPARED = {  # an image, read or made on one core
-    "patterns": 4e-5,
-    "cifar10": 5e-5,
-    "folder": 1.6e-4,  # JPEG of 32 x 32 pixels
-    "imagenet": 8.5e-3,  # of 500 x 400: `python -m benchmarks.loader`
-}
 
 
 def seconds(
@@ -103,9 +98,10 @@ def seconds(
     if stage == "probe" and settings["images"]:
         train, test = min(train, settings["images"]), min(test, settings["images"])
     if stage == "prepare":
-        if data["source"] != "patterns":  # all are read, also for a part of them
-            train, test = KNOWN.get(data["source"], UNKNOWN)
-        return (train + test) * PREPARED[data["source"]]
+        source = SOURCES[data["source"]]
+        if not source.needs_counts:  # all images are read, even for a subset
+            train, test = _all_images(source)
+        return (train + test) * source.seconds_per_image
     if stage == "histograms":
         return PAIR * (settings["images"] * settings["crops"]) ** 2 * settings["bins"]
     one = _pass(encoder_settings or settings, data, scale)
@@ -122,7 +118,7 @@ def seconds(
         return fixed + MAPPED * settings["images"]
     if stage == "transfer":
         size = settings["penalties"] * train * feature_dim(encoder_settings["encoder"])
-        return fixed + L_BFGS * size * CLASSES.get(data["source"], 10)
+        return fixed + L_BFGS * size * SOURCES[data["source"]].classes
     if stage == "neighbours":
         return fixed
     steps = train // settings["batch_size"] * settings["epochs"]
@@ -145,14 +141,13 @@ def images_a_second(stage: str, settings: dict, encoder_settings: dict, data: di
 
 
 def images(data: dict) -> tuple[int, int]:
-    """Return (training, test) images of a data set, UNKNOWN where only itself can tell."""
-    train, test = KNOWN.get(data["source"], UNKNOWN)
+    """Return (training, test) images of a data set, as many as CIFAR-10 has if only it can tell."""
+    train, test = _all_images(SOURCES[data["source"]])
     return data["train_images"] or train, data["test_images"] or test
 
 
-KNOWN = {"cifar10": (50_000, 10_000), "imagenet": (1_281_167, 50_000)}
-UNKNOWN = (50_000, 10_000)
-CLASSES = {"imagenet": 1000}
+def _all_images(source: Source) -> tuple[int, int]:
+    return source.train_images or 50_000, source.test_images or 10_000
 
 
 def feature_dim(encoder: dict) -> int:
