@@ -21,6 +21,7 @@ from benchmarks import measure
 from benchmarks.step import encoder_of
 from simclr import determinism, devices, rng
 from simclr.data.sources import patterns
+from simclr.features import features_of, predict, project
 from simclr.models.heads import build_head
 from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder, Evaluate, Head
@@ -64,19 +65,21 @@ def contestants(settings, encoder: Encoder, count: int, device) -> dict:
         evaluate.train_linear(settings, sizes, classes, labels, batches, lambda *_: None)
 
     def floor():
-        features.predict(lambda x: features.project({"h": h}, x, reduced), images)
+        predict(lambda x: project({"h": h}, x, reduced), images)
 
     def features():
-        found = features.features_of(networks, images, reduced)
+        stored = features_of(networks, images, reduced)
         train(
-            {name: x.shape[1] for name, x in found.items()},
-            lambda epoch: stored_batches(found, 0, batch, epoch),
+            {name: x.shape[1] for name, x in stored.items()},
+            lambda epoch: stored_batches(stored, 0, batch, epoch),
         )
 
     def augmented(reduced=reduced):
         train(
             {"h": h.feature_dim, "z": 128},
-            lambda epoch: evaluate.augmented_batches(networks, images, 0, batch, epoch, reduced),
+            lambda epoch: evaluate.augmented_batches(
+                networks, images, seed=0, batch_size=batch, epoch=epoch, reduced=reduced
+            ),
         )
 
     loader = DataLoader(
@@ -92,7 +95,7 @@ def contestants(settings, encoder: Encoder, count: int, device) -> dict:
     def usual(epoch):
         for x, index in loader:
             x = x.to(device, memory_format=torch.channels_last, non_blocking=True)
-            yield index.to(device), features.project({"h": h}, x, reduced)
+            yield index.to(device), project({"h": h}, x, reduced)
 
     def torchvision():
         train({"h": h.feature_dim}, usual)

@@ -84,12 +84,12 @@ def contestants(folder: Path, count: int) -> dict:
     )
 
     def ours():
-        for images in stored.ahead(batches(count, 0)):
+        for images in stored.prefetch(batches(count, 0)):
             assert len(images)
 
     def waiting():
         for index in batches(count, 0):
-            assert len(stored.take(index))
+            assert len(stored.on_device(index))
 
     def usual():
         for views in loader:

@@ -19,6 +19,9 @@ class ConfigError(ValueError):
 class DataError(ConfigError):
     """Data that cannot be used. The message is one line, names the file and says what to do."""
 
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
 
 def nearest(word, valid) -> str:
     """Return " Did you mean 'x'?" for the valid word closest to `word`, or the list of them all."""
@@ -134,3 +137,8 @@ def _convert(kind, value, name, limits):
 def one_line(error: Exception) -> str:
     """Return the text of an error as one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """Escape what cannot be printed on a line: file names may hold line breaks and any bytes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -70,8 +70,8 @@ def predict(function, images) -> dict[str, Tensor]:
     batch_size = max(1, PREDICT_FLOATS[images.device.type] // (3 * images.side**2))
     indices = torch.arange(len(images)).split(batch_size)
     outputs = []
-    for index, batch in zip(indices, images.ahead(indices), strict=True):
-        views = images.shown(index, batch)
+    for index, batch in zip(indices, images.prefetch(indices), strict=True):
+        views = images.eval_views(index, batch)
         outputs.append(function(views.contiguous(memory_format=torch.channels_last)))
     return {name: torch.cat([output[name] for output in outputs]) for name in outputs[0]}
 

@@ -1,10 +1,11 @@
-"""Files: where the project is, atomic writes, hashes, metrics and curves."""
+"""Files: the project's root, atomic writes, CSV and JSON, hashes. All text is UTF-8."""
 
+import csv
 import hashlib
+import io
 import json
 import math
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -13,36 +14,19 @@ from simclr.config import ConfigError
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def write_curves(path: Path, curves: list[dict]) -> None:
-    """Write the curves as CSV, a line an epoch, six digits."""
-    lines = [",".join(curves[0])]
-    lines += [",".join(f"{value:.6g}" for value in row.values()) for row in curves]
-    path.write_text("\n".join(lines) + "\n")
+def write_atomic(path: Path, content: str | bytes) -> bool:
+    """Write a file through a temporary file and a rename, so that nobody sees half of it.
 
-
-def write_metrics(path: Path, values: dict) -> None:
-    """Write metrics as JSON. Raises ConfigError for one that is not a finite number."""
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise ConfigError(f"{name} is {value}: the training diverged; lower the learning rate.")
-    path.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content, hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomic(path: Path, text: str) -> bool:
-    """Write `text` to `path` by a rename, only where it differs. Returns whether it was written."""
-    if path.is_file() and path.read_text() == text:
+    A file that has this content already is left alone. Returns whether it was written.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    if path.is_file() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
@@ -52,14 +36,60 @@ def write_atomic(path: Path, text: str) -> bool:
 
 
 def copy_atomic(source: Path, target: Path) -> bool:
-    """Copy a file by a rename, only where the content differs. Returns whether it was copied."""
-    if target.is_file() and sha256(target) == sha256(source):
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return True
+    """Copy a file as `write_atomic` writes one. Returns whether the content differed."""
+    return write_atomic(target, source.read_bytes())
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file. Raises OSError or UnicodeDecodeError."""
+    return path.read_text(encoding="utf-8")
+
+
+def csv_text(header, rows) -> str:
+    """Return a CSV table as text: the header, then one line for each row of cells."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_csv(path: Path, header, rows) -> bool:
+    """Write a CSV table. Returns whether the file changed."""
+    return write_atomic(path, csv_text(header, rows))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, each as {column: text}."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_json(path: Path, value) -> bool:
+    """Write JSON with sorted keys, for people to read. Returns whether the file changed."""
+    return write_atomic(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path):
+    """Return the value in a JSON file. Raises OSError or ValueError."""
+    return json.loads(read_text(path))
+
+
+def write_metrics(path: Path, values: dict[str, float]) -> None:
+    """Write metrics as JSON. Raises ConfigError for a value that is not finite."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ConfigError(f"{name} is {value}: the training diverged; lower the learning rate.")
+    write_json(path, values)
+
+
+def write_curves(path: Path, curves: list[dict[str, float]]) -> None:
+    """Write training curves as CSV: one line for each epoch, six significant digits."""
+    rows = [[f"{value:.6g}" for value in epoch.values()] for epoch in curves]
+    write_csv(path, list(curves[0]), rows)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content as 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ check here recomputes nothing.) Sections of the paper are named where a default 
 from dataclasses import dataclass
 
 from simclr.config import option
+from simclr.data import catalog
 from simclr.models.resnet_shapes import BLOCKS
 
 OPERATORS = (
@@ -23,6 +24,7 @@ OPERATORS = (
     "broad",  # Sobel, equalize, solarize, motion blur, each sometimes (paper B.2)
 )
 DEPTHS = tuple(BLOCKS)
+SOURCES = tuple(catalog.SOURCES)
 TASKS = ("gray", "rotation", "noise", "sobel")  # transformations that are to be told
 
 
@@ -30,7 +32,7 @@ TASKS = ("gray", "rotation", "noise", "sobel")  # transformations that are to be
 class Prepare:
     """Stage `prepare`: a data set, packed. Images are square, uint8, RGB."""
 
-    source: str = option("patterns", choices=("patterns", "cifar10", "folder", "imagenet"))
+    source: str = option("patterns", choices=SOURCES)
     family: str = option("textures", choices=("textures", "figures"))  # of `patterns`
     file: str = option("", keyed=False)  # archive or directory, relative to data/raw
     sha256: str = option("")  # of its content, as `simclr fingerprint` prints it
@@ -42,14 +44,15 @@ class Prepare:
     seed: int = option(0, low=0)  # of the patterns, or of the choice of the subset
 
     def check(self):
-        if self.source in ("folder", "imagenet") and not self.file:
-            return f"file: needed with source '{self.source}': its place below data/raw."
+        source = catalog.SOURCES[self.source]
+        if source.needs_file and not self.file:
+            return f"file: needed with source '{self.source}': its path below data/raw."
         if self.view_size > self.image_size:
             return f"view_size: {self.view_size} is more than image_size, {self.image_size}."
-        if self.fit == "stretch" and self.source != "imagenet":
-            return "fit: 'stretch' is for source 'imagenet' alone."
-        if self.source == "patterns" and not (self.train_images and self.test_images):
-            return "train_images, test_images: must be given with source 'patterns'."
+        if self.fit == "stretch" and not source.can_stretch:
+            return f"fit: 'stretch' is not possible with source '{self.source}'."
+        if source.needs_counts and not (self.train_images and self.test_images):
+            return f"train_images, test_images: must be given with source '{self.source}'."
         return None
 
 

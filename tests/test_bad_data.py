@@ -76,9 +76,13 @@ def test_missing_data_says_where_to_put_them(raw):
 
 def test_missing_or_malformed_checksum(raw):
     (raw / "a.tar").write_bytes(b"")
-    refused(lambda: folder.check("a.tar", ""), "sha256", f"simclr fingerprint {raw / 'a.tar'}")
+    refused(
+        lambda: folder.check(Prepare(file="a.tar")), "sha256", f"simclr fingerprint {raw / 'a.tar'}"
+    )
     refused(lambda: folder.fingerprint(raw / "b"), "no such file")
-    refused(lambda: folder.check("a.tar", "A" * 64), "64 lower-case hex digits")
+    refused(
+        lambda: folder.check(Prepare(file="a.tar", sha256="A" * 64)), "64 lower-case hex digits"
+    )
 
 
 def test_check_does_not_read_the_data(raw, monkeypatch):

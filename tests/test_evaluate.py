@@ -84,7 +84,7 @@ def test_two_protocols_are_each_as_alone_from_features_extracted_once(
 def test_training_never_changes_the_running_statistics(data, encoder):
     networks = features.load_networks(encoder, data, torch.device("cpu"))
     images = torch.from_numpy(packed.load(data).train_images.copy())
-    for _ in evaluate.augmented_batches(networks, images, 0, 30, 0):
+    for _ in evaluate.augmented_batches(networks, images, seed=0, batch_size=30, epoch=0):
         pass
     stored = load_file(encoder / "encoder.safetensors")
     assert all(torch.equal(v, stored[k]) for k, v in networks["h"].state_dict().items())
@@ -99,7 +99,12 @@ def test_reduced_precision_is_of_the_networks_alone(data, encoder, tmp_path):
         assert x.dtype == torch.float32 and not torch.equal(x, exact[name])
         error = (x - exact[name]).norm() / exact[name].norm()
         assert error < 0.02, name
-    made = [evaluate.augmented_batches(networks, images, 0, 30, 0, how) for how in (False, True)]
+    made = [
+        evaluate.augmented_batches(
+            networks, images, seed=0, batch_size=30, epoch=0, reduced=reduced
+        )
+        for reduced in (False, True)
+    ]
     for (index, x), (same, y) in zip(*made, strict=True):
         assert torch.equal(index, same) and not torch.equal(x["h"], y["h"])
     reduced = settings(precision="bfloat16", protocols=["features"])
@@ -209,7 +214,7 @@ def test_constant_features_stay_finite():
 def test_neighbours_vote_as_a_naive_loop():
     train, labels = clusters(70, 1)
     test, _ = clusters(30, 2)
-    votes = evaluate.neighbours_vote(train, labels, test, 4, neighbours=7, temperature=0.1)
+    votes = evaluate.knn_votes(train, labels, test, classes=4, neighbors=7, temperature=0.1)
     for row, vote in zip(test.double().numpy(), votes.numpy(), strict=True):
         found = []
         for other, label in zip(train.double().numpy(), labels.numpy(), strict=True):
@@ -226,12 +231,12 @@ def test_more_separated_classes_are_classified_better():
     scores = []
     for scale in (0.05, 20.0):
         (train, labels), (test, wanted) = clusters(300, 1, scale), clusters(300, 2, scale)
-        votes = evaluate.neighbours_vote(
+        votes = evaluate.knn_votes(
             features.standardize(train, train),
             labels,
             features.standardize(test, train),
-            4,
-            neighbours=5,
+            classes=4,
+            neighbors=5,
             temperature=0.1,
         )
         scores.append(evaluate.accuracy(votes, wanted))

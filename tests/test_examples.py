@@ -1,6 +1,5 @@
 """Images of augmentations and of nearest neighbours: what figures 4 and `neighbours` show."""
 
-import csv
 import json
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from simclr import files
 from simclr.config import build
 from simclr.data import packed, pictures
 from simclr.settings import Examples, Neighbours
@@ -24,15 +24,11 @@ def data(tmp_path_factory):
     return prepare_data(tmp_path_factory.mktemp("examples") / "data")
 
 
-def rows(path) -> list[dict]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_pictures_read_back(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (3, 5, 5)).astype(np.uint8)
-    pictures.write(tmp_path / "a.csv", ("name", "pixels"), [("x", image), ("y", image[:, ::-1])])
-    first, second = rows(tmp_path / "a.csv")
+    cells = [("x", pictures.to_text(image)), ("y", pictures.to_text(image[:, ::-1]))]
+    files.write_csv(tmp_path / "a.csv", ("name", "pixels"), cells)
+    first, second = files.read_csv(tmp_path / "a.csv")
     assert (pictures.from_text(first["pixels"]) == image.transpose(1, 2, 0)).all()
     assert (pictures.from_text(second["pixels"]) == image[:, ::-1].transpose(1, 2, 0)).all()
 
@@ -45,7 +41,7 @@ def test_examples_show_what_each_operator_does(data, tmp_path):
     again = run(examples, settings, data, tmp_path / "b")
     assert contents(out) == contents(again)
     found = {}
-    for row in rows(out / "examples.csv"):
+    for row in files.read_csv(out / "examples.csv"):
         found.setdefault(row["operator"], []).append(pictures.from_text(row["pixels"]).astype(int))
     assert set(found) == {"original", *examples.SINGLE, "views"}
     originals = found["original"]
@@ -81,7 +77,7 @@ def searched(data, tmp_path_factory):
 
 
 def test_the_share_of_the_class_and_the_pictures(data, searched):
-    found = rows(searched / "neighbours.csv")
+    found = files.read_csv(searched / "neighbours.csv")
     assert len(found) == 2 * 3 * (1 + 2)
     test = packed.load(data)
     for row in found:
@@ -96,10 +92,10 @@ def test_the_share_of_the_class_and_the_pictures(data, searched):
 
 def test_both_figures_show_them(data, searched, tmp_path):
     made = run(examples, build(Examples, {}), data, tmp_path / "a")
-    pictures = pd.read_csv(made / "examples.csv").assign(seed=0)
+    drawn = pd.read_csv(made / "examples.csv").assign(seed=0)
     found = pd.read_csv(searched / "neighbours.csv").assign(seed=0)
     with plotting.style():
-        first = fig4.draw(None, None, {"examples.csv": pictures})
+        first = fig4.draw(None, None, {"examples.csv": drawn})
         table = pd.DataFrame([{"neighbours_h": 50.0, "neighbours_z": 40.0}])
         second = shown.draw(table, None, {"neighbours.csv": found})
     for figure, images in ((first, 6 * 11), (second, 3 * 6)):

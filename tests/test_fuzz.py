@@ -20,7 +20,7 @@ from hypothesis import strategies as some
 from PIL import Image
 
 from simclr.config import ConfigError, build, to_dict
-from simclr.data import images, label_share, packed
+from simclr.data import images, label_list, packed
 from simclr.data.sources import cifar10, folder, imagenet_files
 from simclr.models import weights
 from simclr.models.resnet import build_encoder
@@ -233,8 +233,8 @@ def test_label_lists(listed, data):
     (where / "list.txt").write_bytes(content)
     digest = data.draw(some.sampled_from([hashlib.sha256(content).hexdigest(), "0" * 64]))
     settings = build(FineTune, {"subset": "list.txt", "subset_sha256": digest})
-    if not refuses(label_share.listed_rows, settings, where):
-        chosen = [names[row] for row in label_share.listed_rows(settings, where)]
+    if not refuses(label_list.listed_rows, settings, where):
+        chosen = [names[row] for row in label_list.listed_rows(settings, where)]
         assert sorted(content.decode().split()) == sorted(chosen) and digest != "0" * 64
 
 

@@ -1,12 +1,12 @@
 """Histograms of crops: counts, distances, retrieval on data whose answer is known."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 import torch
 
+from simclr import files
 from simclr.config import ConfigError
 from simclr.settings import Histograms
 from simclr.stages import histograms
@@ -100,7 +100,7 @@ def test_files_are_complete_and_repeatable(tmp_path):
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
         assert (first / name).read_bytes() != (third / name).read_bytes()
-    rows = list(csv.DictReader((first / "histograms.csv").open()))
+    rows = files.read_csv(first / "histograms.csv")
     assert len(rows) == 2 * 2 * 4 * 8
     shown = [float(row["density"]) for row in rows[:8]]
     assert sum(shown) / 8 == pytest.approx(1)

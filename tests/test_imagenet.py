@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from simclr.config import ConfigError, DataError, build
-from simclr.data import archives, images, label_share, packed
+from simclr.data import archives, images, label_list, packed
 from simclr.data.sources import imagenet, imagenet_files
 from simclr.settings import FineTune, Prepare
 from simclr.stages import finetune, prepare, pretrain
@@ -88,12 +88,12 @@ def test_tar_files_are_the_same_set(raw, tmp_path):
 PACKING = """
 import json, sys
 from pathlib import Path
-from simclr.data.sources import imagenet
+from simclr.data.sources import packing
 from simclr.settings import Prepare
 from simclr.stages import prepare
 from simclr.config import build
 
-imagenet.SAVE_SECONDS, imagenet.CHUNK = 0.0, 4
+packing.SAVE_SECONDS, packing.CHUNK = 0.0, 4
 out = Path(sys.argv[1])
 out.mkdir()
 def report(done, text):
@@ -286,7 +286,7 @@ def test_a_list_of_names_chooses_the_images_of_finetuning(raw, tmp_path):
     names = (tmp_path / "data" / packed.NAMES).read_text().splitlines()
     chosen = names[::3]
     settings = listed(raw, chosen[::-1])
-    rows = label_share.listed_rows(settings, tmp_path / "data")
+    rows = label_list.listed_rows(settings, tmp_path / "data")
     assert [names[row] for row in rows] == chosen
     out = training.run(finetune, settings, tmp_path / "data", tmp_path / "tuned")
     assert f'"images": {len(chosen)}' in (out / "metrics.json").read_text()
@@ -313,28 +313,28 @@ def test_a_wrong_list_is_refused(raw, tmp_path):
     names = (tmp_path / "data" / packed.NAMES).read_text().splitlines()
     data = tmp_path / "data"
     refused(
-        lambda: label_share.listed_rows(listed(raw, ["n1_1.JPEG", names[0]]), data),
+        lambda: label_list.listed_rows(listed(raw, ["n1_1.JPEG", names[0]]), data),
         "1 of 2",
         "n1_1.JPEG",
     )
     refused(
-        lambda: label_share.read_list(listed(raw, [names[0]] * 2)),
-        f"'{names[0]}' stands there twice",
+        lambda: label_list.read_list(listed(raw, [names[0]] * 2)),
+        f"'{names[0]}' is listed twice",
     )
-    refused(lambda: label_share.read_list(listed(raw, [])), "empty")
+    refused(lambda: label_list.read_list(listed(raw, [])), "empty")
     settings = listed(raw, names[:20])
     (raw / "list.txt").write_text(names[0])
-    refused(lambda: label_share.read_list(settings), "subset_sha256", "get the list again")
+    refused(lambda: label_list.read_list(settings), "subset_sha256", "get the list again")
     (raw / "list.txt").write_bytes(b"\xff\xfe\x00")
-    refused(lambda: label_share.read_list(settings), "list.txt: ")
+    refused(lambda: label_list.read_list(settings), "list.txt: ")
     (raw / "list.txt").unlink()
-    refused(lambda: label_share.read_list(settings), "list.txt")
+    refused(lambda: label_list.read_list(settings), "list.txt")
     with pytest.raises(ConfigError, match="give both"):
         build(FineTune, {"subset": "list.txt"})
     shutil.rmtree(data)
     patterns = training.prepare_data(tmp_path / "patterns")
     refused(
-        lambda: label_share.listed_rows(listed(raw, names), patterns), "have no names", "`labels`"
+        lambda: label_list.listed_rows(listed(raw, names), patterns), "have no names", "`labels`"
     )
 
 

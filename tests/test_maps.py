@@ -1,6 +1,5 @@
 """Maps: the effective rank, the spectrum, how far classes are apart, points, bytes."""
 
-import csv
 import json
 import os
 import subprocess
@@ -14,9 +13,10 @@ import torch
 from simclr.config import DataError, build
 from simclr.data import packed
 from simclr.features import load_networks
+from simclr.files import read_csv
 from simclr.settings import Maps
 from simclr.stages import maps, pretrain
-from simclr.stages.maps import effective_rank, some_images, spectrum_rows
+from simclr.stages.maps import choose_images, effective_rank, spectrum_rows
 from tests import training
 from tests.training import contents, pretrain_settings, run
 
@@ -100,13 +100,13 @@ def test_eigenvalues_are_those_of_a_square_alone(shape, kinds):
 def test_images_are_some_of_some_classes():
     labels = np.arange(200) % 7
     how = SimpleNamespace(classes=3, images=50, seed=0)
-    chosen = some_images(labels, how)
+    chosen = choose_images(labels, how)
     assert len(set(chosen.tolist())) == 50 and chosen.tolist() == sorted(chosen)
     assert len(set(labels[chosen])) == 3
-    assert (some_images(labels, how) == chosen).all()
-    others = [some_images(labels, SimpleNamespace(**{**vars(how), "seed": s})) for s in range(8)]
+    assert (choose_images(labels, how) == chosen).all()
+    others = [choose_images(labels, SimpleNamespace(**{**vars(how), "seed": s})) for s in range(8)]
     assert len({tuple(sorted(set(labels[other]))) for other in others}) > 3
-    few = some_images(labels, SimpleNamespace(classes=10, images=500, seed=0))
+    few = choose_images(labels, SimpleNamespace(classes=10, images=500, seed=0))
     assert few.tolist() == list(range(200))
 
 
@@ -115,11 +115,6 @@ def test_images_are_some_of_some_classes():
 
 def metrics(folder):
     return json.loads((folder / "metrics.json").read_text())
-
-
-def read(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("kind", ["linear", "nonlinear", "none"])
@@ -134,8 +129,8 @@ def test_outputs_by_kind_of_head(data, encoders, tmp_path, kind):
         names |= {"spectrum_rank", "spectrum_rank_random"}
         files |= {"spectrum.csv"}
     assert set(metrics(out)) == names and set(contents(out)) == files
-    points = read(out / "points.csv")
-    chosen = some_images(packed.load(data).test_labels, settings())
+    points = read_csv(out / "points.csv")
+    chosen = choose_images(packed.load(data).test_labels, settings())
     labels = [str(label) for label in packed.load(data).test_labels[chosen]]
     assert list(points[0]) == ["kind", "label", "x", "y"]
     for name in features:
@@ -156,7 +151,7 @@ def test_spectrum_of_a_linear_head_is_that_of_its_matrix(data, encoders, of_line
     out = of_linear
     weight = load_networks(encoders["linear"], data, torch.device("cpu"))["z"].out.weight
     singular = np.linalg.svd(weight.numpy().astype(np.float64), compute_uv=False) ** 2
-    rows = read(out / "spectrum.csv")
+    rows = read_csv(out / "spectrum.csv")
     assert [(row["kind"], row["rank"]) for row in rows] == [
         (kind, str(k + 1)) for kind in ("singular", "eigen") for k in range(16)
     ]
@@ -172,7 +167,7 @@ def test_spectrum_of_a_linear_head_is_that_of_its_matrix(data, encoders, of_line
 
 def test_silhouettes_tell_separated_classes_from_mixed_ones(data, encoders, tmp_path, monkeypatch):
     """Of directions, not of lengths; and the map of separated classes has them apart."""
-    labels = packed.load(data).test_labels[some_images(packed.load(data).test_labels, settings())]
+    labels = packed.load(data).test_labels[choose_images(packed.load(data).test_labels, settings())]
     rng = np.random.default_rng(0)
     apart = np.eye(10)[labels] + 0.01 * rng.normal(size=(40, 10))
     apart *= rng.uniform(0.1, 10, (40, 1))
@@ -194,7 +189,7 @@ def test_silhouettes_tell_separated_classes_from_mixed_ones(data, encoders, tmp_
     assert metrics(out)["silhouette_z"] == pytest.approx(np.mean(values), abs=1e-5)
     nearest = {}
     for name in "hz":
-        rows = [row for row in read(out / "points.csv") if row["kind"] == name]
+        rows = [row for row in read_csv(out / "points.csv") if row["kind"] == name]
         places = np.array([[float(row["x"]), float(row["y"])] for row in rows])
         distance = np.linalg.norm(places[:, None] - places, axis=2) + 1e9 * np.eye(40)
         nearest[name] = (labels[distance.argmin(1)] == labels).mean()

@@ -96,16 +96,16 @@ def test_what_is_taken_and_read_ahead():
     there = image_store.ImageStore(stored, CPU, rows=rows)
     assert len(here) == len(there) == 15
     indices = [torch.tensor([3, 1, 1]), torch.tensor([14]), torch.arange(15), torch.tensor([0])]
-    for index, a, b in zip(indices, here.ahead(indices), there.ahead(indices), strict=True):
-        assert torch.equal(a, b) and torch.equal(a, here.take(index))
+    for index, a, b in zip(indices, here.prefetch(indices), there.prefetch(indices), strict=True):
+        assert torch.equal(a, b) and torch.equal(a, here.on_device(index))
         assert np.array_equal(a.numpy(), stored[rows[index].numpy()])
-    assert list(there.ahead([])) == []
+    assert list(there.prefetch([])) == []
 
 
 def test_an_error_while_reading_ahead_is_raised():
     there = image_store.ImageStore(noise(3, 8), CPU, rows=torch.arange(3))
     with pytest.raises(IndexError):
-        list(there.ahead([torch.tensor([0]), torch.tensor([3]), torch.tensor([1])]))
+        list(there.prefetch([torch.tensor([0]), torch.tensor([3]), torch.tensor([1])]))
 
 
 def test_a_limit_that_is_no_number_is_refused(data, monkeypatch):
@@ -120,7 +120,7 @@ def test_evaluation_shows_the_paper_s_central_crop(size):
     stored, aspect = stretched(*size, 256)
     aspects = torch.tensor([aspect])
     one = image_store.ImageStore(torch.from_numpy(stored[None].copy()), CPU, 224, aspects)
-    shown = one.shown(torch.tensor([0]), one.take(torch.tensor([0])))[0]
+    shown = one.eval_views(torch.tensor([0]), one.on_device(torch.tensor([0])))[0]
     scale = 256 / min(size)
     whole = picture(*size).resize(
         (round(size[0] * scale), round(size[1] * scale)), Image.Resampling.BICUBIC
@@ -130,14 +130,14 @@ def test_evaluation_shows_the_paper_s_central_crop(size):
     assert abs(shown.numpy() * 255 - wanted).mean() < 1.5
     flat = torch.from_numpy(wanted.copy()).float() / 255
     assert abs(shown.flip(2) - flat).mean() > 5 * abs(shown - flat).mean()
-    np.testing.assert_allclose(one.plain(0), shown.numpy() * 255, atol=0.51)
+    np.testing.assert_allclose(one.eval_image(0), shown.numpy() * 255, atol=0.51)
 
 
 def test_square_images_are_shown_as_they_are():
     stored = torch.from_numpy(noise(4, 8))
     one = image_store.ImageStore(stored, CPU)
     index = torch.tensor([2, 0])
-    assert torch.equal(one.shown(index, one.take(index)), stored[index].float() / 255)
+    assert torch.equal(one.eval_views(index, one.on_device(index)), stored[index].float() / 255)
 
 
 def official(width, height, least, rng):

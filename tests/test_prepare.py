@@ -98,7 +98,7 @@ def test_patterns_are_the_same_bytes_every_time(tmp_path):
 
 def test_seeds_and_splits_are_different_images():
     drawn = [
-        patterns.generate(50, 16, seed, split)[0] for seed in (0, 1) for split in images.STREAMS
+        patterns.generate(50, 16, seed, split)[0] for seed in (0, 1) for split in folder.SPLITS
     ]
     flat = np.concatenate(drawn).reshape(200, -1)
     assert len(np.unique(flat, axis=0)) == 200

@@ -12,7 +12,7 @@ from simclr.data import packed
 from simclr.features import load_networks
 from simclr.settings import TASKS, Probe
 from simclr.stages import pretrain, probe
-from simclr.stages.probe import KINDS, trained, transformed
+from simclr.stages.probe import CLASSES, train_classifier, transform
 from tests import training
 from tests.training import contents, pretrain_settings, run
 
@@ -46,7 +46,7 @@ def some_images(n=400, side=8):
 def changed(task, n=400, sigma=0.2):
     images = some_images(n)
     before = images.clone()
-    out, label = transformed(task, images, sigma, seeded())
+    out, label = transform(task, images, sigma, seeded())
     assert torch.equal(images, before), "the images themselves must stay"
     assert out.dtype == torch.uint8 and out.shape == images.shape and label.dtype == torch.int64
     return images, out, label
@@ -63,8 +63,8 @@ def changed(task, n=400, sigma=0.2):
 )
 def test_shares_of_the_classes(task, shares):
     _, _, label = changed(task, 4000)
-    found = torch.bincount(label, minlength=KINDS[task]) / 4000
-    assert len(found) == KINDS[task]
+    found = torch.bincount(label, minlength=CLASSES[task]) / 4000
+    assert len(found) == CLASSES[task]
     torch.testing.assert_close(found, torch.tensor(shares), atol=0.03, rtol=0)
 
 
@@ -124,7 +124,7 @@ def test_sobel_images_are_responses_of_the_filter():
 @pytest.mark.parametrize("task", TASKS)
 def test_the_generator_decides(task):
     images = some_images(50)
-    one, same, other = (transformed(task, images, 0.2, seeded(seed)) for seed in (0, 0, 1))
+    one, same, other = (transform(task, images, 0.2, seeded(seed)) for seed in (0, 0, 1))
     assert torch.equal(one[0], same[0]) and torch.equal(one[1], same[1])
     assert not torch.equal(one[1], other[1])
 
@@ -137,18 +137,18 @@ def test_separable_features_are_told_apart_and_noise_is_not():
     how = settings(batch_size=50, epochs=20, hidden=32, learning_rate=0.01)
     labels, wanted = (torch.randint(2, (400,), generator=seeded(s)) for s in (1, 2))
     x, tested = (torch.randn(400, 4, generator=seeded(s)) for s in (3, 4))
-    reached = features.accuracy(trained(x, labels, 2, how)(tested), wanted)
+    reached = features.accuracy(train_classifier(x, labels, 2, how)(tested), wanted)
     assert 40 < reached < 60
     for points, label in ((x, labels), (tested, wanted)):
         # Class 0 within, class 1 around: the first two features' length.
         length = torch.where(label == 1, 2.5, 0.5) / points[:, :2].norm(dim=1)
         points[:, :2] *= length[:, None]
-    network = trained(x, labels, 2, how)
+    network = train_classifier(x, labels, 2, how)
     assert features.accuracy(network(tested), wanted) > 95
     assert not any(p.requires_grad for p in network.parameters())
-    one, again = (trained(x, labels, 2, settings()) for _ in range(2))
+    one, again = (train_classifier(x, labels, 2, settings()) for _ in range(2))
     assert torch.equal(again(tested), one(tested))
-    assert not torch.equal(trained(x, labels, 2, settings(seed=1))(tested), one(tested))
+    assert not torch.equal(train_classifier(x, labels, 2, settings(seed=1))(tested), one(tested))
 
 
 # The stage.
@@ -181,19 +181,19 @@ def test_the_classifier_learns_on_training_images_and_is_tested_on_test_images(
     data, encoder, tmp_path, monkeypatch
 ):
     """Accuracy of z found here is that of the stored networks on transformed test images."""
-    kept, real = [], probe.trained
+    kept, real = [], probe.train_classifier
 
     def spy(x, labels, classes, how):
         kept.append((x, labels, real(x, labels, classes, how)))
         return kept[-1][2]
 
-    monkeypatch.setattr(probe, "trained", spy)
+    monkeypatch.setattr(probe, "train_classifier", spy)
     out = run(probe, settings(tasks=("rotation",)), data, tmp_path / "out", encoder=encoder)
     networks, stored = load_networks(encoder, data, torch.device("cpu")), packed.load(data)
     features, label = {}, {}
     for split, images in (("train", stored.train_images), ("test", stored.test_images)):
         draws = rng.generator(0, f"probe rotation {split}")
-        turned, label[split] = transformed("rotation", torch.from_numpy(images.copy()), 0.2, draws)
+        turned, label[split] = transform("rotation", torch.from_numpy(images.copy()), 0.2, draws)
         with torch.no_grad():
             features[split] = networks["z"](networks["h"](turned / 255.0))
     mean, deviation = features["train"].mean(0), features["train"].std(0, correction=0)

@@ -1,17 +1,23 @@
-"""The data card and the contact sheet of a prepared set."""
+"""The description (data.json), the data card and the contact sheet of a prepared set."""
 
 import numpy as np
 from PIL import Image
 
-SHEET = (10, 12)  # of the contact sheet: classes, images of each
-SHEET_SIDE = 64  # pixels of an image on it, at least
+from simclr.config import printable
+
+SHEET_CLASSES, SHEET_IMAGES = 10, 12  # rows and columns of the contact sheet
+SHEET_SIDE = 64  # pixels of an image on the sheet, at least
+GAP = 4  # pixels between images on the sheet
 
 
 def describe(classes, labels, train_images: np.ndarray, settings) -> dict:
-    """What data.json says: where the set is from, its size, counts, channel statistics."""
+    """Return what data.json says: source, size, counts, and channel statistics of `train_images`.
+
+    labels: split -> int64 [N]; train_images: uint8 [n, 3, S, S]; settings: settings.Prepare.
+    """
     total = squares = 0  # integers: exact, so the same on every machine
-    for some in np.array_split(train_images, len(train_images) // 1000 + 1):
-        values = some.astype(np.int64)
+    for batch in np.array_split(train_images, len(train_images) // 1000 + 1):
+        values = batch.astype(np.int64)
         total = total + values.sum(axis=(0, 2, 3))
         squares = squares + (values * values).sum(axis=(0, 2, 3))
     number = train_images[:, 0].size  # pixels of a channel
@@ -33,23 +39,23 @@ def describe(classes, labels, train_images: np.ndarray, settings) -> dict:
 
 
 def contact_sheet(train_images: np.ndarray, train_labels: np.ndarray) -> Image.Image:
-    """The first images of the first classes, a row a class, enlarged pixel by pixel."""
+    """Show the first images of the first classes: a row for each class, pixels enlarged."""
     side = train_images.shape[-1]
-    zoom, gap = max(1, SHEET_SIDE // side), 4
-    step = side * zoom + gap
-    rows = min(SHEET[0], int(train_labels.max()) + 1)
-    sheet = Image.new("RGB", (SHEET[1] * step + gap, rows * step + gap), "white")
+    zoom = max(1, SHEET_SIDE // side)
+    step = side * zoom + GAP
+    rows = min(SHEET_CLASSES, int(train_labels.max()) + 1)
+    sheet = Image.new("RGB", (SHEET_IMAGES * step + GAP, rows * step + GAP), "white")
     for row in range(rows):
-        for column, index in enumerate(np.flatnonzero(train_labels == row)[: SHEET[1]]):
+        for column, index in enumerate(np.flatnonzero(train_labels == row)[:SHEET_IMAGES]):
             pixels = np.ascontiguousarray(train_images[index].transpose(1, 2, 0))
             image = Image.fromarray(pixels)
             image = image.resize((side * zoom, side * zoom), Image.Resampling.NEAREST)
-            sheet.paste(image, (gap + column * step, gap + row * step))
+            sheet.paste(image, (GAP + column * step, GAP + row * step))
     return sheet
 
 
-def card(description: dict) -> str:
-    """The data card: a page of Markdown about the set, for people."""
+def data_card(description: dict) -> str:
+    """Return a page of Markdown about the set, for people."""
     train, test = description["train_counts"], description["test_counts"]
     rows = zip(description["classes"], train, test, strict=True)
     side = description["image_size"]
@@ -64,11 +70,15 @@ def card(description: dict) -> str:
         "",
         "| class | train | test |",
         "| --- | ---: | ---: |",
-        *(f"| {name} | {a} | {b} |" for name, a, b in rows),
+        *(f"| {printable(name)} | {a} | {b} |" for name, a, b in rows),
         "",
         "| training pixels in [0, 1] | red | green | blue |",
         "| --- | ---: | ---: | ---: |",
-        "| mean | " + " | ".join(f"{x:.4f}" for x in description["channel_means"]) + " |",
-        "| deviation | " + " | ".join(f"{x:.4f}" for x in description["channel_deviations"]) + " |",
+        _channel_row("mean", description["channel_means"]),
+        _channel_row("deviation", description["channel_deviations"]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _channel_row(name: str, values: list[float]) -> str:
+    return f"| {name} | " + " | ".join(f"{x:.4f}" for x in values) + " |"

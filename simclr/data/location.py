@@ -1,4 +1,4 @@
-"""Where raw data are: data/raw, or SIMCLR_DATA_DIR."""
+"""Where raw data are: in data/raw, or in the folder that SIMCLR_DATA_DIR names."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ RAW = ROOT / "data" / "raw"
 
 
 def raw_folder() -> Path:
-    """Return where raw data belong: data/raw, or the environment variable SIMCLR_DATA_DIR."""
+    """Return the folder of raw data: data/raw, or the environment variable SIMCLR_DATA_DIR."""
     return Path(os.environ.get("SIMCLR_DATA_DIR") or RAW)
 
 

@@ -1,19 +1,20 @@
-"""A prepared data set on disk: its arrays and data.json, memory-mapped when read."""
+"""A prepared data set on disk: its arrays, memory-mapped when read, and data.json."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from simclr.config import DataError
+from simclr import files
+from simclr.config import DataError, one_line
 
 
 class PackedSet(NamedTuple):
     """A data set. Images uint8 [N, 3, S, S], labels int64 [N]; classes are names by label.
 
-    view_size: side of views and of what evaluation shows (0: S). aspects: float32 [N], where images
-    that are no squares were squeezed into one (see simclr/data/image_store.py), else None.
+    view_size: side of views and of evaluated images (0: S). aspects: width over height of each
+    image, float32 [N], if images of other shapes were squeezed into squares (see
+    simclr/data/image_store.py); otherwise None.
     """
 
     train_images: np.ndarray
@@ -26,46 +27,61 @@ class PackedSet(NamedTuple):
     test_aspects: np.ndarray | None = None
 
 
-ARRAYS = PackedSet._fields[:4]
-ASPECTS = PackedSet._fields[6:]
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 NAMES = "train_names.txt"  # of sets whose images have names: one a line
 
 
 def load(folder: Path) -> PackedSet:
     """Open a prepared data set, memory-mapped. Raises DataError, which names the file."""
-    there = [name for name in ASPECTS if (folder / f"{name}.npy").exists()]
-    arrays = {name: _array(folder / f"{name}.npy") for name in (*ARRAYS, *there)}
+    arrays = {name: _open_array(folder / f"{name}.npy") for name in ARRAYS}
+    for name in ("train_aspects", "test_aspects"):
+        if (folder / f"{name}.npy").exists():
+            arrays[name] = _open_array(folder / f"{name}.npy")
+    about = folder / "data.json"
     try:
-        about = json.loads((folder / "data.json").read_text())
-        classes, view_size = tuple(about["classes"]), int(about.get("view_size", 0))
+        description = files.read_json(about)
+        classes = tuple(description["classes"])
+        view_size = int(description.get("view_size", 0))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{folder / 'data.json'}: not readable ({_line(error)}).") from None
+        raise DataError(f"{about}: not readable ({one_line(error)}).") from None
     data = PackedSet(**arrays, classes=classes, view_size=view_size)
     for split in ("train", "test"):
-        _check_split(folder, split, *(arrays[f"{split}_{kind}"] for kind in ("images", "labels")))
+        _check_split(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"])
+        if f"{split}_aspects" in arrays:
+            path = folder / f"{split}_aspects.npy"
+            _check_aspects(path, arrays[f"{split}_aspects"], arrays[f"{split}_labels"])
     if data.train_images.shape[1:] != data.test_images.shape[1:]:
         raise DataError(f"{folder}: train and test images have different sizes.")
     if not 0 <= view_size <= data.train_images.shape[-1]:
-        raise DataError(f"{folder / 'data.json'}: view_size {view_size} is larger than the images.")
-    for name in there:
-        _check_aspects(folder / f"{name}.npy", arrays[name], arrays[f"{name.split('_')[0]}_labels"])
-    top = max(int(labels.max()) for labels in (data.train_labels, data.test_labels))
+        raise DataError(f"{about}: view_size {view_size} is larger than the images.")
+    high = max(int(labels.max()) for labels in (data.train_labels, data.test_labels))
     low = min(int(labels.min()) for labels in (data.train_labels, data.test_labels))
-    if low < 0 or top >= len(classes):
-        raise DataError(f"{folder}: labels {low}..{top} but {len(classes)} classes.")
+    if low < 0 or high >= len(classes):
+        raise DataError(f"{folder}: labels {low}..{high} but {len(classes)} classes.")
     return data
 
 
-def _array(path: Path) -> np.ndarray:
+def write_names(path: Path, names: list[str]) -> None:
+    """Write the names of images, one a line. Names that are no UTF-8 keep their bytes."""
+    text = "".join(f"{name}\n" for name in names)
+    files.write_atomic(path, text.encode("utf-8", "surrogateescape"))
+
+
+def read_names(path: Path) -> list[str]:
+    """Return the names that `write_names` wrote, by row of the training images."""
+    return path.read_bytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
+
+
+def _open_array(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header raises what Python's own parser does
-        raise DataError(f"{path}: not a readable array ({_line(error)}).") from None
+        raise DataError(f"{path}: not a readable array ({one_line(error)}).") from None
 
 
 def _check_aspects(path: Path, aspects: np.ndarray, labels: np.ndarray) -> None:
-    good = aspects.dtype == np.float32 and aspects.shape == labels.shape
-    if not good or not (np.isfinite(aspects) & (aspects > 0)).all():
+    is_typed = aspects.dtype == np.float32 and aspects.shape == labels.shape
+    if not is_typed or not (np.isfinite(aspects) & (aspects > 0)).all():
         raise DataError(
             f"{path}: expected positive float32 {list(labels.shape)}, "
             f"found {aspects.dtype} {list(aspects.shape)}."
@@ -84,7 +100,3 @@ def _check_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarra
             f"{folder / f'{split}_labels.npy'}: expected int64 [{shape[0]}], at least one, "
             f"found {labels.dtype} {list(labels.shape)}."
         )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -1,21 +1,23 @@
 """Stage `evaluate`: how good are the features of a frozen encoder? (paper 2.3, B.5, B.6)
 
-A linear classifier trained on h, and on z = g(h) where there is a head, and the vote of the
-nearest neighbours. The encoder is in inference mode (running statistics); its file is not touched.
+Trains a linear classifier on h, and on z = g(h) if there is a head, and lets the nearest neighbors
+vote. The encoder is in inference mode (running statistics); its file is not touched.
+
 Writes metrics.json: linear_h, linear_top5_h, knn_h (and the same of z) in percent, and what
-training recorded; of a second protocol linear_h_<protocol> and so on. And curves.csv, a copy of the
-training's, so that all that figures show can be shared without encoders.
+training recorded; of a second protocol linear_h_<protocol> and so on. Also curves.csv, a copy of
+the training's, so that all that figures show can be shared without encoders.
 
 Protocol `augmented` is the paper's: every epoch the encoder sees a new crop of every image, flipped
-or not. `features` computes the features of the plain images once, and standardises them (mean 0,
-deviation 1 over the training images): a linear map, which any linear classifier can contain, but
-without which the few steps that a small data set affords do not train it. Whatever protocols are
-asked for, the features of the plain images are extracted once.
+or not. `features` computes the features of the plain images once and standardizes them (mean 0,
+deviation 1 over the training images). That is a linear map, which any linear classifier can
+contain, but without it the few steps that a small data set affords do not train the classifier.
+The features of the plain images are extracted once for all protocols.
 """
 
-import json
-import shutil
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,76 +30,114 @@ from simclr.features import ROWS, accuracy, features_of, load_networks, project,
 from simclr.settings import Optimizer, Views
 from simclr.training.batching import epoch_batches
 from simclr.training.optim import build_optimizer, learning_rate
-from simclr.training.order import steps_per_epoch, stored_batches
+from simclr.training.order import stored_batches
 
 CROP_AND_FLIP = Views(operators=("crop", "flip"))
+
+
+class Protocol(NamedTuple):
+    """What a linear classifier is trained and tested on.
+
+    batches(epoch) yields (indices [B], {name: features [B, d]}); test_features: {name: [M, d]}.
+    """
+
+    batches: Callable
+    test_features: dict[str, Tensor]
 
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Evaluate inputs["encoder"] on inputs["data"]; settings: settings.Evaluate.
 
-    Raises ConfigError for settings that do not fit the data, DataError where the encoder was
-    trained on other data.
+    Raises ConfigError if settings do not fit the data, and DataError if the encoder was trained on
+    other data.
     """
     data = packed.load(inputs["data"])
-    count, classes = len(data.train_images), len(data.classes)
-    steps_per_epoch(count, settings.batch_size)
-    if settings.neighbours > count:
-        raise ConfigError(f"neighbours: {settings.neighbours}, but only {count} training images.")
+    check_sizes(settings, len(data.train_images))
     device = devices.find_device(settings.device)
     networks = load_networks(inputs["encoder"], inputs["data"], device)
-    images, test_images = (
-        image_store.open_split(data, split, device) for split in ("train", "test")
-    )
-    labels, test_labels = (
-        devices.to_device(array, device) for array in (data.train_labels, data.test_labels)
-    )
+    images = image_store.open_split(data, "train", device)
+    test_images = image_store.open_split(data, "test", device)
+    labels = devices.to_device(data.train_labels, device)
+    test_labels = devices.to_device(data.test_labels, device)
     reduced = settings.precision == "bfloat16"
-    features, test_features = (features_of(networks, x, reduced) for x in (images, test_images))
+    features = features_of(networks, images, reduced)
+    test_features = features_of(networks, test_images, reduced)
     report(0.1, "features")
-    metrics = json.loads((inputs["encoder"] / "training.json").read_text())
+    metrics = files.read_json(inputs["encoder"] / "training.json")
+    classes = len(data.classes)
     for name, x in features.items():
-        votes = neighbours_vote(
-            x, labels, test_features[name], classes, settings.neighbours, settings.knn_temperature
+        votes = knn_votes(
+            x,
+            labels,
+            test_features[name],
+            classes=classes,
+            neighbors=settings.neighbours,
+            temperature=settings.knn_temperature,
         )
         metrics[f"knn_{name}"] = accuracy(votes, test_labels)
     sizes = {name: x.shape[1] for name, x in features.items()}
-    standard = {name: standardize(x, x) for name, x in features.items()}
-    standard_test = {name: standardize(x, features[name]) for name, x in test_features.items()}
-    how = settings.seed, settings.batch_size
-    sources = {  # protocol -> (batches of an epoch, test features)
-        "features": (lambda epoch: stored_batches(standard, *how, epoch), standard_test),
-        "augmented": (
-            lambda epoch: augmented_batches(networks, images, *how, epoch, reduced),
-            test_features,
-        ),
+    protocols = {
+        "features": on_stored_features(settings, features, test_features),
+        "augmented": on_new_views(settings, networks, images, test_features),
     }
-    for protocol in settings.protocols:
-        batches, tested = sources[protocol]
-        suffix = "" if protocol == settings.protocols[0] else f"_{protocol}"
-        classifiers = train_linear(settings, sizes, classes, labels, batches, report)
-        for name, classifier in classifiers.items():
-            scores = classifier(tested[name])
-            metrics[f"linear_{name}{suffix}"] = accuracy(scores, test_labels)
-            metrics[f"linear_top5_{name}{suffix}"] = accuracy(scores, test_labels, 5)
+    for position, name in enumerate(settings.protocols):
+        protocol = protocols[name]
+        classifiers = train_linear(settings, sizes, classes, labels, protocol.batches, report)
+        suffix = "" if position == 0 else f"_{name}"
+        metrics |= linear_metrics(classifiers, protocol.test_features, test_labels, suffix)
     files.write_metrics(out / "metrics.json", metrics)
-    shutil.copyfile(inputs["encoder"] / "curves.csv", out / "curves.csv")
+    files.copy_atomic(inputs["encoder"] / "curves.csv", out / "curves.csv")
 
 
-def augmented_batches(networks, images, seed: int, batch_size: int, epoch: int, reduced=False):
-    """The same for new views of the images, crop and flip (paper B.6)."""
-    for _, x, index in epoch_batches(
+def check_sizes(settings, count: int) -> None:
+    """Raise ConfigError if `count` training images do not fill a batch or the nearest neighbors."""
+    steps_per_epoch(count, settings.batch_size)
+    if settings.neighbours > count:
+        raise ConfigError(f"neighbours: {settings.neighbours}, but only {count} training images.")
+
+
+def on_stored_features(settings, features: dict, test_features: dict) -> Protocol:
+    """Protocol `features`: the stored features of plain images, standardized."""
+    standard = {name: standardize(x, x) for name, x in features.items()}
+    batches = functools.partial(stored_batches, standard, settings.seed, settings.batch_size)
+    test = {name: standardize(x, features[name]) for name, x in test_features.items()}
+    return Protocol(batches, test)
+
+
+def on_new_views(settings, networks, images, test_features: dict) -> Protocol:
+    """Protocol `augmented`: features of new views in every epoch; test images are plain."""
+
+    def batches(epoch: int):
+        return augmented_batches(
+            networks,
+            images,
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+            epoch=epoch,
+            reduced=settings.precision == "bfloat16",
+        )
+
+    return Protocol(batches, test_features)
+
+
+def augmented_batches(networks, images, *, seed: int, batch_size: int, epoch: int, reduced=False):
+    """Yield (indices [B], {name: features [B, d]}) of new crops, flipped or not (paper B.6).
+
+    reduced: the networks compute in bfloat16.
+    """
+    for _, views, index in epoch_batches(
         images, CROP_AND_FLIP, seed=seed, batch_size=batch_size, epoch=epoch, branches=1
     ):
-        yield index, project(networks, x[0], reduced)
+        yield index, project(networks, views[0], reduced)
 
 
-def train_linear(settings, sizes: dict[str, int], classes: int, labels: Tensor, batches, report):
+def train_linear(
+    settings, sizes: dict[str, int], classes: int, labels: Tensor, batches, report
+) -> dict[str, nn.Linear]:
     """Train a linear classifier on each kind of features, all on the same batches.
 
-    sizes: {name: d}; labels: int64 [N] on the device; batches(epoch) yields (indices [B], {name:
-    features [B, d]}). Weights start at zero; SGD with Nesterov momentum and cosine decay. Returns
-    {name: nn.Linear}.
+    sizes: {name: d}; labels: int64 [N] on the device; batches: see Protocol. Weights start at zero;
+    SGD with Nesterov momentum and cosine decay.
     """
     rule = Optimizer(
         kind="sgd",
@@ -117,9 +157,9 @@ def train_linear(settings, sizes: dict[str, int], classes: int, labels: Tensor, 
             rate = learning_rate(rule, settings.batch_size, len(labels), settings.epochs, step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            wanted = labels[index]
-            # The classifiers share no weight: the gradient of the sum is each one's own.
-            loss = sum(F.cross_entropy(linear[name](x[name]), wanted) for name in sizes)
+            targets = labels[index]
+            # The classifiers share no weight: each gets the gradient of its own loss.
+            loss = sum(F.cross_entropy(linear[name](x[name]), targets) for name in sizes)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -128,20 +168,36 @@ def train_linear(settings, sizes: dict[str, int], classes: int, labels: Tensor, 
     return {name: linear[name].requires_grad_(False) for name in sizes}
 
 
-def neighbours_vote(
-    train: Tensor, labels: Tensor, test: Tensor, classes: int, neighbours: int, temperature: float
+def linear_metrics(classifiers: dict, features: dict, labels: Tensor, suffix: str) -> dict:
+    """Return top-1 and top-5 accuracy in percent of each classifier on features [M, d]."""
+    metrics = {}
+    for name, classifier in classifiers.items():
+        scores = classifier(features[name])
+        metrics[f"linear_{name}{suffix}"] = accuracy(scores, labels)
+        metrics[f"linear_top5_{name}{suffix}"] = accuracy(scores, labels, 5)
+    return metrics
+
+
+def knn_votes(
+    train: Tensor,
+    labels: Tensor,
+    test: Tensor,
+    *,
+    classes: int,
+    neighbors: int,
+    temperature: float,
 ) -> Tensor:
     """Return the votes [M, classes] of the most similar training features for test [M, d].
 
-    The `neighbours` training features [N, d] of greatest cosine similarity s vote for their labels
+    The `neighbors` training features [N, d] of greatest cosine similarity s vote for their labels
     [N] with weight exp(s / temperature) (Wu et al. 2018, "Unsupervised feature learning via
     non-parametric instance discrimination", 3.4). The paper reports none; it is a cheap check.
     """
     train, test = F.normalize(train, dim=1), F.normalize(test, dim=1)
     votes = []
-    for some in test.split(ROWS):
-        similarity, nearest = (some @ train.T).topk(neighbours, dim=1)  # [rows, k]
-        weight = (similarity / temperature).exp()
-        each = F.one_hot(labels[nearest], classes) * weight[:, :, None]  # [rows, k, classes]
-        votes.append(each.sum(1))
+    for rows in test.split(ROWS):
+        similarity, nearest = (rows @ train.T).topk(neighbors, dim=1)  # [rows, k]
+        weights = (similarity / temperature).exp()
+        weighted = F.one_hot(labels[nearest], classes) * weights[:, :, None]  # [rows, k, classes]
+        votes.append(weighted.sum(1))
     return torch.cat(votes)

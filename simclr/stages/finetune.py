@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from simclr import devices, files, rng
-from simclr.data import image_store, label_share, packed
+from simclr.data import image_store, label_list, packed
 from simclr.data.label_share import class_balanced_share
 from simclr.models import heads, weights
 from simclr.models.resnet import build_encoder
@@ -24,7 +24,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Train on some images of inputs["data"]; settings: settings.FineTune. Raises ConfigError."""
     data = packed.load(inputs["data"])
     if settings.subset:
-        rows = label_share.listed_rows(settings, inputs["data"])
+        rows = torch.from_numpy(label_list.listed_rows(settings, inputs["data"]))
     else:
         labels = torch.from_numpy(data.train_labels.copy())
         rows = class_balanced_share(labels, settings.labels, settings.seed)

@@ -1,8 +1,8 @@
 """Stage `neighbours`: the training images that are nearest to some test images, by h and by z.
 
-Writes metrics.json: neighbours_h and neighbours_z, in percent how many of the nearest training
-images of all test images have their class; and neighbours.csv (kind, query, rank, label, pixels;
-rank 0 is the test image itself) of a few.
+Writes metrics.json: neighbours_h and neighbours_z, the percentage of the nearest training images of
+all test images that have the test image's class. Also neighbours.csv (kind, query, rank, label,
+pixels; rank 0 is the test image itself), for a few test images.
 """
 
 from pathlib import Path
@@ -15,33 +15,35 @@ from simclr import devices, files
 from simclr.data import image_store, packed, pictures
 from simclr.features import ROWS, features_of, load_networks
 
+HEADER = ("kind", "query", "rank", "label", "pixels")
+
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Search with inputs["encoder"] in inputs["data"]; settings: settings.Neighbours."""
     data = packed.load(inputs["data"])
     device = devices.find_device(settings.device)
     networks = load_networks(inputs["encoder"], inputs["data"], device)
-    images = {split: image_store.open_split(data, split, device) for split in ("train", "test")}
-    train, test = (features_of(networks, one) for one in images.values())
+    train_images = image_store.open_split(data, "train", device)
+    test_images = image_store.open_split(data, "test", device)
+    train, test = features_of(networks, train_images), features_of(networks, test_images)
     first = [np.flatnonzero(data.test_labels == label)[0] for label in range(len(data.classes))]
-    queries = first[: settings.queries]
     metrics, rows = {}, []
     for kind in train:
-        found = nearest(train[kind], test[kind], settings.nearest).cpu().numpy()  # [M, nearest]
-        same = data.train_labels[found] == data.test_labels[:, None]
-        metrics[f"neighbours_{kind}"] = 100 * float(same.mean())
-        for place, query in enumerate(queries):
-            label, picture = data.test_labels[query], images["test"].plain(query)
-            rows.append((kind, place, 0, int(label), picture))
-            for rank, index in enumerate(found[query]):
-                label, picture = data.train_labels[index], images["train"].plain(index)
-                rows.append((kind, place, rank + 1, int(label), picture))
-    pictures.write(out / "neighbours.csv", ("kind", "query", "rank", "label", "pixels"), rows)
+        indices = nearest(train[kind], test[kind], settings.nearest).cpu().numpy()  # [M, nearest]
+        same_class = data.train_labels[indices] == data.test_labels[:, None]
+        metrics[f"neighbours_{kind}"] = 100 * float(same_class.mean())
+        for number, query in enumerate(first[: settings.queries]):
+            pixels = pictures.to_text(test_images.eval_image(query))
+            rows.append((kind, number, 0, int(data.test_labels[query]), pixels))
+            for rank, index in enumerate(indices[query], start=1):
+                pixels = pictures.to_text(train_images.eval_image(index))
+                rows.append((kind, number, rank, int(data.train_labels[index]), pixels))
+    files.write_csv(out / "neighbours.csv", HEADER, rows)
     files.write_metrics(out / "metrics.json", metrics)
     report(1.0, "neighbours")
 
 
 def nearest(train: torch.Tensor, test: torch.Tensor, count: int) -> torch.Tensor:
-    """Indices [M, count]: rows of train [N, d] of greatest cosine with each of test [M, d]."""
+    """Return [M, count] rows of train [N, d] with the greatest cosine to each of test [M, d]."""
     train, test = F.normalize(train, dim=1), F.normalize(test, dim=1)
-    return torch.cat([(some @ train.T).topk(count, dim=1).indices for some in test.split(ROWS)])
+    return torch.cat([(rows @ train.T).topk(count, dim=1).indices for rows in test.split(ROWS)])

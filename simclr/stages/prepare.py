@@ -1,12 +1,14 @@
 """Stage `prepare`: a data set, packed into four arrays, with a card and a contact sheet.
 
 Writes train_images.npy, train_labels.npy, test_images.npy, test_labels.npy (see packed.PackedSet),
-data.json, data_card.md and contact_sheet.png, the same bytes on every run. Of ImageNet also
-train_aspects.npy, test_aspects.npy and train_names.txt; an interrupted packing of it goes on.
+data.json, data_card.md and contact_sheet.png, the same bytes on every run. With `fit: stretch` also
+train_aspects.npy and test_aspects.npy. If the source names its images, also train_names.txt; an
+interrupted packing of such a set resumes.
 """
 
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -14,128 +16,135 @@ from pathlib import Path
 
 import numpy as np
 
+from simclr import files
 from simclr.config import DataError
-from simclr.data import images, packed
-from simclr.data.card import card, contact_sheet, describe
-from simclr.data.sources import cifar10, folder, imagenet, patterns
+from simclr.data import card, packed
 
-DESCRIBED = 50_000  # training images, the first, whose pixels data.json describes
+DESCRIBED = 50_000  # of the training images, the first ones: data.json describes their pixels
+
+
+def source_module(name: str):
+    """Return the module of a data source (see simclr/data/catalog.py)."""
+    return importlib.import_module(f"simclr.data.sources.{name}")
 
 
 def check(settings) -> None:
-    """Refuse what can be seen to fail before any compute; reads no data. Raises ConfigError."""
-    if settings.source == "folder":
-        folder.check(settings.file, settings.sha256)
-    elif settings.source == "cifar10":
-        cifar10.check(settings)
-    elif settings.source == "imagenet":
-        imagenet.check(settings)
-    else:
-        for split in images.STREAMS:
-            if getattr(settings, f"{split}_images") < len(patterns.CLASSES[settings.family]):
-                raise DataError(f"{split}_images: patterns need one of each class, so 10 or more.")
+    """Refuse what can be seen to fail before any compute; reads no images. Raises ConfigError."""
+    source_module(settings.source).check(settings)
 
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Prepare the data set of `settings` (settings.Prepare) into the folder `out`."""
     check(settings)
-    source = SOURCES[settings.source](settings, report)
-    arrays, at = {}, _places(source, settings, out, checkpoint)
-    sizes = {"images": (np.uint8, (3, settings.image_size, settings.image_size))}
-    if settings.fit == "stretch":
-        sizes["aspects"] = np.float32, ()
-    if source.names:
-        sizes["digests"] = np.uint8, (32,)
-    _check_space(out, source.labels, settings.image_size, at)
-    for split, labels in source.labels.items():
+    dataset = source_module(settings.source).open_source(settings, report)
+    staging = Staging(out)
+    if dataset.names:
+        staging = ResumableStaging(out, checkpoint, dataset)
+    _check_space(staging, dataset.labels, settings.image_size)
+    for split, labels in dataset.labels.items():
         np.save(out / f"{split}_labels.npy", labels)
-        for kind, (dtype, shape) in sizes.items():
-            place = at(f"{split}_{kind}.npy")
-            arrays[f"{split}_{kind}"] = _allocate(place, dtype, (len(labels), *shape))
-    more = source.fill(arrays, report) or {}
-    for name, array in arrays.items():
+    arrays = _allocate_arrays(staging, dataset, settings)
+    description = dataset.fill(arrays, report) or {}
+    for array in arrays.values():
         array.flush()
-        if name.endswith("digests"):
-            at(f"{name}.npy").unlink()
-        elif source.names:
-            at(f"{name}.npy").rename(out / f"{name}.npy")
-    if source.names:
-        (out / packed.NAMES).write_text("".join(f"{name}\n" for name in source.names["train"]))
-        at("listing").unlink()
-    pixels = arrays["train_images"]
-    description = describe(source.classes, source.labels, pixels[:DESCRIBED], settings) | more
-    text = json.dumps(description, indent=1, sort_keys=True)
-    (out / "data.json").write_text(text + "\n")
-    contact_sheet(pixels, source.labels["train"]).save(out / "contact_sheet.png")
-    (out / "data_card.md").write_text(card(description))
+    staging.finish(arrays)
+    if dataset.names:
+        packed.write_names(out / packed.NAMES, dataset.names["train"])
+    images = arrays["train_images"]
+    description |= card.describe(dataset.classes, dataset.labels, images[:DESCRIBED], settings)
+    files.write_json(out / "data.json", description)
+    card.contact_sheet(images, dataset.labels["train"]).save(out / "contact_sheet.png")
+    files.write_atomic(out / "data_card.md", card.data_card(description))
     packed.load(out)  # what is written can be read
-    report(1.0, f"{len(pixels):,} + {len(arrays['test_images']):,} images")
+    report(1.0, f"{len(images):,} + {len(arrays['test_images']):,} images")
 
 
-def _patterns(settings, report) -> images.Source:
-    drawn = {
-        split: patterns.generate(count, settings.image_size, settings.seed, split, settings.family)
-        for split, count in (("train", settings.train_images), ("test", settings.test_images))
-    }
+class Staging:
+    """Where arrays are written while a set is packed: in the folder of the result."""
 
-    def fill(arrays, report):
-        for split in drawn:
-            arrays[f"{split}_images"][:] = drawn[split][0]
+    def __init__(self, out: Path):
+        self.out = out
 
-    labels = {split: labels for split, (_, labels) in drawn.items()}
-    return images.Source(patterns.CLASSES[settings.family], labels, fill)
+    def path(self, name: str) -> Path:
+        """Return where the array `name` is written."""
+        return self.out / f"{name}.npy"
 
-
-SOURCES = {
-    "patterns": _patterns,
-    "cifar10": cifar10.source,
-    "folder": folder.source,
-    "imagenet": imagenet.source,
-}
+    def finish(self, arrays) -> None:
+        """Move complete arrays into the folder of the result."""
 
 
-def _places(source, settings, out: Path, checkpoint: Path):
-    """A function from a file's name to where it is made: in `out`, or where a packing is resumed.
+class ResumableStaging(Staging):
+    """Arrays beside the checkpoint, where the next attempt finds them after an interruption.
 
-    It is resumed if the images, by their names, are those of the time when it was begun.
+    Arrays of an earlier attempt are removed if its images, by name and label, were others.
     """
-    if not source.names:
-        return lambda name: out / name
-    names = json.dumps([source.names, {s: x.tolist() for s, x in source.labels.items()}])
-    listed = hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()
 
-    def at(name):
-        return checkpoint.with_name(f"{checkpoint.stem}.{name}")
+    def __init__(self, out: Path, checkpoint: Path, dataset):
+        super().__init__(out)
+        self.checkpoint = checkpoint
+        labels = {split: values.tolist() for split, values in dataset.labels.items()}
+        text = json.dumps([dataset.names, labels])
+        digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+        self.listing = checkpoint.with_name(f"{checkpoint.stem}.listing")
+        if self.listing.is_file() and files.read_text(self.listing) == digest:
+            return
+        for file in checkpoint.parent.glob(f"{checkpoint.stem}.*"):
+            file.unlink()
+        files.write_atomic(self.listing, digest)
 
-    if not at("listing").is_file() or at("listing").read_text() != listed:
-        for old in checkpoint.parent.glob(f"{checkpoint.stem}.*"):
-            old.unlink()
-        at("listing").write_text(listed)
-    return at
+    def path(self, name: str) -> Path:
+        return self.checkpoint.with_name(f"{self.checkpoint.stem}.{name}.npy")
+
+    def finish(self, arrays) -> None:
+        for name in arrays:
+            if name.endswith("_digests"):
+                self.path(name).unlink()
+            else:
+                self.path(name).rename(self.out / f"{name}.npy")
+        self.listing.unlink()
 
 
-def _check_space(out: Path, labels: dict, side: int, at) -> None:
-    """Refuse to begin on a disk that is too small; a part that is there already needs no more."""
-    new = [split for split in labels if not at(f"{split}_images.npy").exists()]
+def _allocate_arrays(staging: Staging, dataset, settings) -> dict[str, np.ndarray]:
+    """Return memory-mapped arrays, zero or as an interrupted packing left them.
+
+    Of each split: images uint8 [N, 3, S, S]; aspects float32 [N] with `fit: stretch`; digests uint8
+    [N, 32] of a packing that resumes.
+    """
+    shapes = {"images": (np.uint8, (3, settings.image_size, settings.image_size))}
+    if settings.fit == "stretch":
+        shapes["aspects"] = (np.float32, ())
+    if dataset.names:
+        shapes["digests"] = (np.uint8, (32,))
+    arrays = {}
+    for split, labels in dataset.labels.items():
+        for kind, (dtype, shape) in shapes.items():
+            name = f"{split}_{kind}"
+            arrays[name] = _allocate(staging.path(name), dtype, (len(labels), *shape))
+    return arrays
+
+
+def _check_space(staging: Staging, labels: dict, side: int) -> None:
+    """Refuse to begin if the disk has no room for the images that are not allocated yet."""
+    new = [split for split in labels if not staging.path(f"{split}_images").exists()]
     needed = sum(3 * side * side * len(labels[split]) for split in new)
-    free = shutil.disk_usage(out).free
+    free = shutil.disk_usage(staging.out).free
     if needed > free:
         raise DataError(
-            f"{out.parent}: the images take {needed / 1e6:,.0f} MB, but {free / 1e6:,.0f} MB are "
-            "free; make room, or lower image_size or train_images."
+            f"{staging.out.parent}: the images take {needed / 1e6:,.0f} MB, but "
+            f"{free / 1e6:,.0f} MB are free; make room, or lower image_size or train_images."
         )
 
 
 def _allocate(path: Path, dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """Open an array on disk, memory-mapped: larger sets than the memory can be packed.
+    """Open a memory-mapped array on disk, so that sets larger than the memory can be packed.
 
-    One that is there is gone on with; a new one is zero.
+    Reuses an existing array of this kind; a new one is filled with zeros.
     """
     if path.exists():
         with contextlib.suppress(ValueError, OSError):
-            found = np.lib.format.open_memmap(path, "r+")
-            if (found.dtype, found.shape) == (dtype, shape):
-                return found
+            existing = np.lib.format.open_memmap(path, "r+")
+            if (existing.dtype, existing.shape) == (dtype, shape):
+                return existing
     array = np.lib.format.open_memmap(path, "w+", dtype, shape)
     if hasattr(os, "posix_fallocate"):  # a full disk must fail here: in a mapping it is a crash
         try:

@@ -27,55 +27,61 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     data = packed.load(inputs["data"])
     device = devices.find_device(settings.device)
     encoder = {"h": load_networks(inputs["encoder"], None, device)["h"]}
-    x, tested = (
+    x, test_x = (
         features_of(encoder, image_store.open_split(data, split, device))["h"].double().cpu()
         for split in ("train", "test")
     )
-    labels, wanted = (
-        torch.from_numpy(np.array(found)) for found in (data.train_labels, data.test_labels)
-    )
-    classes = len(data.classes)
-    held = torch.zeros(len(labels), dtype=torch.bool)
-    held[class_balanced_share(labels, settings.validation, settings.seed)] = True
-    best, start = (-1.0, 0.0, None), None
-    # From strong to weak: each fit starts where the one before it ended.
+    labels = torch.from_numpy(np.array(data.train_labels))
+    test_labels = torch.from_numpy(np.array(data.test_labels))
+    l2, weights = choose_penalty(settings, x, labels, len(data.classes), report)
+    weights = fit(x, labels, len(data.classes), l2, weights)
+    correct = (scores(weights, test_x).argmax(1) == test_labels).double()
+    per_class = [correct[test_labels == label].mean() for label in test_labels.unique()]
+    metrics = {
+        "transfer_top1": 100 * correct.mean().item(),
+        "transfer_mean_class": 100 * torch.stack(per_class).mean().item(),
+        "transfer_l2": l2,
+    }
+    files.write_metrics(out / "metrics.json", metrics)
+
+
+def choose_penalty(
+    settings, x: Tensor, labels: Tensor, classes: int, report
+) -> tuple[float, Tensor]:
+    """Return the penalty with the best accuracy on held-out images, and the weights of its fit.
+
+    x: float64 [N, d]; labels: int64 [N]. Of equally good penalties, returns the strongest.
+    """
+    held_out = torch.zeros(len(labels), dtype=torch.bool)
+    held_out[class_balanced_share(labels, settings.validation, settings.seed)] = True
+    best_accuracy, best_l2, best_weights, weights = -1.0, 0.0, None, None
+    # From strong to weak: each fit starts from the weights of the one before.
     penalties = np.geomspace(settings.most, settings.least, settings.penalties)
-    for place, l2 in enumerate(penalties):
-        start = fit(x[~held], labels[~held], classes, l2, start)
-        reached = accuracy(scores(start, x[held]), labels[held])
-        if reached > best[0]:
-            best = reached, float(l2), start
-        report(0.1 + 0.8 * (place + 1) / len(penalties), f"l2 {l2:.3g}: {reached:.1f} %")
-    _, l2, start = best
-    found = scores(fit(x, labels, classes, l2, start), tested).argmax(1)
-    right = (found == wanted).double()
-    per_class = [right[wanted == label].mean() for label in wanted.unique()]
-    files.write_metrics(
-        out / "metrics.json",
-        {
-            "transfer_top1": 100 * right.mean().item(),
-            "transfer_mean_class": 100 * torch.stack(per_class).mean().item(),
-            "transfer_l2": l2,
-        },
-    )
+    for position, l2 in enumerate(penalties):
+        weights = fit(x[~held_out], labels[~held_out], classes, l2, weights)
+        top1 = accuracy(scores(weights, x[held_out]), labels[held_out])
+        if top1 > best_accuracy:
+            best_accuracy, best_l2, best_weights = top1, float(l2), weights
+        report(0.1 + 0.8 * (position + 1) / len(penalties), f"l2 {l2:.3g}: {top1:.1f} %")
+    return best_l2, best_weights
 
 
 def fit(x: Tensor, labels: Tensor, classes: int, l2: float, start: Tensor | None = None) -> Tensor:
-    """The weights [d + 1, classes], the offset last, that minimise the objective; float64.
+    """Return the weights [d + 1, classes], float64, that minimize the objective; offsets are last.
 
-    x: [N, d]; labels: int64 [N].
+    x: float64 [N, d]; labels: int64 [N]; start: weights to begin with, by default zeros.
     """
     if start is None:
         start = torch.zeros(x.shape[1] + 1, classes, dtype=torch.float64)
 
-    def objective(flat):
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weights = torch.from_numpy(flat).view_as(start).requires_grad_()
         loss = F.cross_entropy(scores(weights, x), labels, reduction="sum")
         loss = loss + l2 / 2 * (weights[:-1] ** 2).sum()
         loss.backward()
         return loss.item(), weights.grad.flatten().numpy()
 
-    done = scipy.optimize.minimize(
+    result = scipy.optimize.minimize(
         objective,
         start.flatten().numpy(),
         jac=True,
@@ -83,9 +89,9 @@ def fit(x: Tensor, labels: Tensor, classes: int, l2: float, start: Tensor | None
         # SciPy's own tolerance stops at the third digit of weights; more memory, fewer iterations.
         options={"maxiter": ITERATIONS, "ftol": 1e-12, "maxcor": 30},
     )
-    return torch.from_numpy(done.x).view_as(start)
+    return torch.from_numpy(result.x).view_as(start)
 
 
 def scores(weights: Tensor, x: Tensor) -> Tensor:
-    """Scores [N, classes] of features x [N, d]."""
+    """Return the logits [N, classes] of features x [N, d]."""
     return x @ weights[:-1] + weights[-1]

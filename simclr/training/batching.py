@@ -54,7 +54,7 @@ def epoch_batches(
         images, seed=seed, batch_size=batch_size, epoch=epoch, branches=branches, start=start
     )
     local_index = [chunk.index.view(-1, batch_size)[:, part].flatten() for chunk in chunks]
-    for chunk, index, batch in zip(chunks, local_index, images.ahead(local_index), strict=True):
+    for chunk, index, batch in zip(chunks, local_index, images.prefetch(local_index), strict=True):
         drawn = draw_chunk(
             images,
             settings,

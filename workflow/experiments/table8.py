@@ -8,6 +8,7 @@ fine-tuning. The paper transfers to twelve data sets; a scale names one.
 from dataclasses import dataclass
 
 from simclr.config import build, option
+from simclr.settings import SOURCES
 from workflow.experiments import Setting, check_lists
 
 TITLE = "Tables 8 and B.5: transfer to other data"
@@ -25,7 +26,7 @@ METRICS = {"linear": "transfer_top1", "fine-tuned": "finetune_top1"}
 @dataclass(frozen=True)
 class Grid:
     widths: tuple[int, ...] = option((1, 4), choices=(1, 2, 4))
-    source: str = option("folder", choices=("patterns", "cifar10", "folder"))  # of the other set
+    source: str = option("folder", choices=SOURCES)  # of the other set
     family: str = option("figures", choices=("textures", "figures"))  # of patterns
     file: str = option("")  # of a folder
     sha256: str = option("")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from simclr.config import ConfigError
+from simclr.data import catalog
 from simclr.registry import Stage
 from simclr.settings import Prepare, Training
 from workflow.planning import cost, placement
@@ -17,7 +18,7 @@ def check_batch(scale, stage: Stage, settings: Training, data: Prepare, where: s
     with `where`.
     """
     where = f"{where}: batch_size {settings.batch_size}"
-    images = data.train_images or cost.KNOWN.get(data.source, (0, 0))[0]
+    images = data.train_images or catalog.SOURCES[data.source].train_images
     images = round(images * getattr(settings, "labels", 1.0))  # fine-tuning uses a share
     if images and settings.batch_size > images:
         raise ConfigError(
@@ -66,6 +67,6 @@ def check_data(plan) -> None:
         elif getattr(instance.settings, "subset", ""):
             lists[instance.settings.subset, instance.settings.subset_sha256] = instance.settings
     for settings in lists.values():
-        from simclr.data import label_share
+        from simclr.data import label_list
 
-        label_share.read_list(settings)
+        label_list.read_list(settings)

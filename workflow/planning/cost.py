@@ -7,6 +7,7 @@ through a network, training steps, steps of linear classifiers.
 import math
 from dataclasses import dataclass
 
+from simclr.data.catalog import SOURCES, Source
 from simclr.registry import Stage
 from simclr.settings import Encoder, Prepare, Training
 from workflow.planning.networks import elements, feature_dim, macs, parameters
@@ -15,15 +16,6 @@ from workflow.planning.networks import elements, feature_dim, macs, parameters
 # core (`python -m workflow.docs.cost_page --check tiny` compares).
 LINEAR_STEP = 4e-4  # a step of a linear classifier, or of a probe, on stored features
 L_BFGS = 1.65e-7  # a penalty, an image, a feature, a class: a few hundred iterations
-PREPARED = {  # an image, read or made on one core
-    "patterns": 4e-5,
-    "cifar10": 5e-5,
-    "folder": 1.6e-4,  # JPEG of 32 x 32 pixels
-    "imagenet": 8.5e-3,  # of 500 x 400: `python -m benchmarks.loader`
-}
-KNOWN = {"cifar10": (50_000, 10_000), "imagenet": (1_281_167, 50_000)}
-UNKNOWN = (50_000, 10_000)
-CLASSES = {"imagenet": 1000}
 # Bytes that a training step holds for each number that a forward pass puts out, in bfloat16: the
 # output of the convolution and that of batch norm or ReLU, and what lives for a moment. Calibrated
 # with `python -m benchmarks.memory`, which counts them (on a GPU none has been measured yet):
@@ -59,11 +51,9 @@ class Work:
 
     def reading(self) -> float:
         """All images of the source, read or made: also where only a part of them is used."""
-        if self.data.source == "patterns":
-            count = self.data.train_images + self.data.test_images
-        else:
-            count = sum(KNOWN.get(self.data.source, UNKNOWN))
-        return count * PREPARED[self.data.source]
+        source = SOURCES[self.data.source]
+        drawn = source.needs_counts  # only as many as are asked for
+        return sum(images(self.data) if drawn else _all_images(source)) * source.seconds_per_image
 
     def training(self, settings: Training, views: int = 1, share: float = 1.0) -> float:
         """Training steps on a share of the training images, `views` of each in a batch."""
@@ -93,7 +83,7 @@ class Work:
     def logistic_regressions(self, penalties: int) -> float:
         """Fits by L-BFGS to the features of the training images."""
         size = penalties * images(self.data)[0] * feature_dim(self.encoder)
-        return L_BFGS * size * CLASSES.get(self.data.source, 10)
+        return L_BFGS * size * SOURCES[self.data.source].classes
 
 
 def seconds(stage: Stage, settings, work: Work) -> float:
@@ -112,9 +102,13 @@ def images_a_second(settings, work: Work, views: float) -> float:
 
 
 def images(data: Prepare) -> tuple[int, int]:
-    """Return (training, test) images of a data set, UNKNOWN where only itself can tell."""
-    train, test = KNOWN.get(data.source, UNKNOWN)
+    """Return (training, test) images of a data set; as many as CIFAR-10 if only it can tell."""
+    train, test = _all_images(SOURCES[data.source])
     return data.train_images or train, data.test_images or test
+
+
+def _all_images(source: Source) -> tuple[int, int]:
+    return source.train_images or 50_000, source.test_images or 10_000
 
 
 def side_of(data: Prepare) -> int:

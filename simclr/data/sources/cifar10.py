@@ -1,6 +1,6 @@
-"""Source `cifar10`: downloaded once, checksum verified, from where torchvision gets it.
+"""Source `cifar10`: downloaded once, with a verified checksum, from where torchvision gets it.
 
-It is the binary edition: the one that torchvision loads is made of pickles, which can run code.
+This is the binary edition: the one that torchvision loads is made of pickles, which can run code.
 The archive is kept in data/raw. Nothing is unpacked on disk.
 """
 
@@ -21,14 +21,24 @@ from PIL import Image
 from simclr.config import DataError, one_line
 from simclr.data import images
 from simclr.data.location import raw_folder
+from simclr.data.raw_dataset import RawDataset, balanced_subset
 
 URL = "https://www.cs.toronto.edu/~kriz"  # or the environment variable SIMCLR_CIFAR10_URL
 FILE = "cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # as its home page gives it
 CLASSES = (
-    *("airplane", "automobile", "bird", "cat", "deer"),
-    *("dog", "frog", "horse", "ship", "truck"),
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
 )
+COUNTS = {"train": 50_000, "test": 10_000}
 BATCHES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
 SIDE = 32
 RECORD = 1 + 3 * SIDE * SIDE  # bytes: the label, then red, green, blue planes
@@ -37,20 +47,19 @@ TIMEOUT = 60  # seconds without a byte
 
 def check(settings) -> None:
     """Refuse subsets larger than the set. Raises DataError."""
-    for split, most in (("train", 50_000), ("test", 10_000)):
-        if getattr(settings, f"{split}_images") > most:
-            raise DataError(f"{split}_images: CIFAR-10 has {most}; lower it, or 0 for all.")
+    for split, count in COUNTS.items():
+        if getattr(settings, f"{split}_images") > count:
+            raise DataError(f"{split}_images: CIFAR-10 has {count}; lower it, or 0 for all.")
 
 
-def source(settings, report, md5: str = MD5) -> images.Source:
-    """Open CIFAR-10, downloading it if need be, as `settings` (settings.Prepare) select it."""
-    batches = read(download(report, md5))
+def open_source(settings, report) -> RawDataset:
+    """Open CIFAR-10 and select a subset; settings: settings.Prepare. Downloads it if need be."""
+    splits = read(download(report, MD5))
     labels, pixels = {}, {}
-    for split in BATCHES:
-        pixels[split], every = batches[split]
+    for split, (all_pixels, all_labels) in splits.items():
         count = getattr(settings, f"{split}_images")
-        chosen = images.balanced(every, CLASSES, count, settings.seed, split)
-        labels[split], pixels[split] = every[chosen], pixels[split][chosen]
+        rows = balanced_subset(all_labels, CLASSES, count, settings.seed, split)
+        labels[split], pixels[split] = all_labels[rows], all_pixels[rows]
 
     def fill(arrays, report):
         for split in labels:
@@ -58,26 +67,26 @@ def source(settings, report, md5: str = MD5) -> images.Source:
                 picture = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
                 arrays[f"{split}_images"][i] = images.square(picture, settings.image_size)
 
-    return images.Source(CLASSES, labels, fill)
+    return RawDataset(CLASSES, labels, fill)
 
 
 def read(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Read the archive: split -> (images uint8 [N, 3, 32, 32], labels int64 [N])."""
-    found = {}
+    content = {}  # file name -> bytes
     try:
         with tarfile.open(path, "r:gz") as archive:
             for info in archive:
                 if info.isreg():
-                    found[info.name.rsplit("/", 1)[-1]] = archive.extractfile(info).read()
+                    content[info.name.rsplit("/", 1)[-1]] = archive.extractfile(info).read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{path}: damaged ({one_line(error)}); remove it.") from None
     splits = {}
     for split, names in BATCHES.items():
-        content = b"".join(found.get(name, b"") for name in names)
-        missing = [name for name in names if name not in found]
-        if missing or not content or len(content) % RECORD:
+        joined = b"".join(content.get(name, b"") for name in names)
+        missing = [name for name in names if name not in content]
+        if missing or not joined or len(joined) % RECORD:
             raise DataError(f"{path}: not CIFAR-10, {missing or split} is incomplete; remove it.")
-        records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
+        records = np.frombuffer(joined, np.uint8).reshape(-1, RECORD)
         if records[:, 0].max() >= len(CLASSES):
             raise DataError(f"{path}: not CIFAR-10, a label exceeds 9; remove it.")
         pixels = records[:, 1:].reshape(-1, 3, SIDE, SIDE)
@@ -85,11 +94,11 @@ def read(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return splits
 
 
-def download(report, md5: str = MD5) -> Path:
+def download(report, md5: str) -> Path:
     """Return the path of the archive in data/raw; download it if it is not there.
 
-    A broken download is continued by the next attempt. The file gets its name when its checksum is
-    right. Raises DataError if the server, the connection or the checksum fails.
+    The next attempt continues a broken download. The file gets its name once its checksum is `md5`.
+    Raises DataError if the server, the connection or the checksum fails.
     """
     path = raw_folder() / FILE
     if path.exists():
@@ -101,41 +110,41 @@ def download(report, md5: str = MD5) -> Path:
     part = path.with_name(FILE + ".part")  # never removed: others may wait for its lock
     with open(part, "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        if path.exists():  # another process has got it while we waited
+        if path.exists():  # another process downloaded it while this one waited
             return download(report, md5)
         if _md5(part) != md5:
             _fetch(url, file, report)
-        found = _md5(part)
-        if found != md5:
+        digest = _md5(part)
+        if digest != md5:
             file.truncate(0)
             raise DataError(
-                f"{url}: MD5 is {found}, not {md5}; try again, or put {FILE} at {path}."
+                f"{url}: MD5 is {digest}, not {md5}; try again, or put {FILE} at {path}."
             )
         os.replace(part, path)
     return path
 
 
 def _fetch(url: str, file, report) -> None:
-    """Append to `file` what it lacks of the content of `url`."""
-    have = os.fstat(file.fileno()).st_size
+    """Append to `file` the rest of the content of `url`."""
+    size = os.fstat(file.fileno()).st_size
     with contextlib.ExitStack() as stack:
         with _reachable(url):
-            response = stack.enter_context(_open(url, have))
+            response = stack.enter_context(_open(url, size))
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:  # all of it, from the start
             file.truncate(0)
-            have = 0
-        total = have + int(response.headers.get("Content-Length") or 0)
+            size = 0
+        total = size + int(response.headers.get("Content-Length") or 0)
         while True:
             with _reachable(url):
                 block = response.read(1 << 18)
             if not block:
                 break
             file.write(block)  # a full disk is no fault of the server: not caught here
-            have += len(block)
-            report(min(1.0, have / total) if total else 0.0, f"{FILE}: {have >> 20} MiB")
+            size += len(block)
+            report(min(1.0, size / total) if total else 0.0, f"{FILE}: {size >> 20} MiB")
     file.flush()
-    if have < total:
-        raise DataError(f"{url}: connection lost at {have:,} of {total:,} bytes; run again.")
+    if size < total:
+        raise DataError(f"{url}: connection lost at {size:,} of {total:,} bytes; run again.")
 
 
 def _open(url: str, start: int):
@@ -151,9 +160,10 @@ def _open(url: str, start: int):
 
 @contextlib.contextmanager
 def _reachable(url: str):
+    """Turn errors of the server and the connection into a DataError."""
     try:
         yield
-    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: no such URL
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: not a URL
         reason = one_line(error)
         raise DataError(
             f"{url}: cannot be downloaded ({reason}); run again when it can be reached, set "

@@ -17,6 +17,8 @@ TARS = {  # with the MD5 that torchvision 0.26.0 gives (torchvision/datasets/ima
     "ILSVRC2012_devkit_t12.tar.gz": "fa75699e90414af021442c21a62c3abf",
 }
 LAYOUT = "expected train/CLASS/IMAGE and val/CLASS/IMAGE, or the files " + ", ".join(TARS)
+GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"  # class numbers, in the development kit
+SYNSETS = "meta.mat"  # what the class numbers mean
 
 
 class Piece(NamedTuple):
@@ -27,8 +29,13 @@ class Piece(NamedTuple):
     offset: int
     size: int
 
+    @property
+    def label(self) -> str:
+        """The name of the image's class."""
+        return self.name.split("/")[0]
+
     def read(self) -> bytes:
-        """Its content. Raises DataError, unread, where it is too large to be an image."""
+        """Return the content. Raises DataError, unread, if it is too large for an image."""
         if self.size > archives.MAX_BYTES:
             raise DataError(f"{self.name}: {self.size:,} bytes, no image; remove it.")
         with open(self.file, "rb") as file:
@@ -36,108 +43,126 @@ class Piece(NamedTuple):
             return file.read(self.size)
 
 
-def listing(path: Path):
-    """Return (classes, {split: [(label, Piece)]}), an image of each class in turn."""
-    found = _in_tars(path) if has_tars(path) else _in_folders(path)
-    classes = tuple(sorted({piece.name.split("/")[0] for piece in found["train"]}))
-    places = {name: label for label, name in enumerate(classes)}
-    listed = {}
-    for split, pieces in found.items():
-        members = {}
-        for piece in sorted(pieces):
-            members.setdefault(piece.name.split("/")[0], []).append(piece)
-        for other in sorted(set(members) ^ set(classes)):
-            here, there = (split, "train") if other in members else ("train", split)
-            raise DataError(f"{path}: class '{other}' is in {here} but not in {there}.")
-        listed[split] = [
-            (places[name], piece)
-            for turn in itertools.zip_longest(*(members[name] for name in classes))
-            for name, piece in zip(classes, turn, strict=True)
+def listing(path: Path) -> tuple[tuple[str, ...], dict[str, list[tuple[int, Piece]]]]:
+    """Return (classes, {split: [(label, Piece)]}), one image of each class in turn.
+
+    Raises DataError for every defect that names can show.
+    """
+    pieces = _in_tars(path) if has_tars(path) else _in_folders(path)
+    classes = tuple(sorted({piece.label for piece in pieces["train"]}))
+    in_turn = {}
+    for split in FOLDERS:
+        ordered = sorted(pieces[split])
+        by_class = _by_class(path, classes, split, ordered)
+        _refuse_bad_names(path, split, ordered)
+        in_turn[split] = [
+            (label, piece)
+            for turn in itertools.zip_longest(*(by_class[name] for name in classes))
+            for label, piece in enumerate(turn)
             if piece is not None
         ]
-        names = [piece.name for piece in sorted(pieces)]
-        for one, next_ in itertools.pairwise(names):
-            if one == next_:
-                raise DataError(f"{path}: '{one}' occurs twice in {split}; remove one.")
-    return classes, listed
+    return classes, in_turn
+
+
+def _by_class(path: Path, classes, split: str, pieces: list[Piece]) -> dict[str, list[Piece]]:
+    """Group the pieces of a split by class. Raises DataError if its classes are not `classes`."""
+    by_class = {}
+    for piece in pieces:
+        by_class.setdefault(piece.label, []).append(piece)
+    for name in sorted(set(by_class) ^ set(classes)):
+        present, absent = (split, "train") if name in by_class else ("train", split)
+        raise DataError(f"{path}: class '{name}' is in {present} but not in {absent}.")
+    return by_class
+
+
+def _refuse_bad_names(path: Path, split: str, pieces: list[Piece]) -> None:
+    """Raise DataError for a name that occurs twice or holds a line break; pieces are sorted."""
+    for piece, following in itertools.pairwise(pieces):
+        if piece.name == following.name:
+            raise DataError(f"{path}: '{piece.name}' occurs twice in {split}; remove one.")
+    for piece in pieces:
+        if "\n" in piece.name:
+            raise DataError(f"{path}: '{piece.name}' has a line break in its name; rename it.")
 
 
 def is_layout(path: Path) -> bool:
-    """Whether a folder looks like ImageNet's, and not like a `folder` with train and test."""
+    """Return whether a folder looks like ImageNet's, and not like a `folder` source's."""
     return path.is_dir() and (has_tars(path) or (path / FOLDERS["test"]).is_dir())
 
 
 def has_tars(path: Path) -> bool:
+    """Return whether a folder holds any of the three tar files."""
     return any((path / name).is_file() for name in TARS)
 
 
-def visible(place: Path) -> list[os.DirEntry]:
-    return [entry for entry in os.scandir(place) if not entry.name.startswith(".")]
+def visible(folder: Path) -> list[os.DirEntry]:
+    """Return the entries of a folder whose names do not begin with a dot."""
+    return [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
 
 
 def _in_folders(path: Path) -> dict[str, list[Piece]]:
-    found = {}
-    for split, part in FOLDERS.items():
-        found[split] = []
-        for label in visible(path / part):
+    pieces = {}
+    for split, folder in FOLDERS.items():
+        pieces[split] = []
+        for label in visible(path / folder):
             if not label.is_dir():
                 raise DataError(f"{label.path}: out of place; {LAYOUT}.")
             for image in visible(Path(label.path)):
                 if not image.is_file():
                     raise DataError(f"{image.path}: not an image file; {LAYOUT}.")
                 name = f"{label.name}/{image.name}"
-                found[split].append(Piece(name, Path(image.path), 0, image.stat().st_size))
-    return found
+                pieces[split].append(Piece(name, Path(image.path), 0, image.stat().st_size))
+    return pieces
 
 
 def _in_tars(path: Path) -> dict[str, list[Piece]]:
     train, val, devkit = (path / name for name in TARS)
-    found = {"train": [], "test": []}
+    pieces = {"train": [], "test": []}
     with open(train, "rb") as file:
-        for name, offset, _ in _members(train, file, 0):
+        for name, offset, _ in _members(train, file, 0):  # one tar for each class
             label = name.removesuffix(".tar")
             for image, start, size in _members(train, file, offset):
-                found["train"].append(Piece(f"{label}/{image}", train, start, size))
+                pieces["train"].append(Piece(f"{label}/{image}", train, start, size))
     labels = _val_labels(devkit)
     with open(val, "rb") as file:
-        members = sorted(_members(val, file, 0))
-    if len(members) != len(labels):
-        raise DataError(f"{val}: {len(members):,} images, but {devkit} labels {len(labels):,}.")
-    for label, (image, start, size) in zip(labels, members, strict=True):
-        found["test"].append(Piece(f"{label}/{image}", val, start, size))
-    return found
+        images = sorted(_members(val, file, 0))
+    if len(images) != len(labels):
+        raise DataError(f"{val}: {len(images):,} images, but {devkit} labels {len(labels):,}.")
+    for label, (image, start, size) in zip(labels, images, strict=True):
+        pieces["test"].append(Piece(f"{label}/{image}", val, start, size))
+    return pieces
 
 
 def _members(path: Path, file, offset: int) -> list[tuple[str, int, int]]:
-    """(name, offset, size) of each file in the tar that begins at `offset` of an open file."""
+    """Return (name, offset, size) of each file in the tar that begins at `offset` of `file`."""
     file.seek(offset)
-    found = []
+    listed = []
     with archives.readable(path), tarfile.open(fileobj=file, mode="r:") as archive:
         for info in archive:
-            if not info.isreg() or "/" in info.name.removeprefix("./") or info.name in (".", ".."):
+            name = info.name.removeprefix("./")
+            if not info.isreg() or "/" in name or info.name in (".", ".."):
                 raise DataError(f"{path}: member '{info.name}' is out of place; {LAYOUT}.")
-            found.append((info.name.removeprefix("./"), info.offset_data, info.size))
+            listed.append((name, info.offset_data, info.size))
             archive.members = []  # or it would remember every member
-    return found
+    return listed
 
 
 def _val_labels(devkit: Path) -> list[str]:
-    """The class of each validation image, in the order of their names, from the development kit."""
+    """Return the class of each validation image, by name, from the development kit."""
     from scipy.io import loadmat
 
-    found = {}
+    content = {}  # file name -> bytes
     with archives.readable(devkit), tarfile.open(devkit, "r:*") as archive:
         for info in archive:
             name = info.name.rsplit("/", 1)[-1]
-            if info.isreg() and name in ("meta.mat", "ILSVRC2012_validation_ground_truth.txt"):
+            if info.isreg() and name in (SYNSETS, GROUND_TRUTH):
                 if info.size > archives.MAX_BYTES:
                     raise DataError(f"{devkit}: '{name}' is {info.size:,} bytes; get it again.")
-                found[name] = archive.extractfile(info).read()
+                content[name] = archive.extractfile(info).read()
     try:
-        synsets = loadmat(io.BytesIO(found["meta.mat"]), squeeze_me=True)["synsets"]
-        names = {int(one["ILSVRC2012_ID"]): str(one["WNID"]) for one in synsets}
-        numbers = found["ILSVRC2012_validation_ground_truth.txt"].split()
-        return [names[int(number)] for number in numbers]
+        synsets = loadmat(io.BytesIO(content[SYNSETS]), squeeze_me=True)["synsets"]
+        names = {int(synset["ILSVRC2012_ID"]): str(synset["WNID"]) for synset in synsets}
+        return [names[int(number)] for number in content[GROUND_TRUTH].split()]
     except Exception as error:  # a damaged meta.mat raises many kinds
         raise DataError(
             f"{devkit}: no labels of the validation images ({one_line(error)}); get it again."

@@ -1,44 +1,73 @@
-"""The embedded data set: procedural images in which the class is the pattern.
+"""Source `patterns`: embedded procedural images in which the class is the pattern.
 
-A laptop cannot train on photographs for minutes and show the paper's effects; on these it can. An
-image is two colours laid out by a repeating pattern. The class is the kind of pattern, and the
-hues that go with it: neighbouring classes share most of theirs. All else is drawn per image: hues
-within the class's, contrast and which colour is the ink, scale and phase of the pattern, width of
-its strokes, shading, specks, noise.
+On photographs, minutes of training on a laptop do not show the paper's effects; on these they do.
+An image is two colors laid out by a repeating pattern. The class is the kind of pattern, together
+with a range of hues that overlaps those of neighboring classes. Everything else is drawn for each
+image: hues within the class's range, contrast, which of the colors is the ink, scale and phase of
+the pattern, width of its strokes, shading, specks, noise.
 
 What makes them a test bed for the paper (section 3):
-* Every image has its own palette, so crops of one image are told apart from other images' crops by
-  colour alone: without colour distortion the contrastive task is solved without the pattern.
-* Shading and phase are as distinctive, so without crops it is solved by comparing places.
-* Patterns repeat, so any crop shows the class: crop and colour distortion together leave it.
-* Hues tell part of the class, and survive their distortion in part, but no Sobel filter; and much
+* Every image has its own palette, so color is enough to tell which crops come from one image:
+  without color distortion the contrastive task is solved without the pattern.
+* Shading and phase are as distinctive, so without crops it is solved by comparing positions.
+* Patterns repeat, so any crop shows the class: it survives crop and color distortion together.
+* Hues tell part of the class. They survive color distortion in part, but no Sobel filter; and much
   of what such a filter leaves is specks.
 
 That is the family `textures`. An image of the family `figures`, to which features are transferred,
-shows one figure, with the same kind of colours, shading and specks; the class is its kind.
+shows one figure with the same kind of colors, shading and specks; the class is the kind of figure.
 
-What they lack: the pattern is a matter of edges, so Sobel filtering harms less than in photographs;
+What they lack: the pattern consists of edges, so Sobel filtering harms less than in photographs;
 and hues are so good a clue to the class that features which keep them have an advantage.
 
-Only additions, products, square roots and rounding are used on whole arrays, no sine and no normal
-deviates: their results are exact in IEEE arithmetic, so every machine draws the same bytes.
+Whole arrays are only added, multiplied, rounded and square-rooted, without sines or normal
+deviates. IEEE arithmetic does this exactly, so every machine draws the same bytes.
 """
 
 import numpy as np
+
+from simclr.config import DataError
+from simclr.data.raw_dataset import SPLITS, RawDataset, random_generator
 
 # Ranges [low, high) of the nuisances, uniform.
 PERIODS = (1.7, 3.4)  # of the pattern, across the image's side
 ANGLE = (-1 / 64, 1 / 64)  # of the pattern, in turns
 STROKE = (0.8, 1.2)  # factor on the width of what is drawn
-MEAN = (0.4, 0.6)  # luminance halfway between the two colours
-CONTRAST = (0.34, 0.52)  # luminance difference of the two colours
-HUES = 0.31  # of the circle, what a class's colours are drawn from; classes begin 0.1 apart
-CHROMA = (0.3, 0.55)  # length of a colour's chroma vector: how far it is from gray
+MEAN = (0.4, 0.6)  # luminance halfway between the two colors
+CONTRAST = (0.34, 0.52)  # luminance difference of the two colors
+HUES = 0.31  # width of a class's range of hues, in turns; the ranges begin 0.1 apart
+CHROMA = (0.3, 0.55)  # length of a color's chroma vector: how far it is from gray
 SHADING = (0.07, 0.26)  # amplitude, relative, of each of three waves of brightness
-SPECKS = (0.0, 0.06)  # share of pixels that have a colour of their own, as dust and glints do
+SPECKS = (0.0, 0.06)  # share of pixels with a color of their own, like dust and glints
 RADIUS = (0.3, 0.46)  # of a figure, in sides of the image
-OFFSET = (-0.12, 0.12)  # of a figure's centre, in sides of the image
+OFFSET = (-0.12, 0.12)  # of a figure's center, in sides of the image
 NOISE = (0.0, 0.06)  # half-width of the uniform noise of a pixel
+
+
+def check(settings) -> None:
+    """Refuse splits without an image of each class. Raises DataError."""
+    classes = CLASSES[settings.family]
+    for split in SPLITS:
+        if getattr(settings, f"{split}_images") < len(classes):
+            raise DataError(
+                f"{split}_images: patterns need one of each class, so {len(classes)} or more."
+            )
+
+
+def open_source(settings, report) -> RawDataset:
+    """Draw the images that `settings` (settings.Prepare) describe."""
+    images, labels = {}, {}
+    for split in SPLITS:
+        count = getattr(settings, f"{split}_images")
+        images[split], labels[split] = generate(
+            count, settings.image_size, settings.seed, split, settings.family
+        )
+
+    def fill(arrays, report):
+        for split in SPLITS:
+            arrays[f"{split}_images"][:] = images[split]
+
+    return RawDataset(CLASSES[settings.family], labels, fill)
 
 
 def generate(
@@ -47,24 +76,23 @@ def generate(
     """Draw a split: images uint8 [count, 3, image_size, image_size] and labels int64 [count].
 
     split is "train" or "test": different streams of the same distribution. Labels cycle through
-    the classes, so counts differ by one at most.
+    the classes, so their counts differ by at most one.
     """
-    stream = {"train": 0, "test": 1}[split]
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, stream])))
+    rng = random_generator(seed, split)
     labels = np.arange(count, dtype=np.int64) % len(CLASSES[family])
     ink = np.empty((count, image_size, image_size), np.float32)
-    make = _ink if family == "textures" else _figure
+    draw = _texture if family == "textures" else _figure
     for label, pattern in enumerate(FAMILIES[family]):
         members = labels == label
-        ink[members] = make(pattern, int(members.sum()), image_size, rng)
+        ink[members] = draw(pattern, int(members.sum()), image_size, rng)
     return _paint(ink, labels, rng), labels
 
 
-def _ink(pattern, count: int, side: int, rng) -> np.ndarray:
-    """How much of each pixel is ink: float32 [count, side, side] in [0, 1]."""
+def _texture(pattern, count: int, side: int, rng) -> np.ndarray:
+    """Return how much of each pixel is ink: float32 [count, side, side] in [0, 1]."""
     period = side / _uniform(rng, PERIODS, count)  # pixels
     east, south = _direction(_uniform(rng, ANGLE, count))
-    x, y = _pixels(side)  # pixels from the centre
+    x, y = _pixels(side)  # pixels from the center
     # Coordinates along and across the pattern, in periods: [count, side, side].
     u = (east * x + south * y) / period + _uniform(rng, (0, 1), count)
     v = (east * y - south * x) / period + _uniform(rng, (0, 1), count)
@@ -73,7 +101,7 @@ def _ink(pattern, count: int, side: int, rng) -> np.ndarray:
 
 
 def _figure(pattern, count: int, side: int, rng) -> np.ndarray:
-    """The same for one figure somewhere in the image."""
+    """Return the same for one figure somewhere in the image."""
     radius = side * _uniform(rng, RADIUS, count)  # pixels
     east, south = _direction(_uniform(rng, ANGLE, count))
     x, y = _pixels(side)
@@ -84,13 +112,13 @@ def _figure(pattern, count: int, side: int, rng) -> np.ndarray:
 
 
 def _paint(ink: np.ndarray, labels: np.ndarray, rng) -> np.ndarray:
-    """Give every image two colours, shading, noise and specks: uint8 [count, 3, side, side]."""
+    """Give every image two colors, shading, noise and specks: uint8 [count, 3, side, side]."""
     count, side, _ = ink.shape
     ink = ink[:, None]
     mean, contrast = _uniform(rng, MEAN, count), _uniform(rng, CONTRAST, count)
     sign = np.where(rng.random((count, 1, 1)) < 0.5, np.float32(0.5), np.float32(-0.5))
-    ground = _colour(mean - sign * contrast, labels, rng)
-    drawn = _colour(mean + sign * contrast, labels, rng)
+    ground = _color(mean - sign * contrast, labels, rng)
+    drawn = _color(mean + sign * contrast, labels, rng)
     images = ground + ink * (drawn - ground)
     x, y = _pixels(side)
     shading = 1 + _uniform(rng, SHADING, count) * _waves(rng, x / side, y / side, count, 3)
@@ -103,8 +131,8 @@ def _paint(ink: np.ndarray, labels: np.ndarray, rng) -> np.ndarray:
     return (np.clip(images, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _colour(luminance, labels, rng) -> np.ndarray:
-    """A colour of each luminance, its hue and saturation random: float32 [count, 3, 1, 1]."""
+def _color(luminance, labels, rng) -> np.ndarray:
+    """Draw a color of each luminance, of random hue and saturation: float32 [count, 3, 1, 1]."""
     first = labels.astype(np.float32)[:, None, None] / np.float32(10)  # classes of each family
     hue = first + _uniform(rng, (0, HUES), len(luminance))  # in turns
     blue, red = _direction(hue)  # chroma axes of ITU-R BT.601
@@ -162,7 +190,7 @@ def crosses(u, v, stroke, rng):
     return np.maximum(np.minimum(thin - a, 0.38 - b), np.minimum(0.38 - a, thin - b))
 
 
-# Figures map coordinates in radii from their centre to the distance from their border, in radii.
+# Figures map coordinates in radii from their center to the distance from their border, in radii.
 
 
 def disc(u, v, stroke, rng):
@@ -210,17 +238,17 @@ def bars(u, v, stroke, rng):
 PATTERNS = (stripes, rows, checks, dots, rings, waves, ripples, grid, bricks, crosses)
 FIGURES = (disc, ring, square, frame, diamond, plus, saltire, triangle, bowl, bars)
 FAMILIES = {"textures": PATTERNS, "figures": FIGURES}
-CLASSES = {name: tuple(one.__name__ for one in family) for name, family in FAMILIES.items()}
+CLASSES = {name: tuple(pattern.__name__ for pattern in family) for name, family in FAMILIES.items()}
 
 
 def _uniform(rng, limits, count: int) -> np.ndarray:
-    """Uniform in [low, high), float32 [count, 1, 1]."""
+    """Draw uniform numbers in [low, high): float32 [count, 1, 1]."""
     low, high = map(np.float32, limits)
     return low + (high - low) * rng.random((count, 1, 1), dtype=np.float32)
 
 
 def _waves(rng, x, y, count: int, number: int) -> np.ndarray:
-    """The sum of `number` plane waves of period 1, of random directions and phases."""
+    """Return the sum of `number` plane waves of period 1, with random directions and phases."""
     field = np.float32(0)
     for _ in range(number):
         east, south = _direction(_uniform(rng, (0, 1), count))
@@ -229,24 +257,24 @@ def _waves(rng, x, y, count: int, number: int) -> np.ndarray:
 
 
 def _pixels(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows of an image, in pixels from its centre: [1, side] and [side, 1]."""
+    """Return columns and rows of an image, in pixels from its center: [1, side] and [side, 1]."""
     line = np.arange(side, dtype=np.float32) - np.float32((side - 1) / 2)
     return line[None, :], line[:, None]
 
 
 def _near(t):
-    """Distance to the nearest integer, in [0, 0.5]."""
+    """Return the distance to the nearest integer, in [0, 0.5]."""
     return abs(t - np.rint(t))
 
 
 def _sine(t):
-    """sin(2 pi t) but made of two parabolas, at most 0.06 off: exact on every machine."""
+    """Return about sin(2 pi t), of two parabolas, at most 0.06 off: exact on every machine."""
     t = t - np.floor(t) - np.float32(0.5)
     return t * (abs(t) - np.float32(0.5)) * np.float32(16)
 
 
 def _direction(turns) -> tuple[np.ndarray, np.ndarray]:
-    """The unit vector at an angle in turns, up to 1 degree off: see _sine."""
+    """Return the unit vector at an angle in turns, up to 1 degree off: see _sine."""
     east, south = _sine(turns + np.float32(0.25)), _sine(turns)
     length = _length(east, south)
     return east / length, south / length

@@ -1,0 +1,48 @@
+"""The data sources: what planning and the settings need to know of each, without its libraries.
+
+A source is one entry here and one module, simclr/data/sources/<name>.py, with two functions:
+
+* `check(settings)` refuses, before any compute, what can be seen to fail; it reads no images.
+* `open_source(settings, report)` returns a `simclr.data.raw_dataset.RawDataset`.
+
+settings: simclr.settings.Prepare; report(done, text): progress in [0, 1]. No number here changes a
+result: the counts serve estimates and early refusals.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data source.
+
+    Numbers of images are 0 where only the data themselves can tell.
+    """
+
+    name: str
+    seconds_per_image: float  # to read or draw one image, on one core
+    train_images: int = 0
+    test_images: int = 0
+    classes: int = 10  # an assumption where only the data themselves can tell
+    needs_file: bool = False  # the setting `file` must name the data
+    needs_counts: bool = False  # the settings `train_images` and `test_images` must be given
+    can_stretch: bool = False  # the setting `fit: stretch` is possible
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source("patterns", seconds_per_image=4e-5, needs_counts=True),
+        Source("cifar10", seconds_per_image=5e-5, train_images=50_000, test_images=10_000),
+        Source("folder", seconds_per_image=1.6e-4, needs_file=True),  # JPEG of 32 x 32 pixels
+        Source(
+            "imagenet",
+            seconds_per_image=8.5e-3,  # of 500 x 400 pixels: `python -m benchmarks.loader`
+            train_images=1_281_167,
+            test_images=50_000,
+            classes=1000,
+            needs_file=True,
+            can_stretch=True,
+        ),
+    )
+}
