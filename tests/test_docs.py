@@ -126,7 +126,7 @@ def test_what_is_run_elsewhere_is(command):
 
 def test_the_results_that_the_docs_name_are_planned():
     """At scale tiny, or at that which stands in the same line."""
-    files = [*PAGES, *(ROOT / "docs" / "examples").glob("*.py"), ROOT / "simclr" / "cli.py"]
+    files = [*PAGES, *(ROOT / "docs" / "examples").glob("*.py"), ROOT / "workflow" / "cli.py"]
     found = set()
     for line in "\n".join(file.read_text() for file in files).splitlines():
         scale = "cifar10" if "run cifar10" in line else "tiny"

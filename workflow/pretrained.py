@@ -1,7 +1,7 @@
 """Using a trained encoder: load it in a line, give it to torchvision, extract features of a folder.
 
-from simclr.use import find, load_encoder
-encoder = load_encoder(find("fig8.nonlinear-128.s0", "tiny"))
+from workflow.pretrained import find_training, load_encoder
+encoder = load_encoder(find_training("fig8.nonlinear-128.s0", "tiny"))
 features = encoder(images)  # float images [N, 3, S, S] between 0 and 1 -> [N, d]
 """
 
