@@ -102,6 +102,34 @@ def test_the_table_names_every_room():
     assert {room_of(module, file) for module, file in modules.items()} == set(LEVEL)
 
 
+def defined(file: Path) -> set[str]:
+    """The names that a module has: of its functions, classes, variables and imports."""
+    found = set()
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+    return found
+
+
+def test_what_is_imported_is_there():
+    """Imports within functions too, which fail only when they are called."""
+    modules = modules_of(ROOT)
+    missing = [
+        f"{module} imports {node.module}.{alias.name}"
+        for module, file in modules.items()
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("simclr", "workflow")
+        for alias in node.names
+        if f"{node.module}.{alias.name}" not in modules
+        and alias.name not in defined(modules[node.module])
+    ]
+    assert not missing
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [

@@ -11,6 +11,7 @@ import pytest
 
 from tests.project import MINI, Project
 
+pytestmark = pytest.mark.slow
 BOTH = pytest.mark.parametrize("driver", ["snakemake", "dvc"])
 EVALUATION = "simclr/stages/evaluate.py"
 EDIT = "\n\ndef _edited():\n    return 1\n"

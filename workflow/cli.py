@@ -263,7 +263,7 @@ def _publish(args):
 
 
 def _export(args):
-    from workflow.publishing.published import export_metrics
+    from workflow.publishing.export_metrics import export_metrics
 
     print(export_metrics(_build(args)))
 
