@@ -1,10 +1,11 @@
 # `make` sets everything up and computes every figure at the default scale; `make test` sets
-# everything up and runs the tests. Both need Python 3.11 or newer, and nothing else.
+# everything up and runs the tests; `make quick` runs those that start no driver, for daily work.
+# All need Python 3.11 or newer, and nothing else.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all setup test lint audit benchmarks lock clean
+.PHONY: all setup test quick lint audit benchmarks lock clean
 all: setup
 	snakemake --cores $(CORES)
 
@@ -18,6 +19,9 @@ setup: .venv/installed
 
 test: setup lint
 	python -m pytest
+
+quick: setup lint
+	python -m pytest -m "not slow"
 
 lint: setup
 	ruff check .

@@ -34,7 +34,7 @@ def parts(small: bool) -> list[tuple[str, list[str]]]:
     """(name, arguments of python -m) in order of value."""
     if small:
         few = ["--images", "256", "--repetitions", "1"]
-        train = ["simclr", "run", "tiny", "--only"]
+        train = ["workflow", "run", "tiny", "--only"]
         cheap = list(tuning.CHANGES)[len(tuning.COMPILED) :]
         return [
             ("verify", ["benchmarks.verify", "--small"]),
@@ -50,7 +50,7 @@ def parts(small: bool) -> list[tuple[str, list[str]]]:
             ),
             ("train short", [*train, "fig9.b128-e6.s0"]),
         ]
-    train = ["simclr", "run", "cifar10-jpeg", "--only"]
+    train = ["workflow", "run", "cifar10-jpeg", "--only"]
     deep = ["--depth", "50", "--batch", "512", "--repetitions", "3"]
     sizes = ["256", "512", "1024", "2048", "4096"]
     return [

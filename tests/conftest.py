@@ -1,7 +1,9 @@
-"""What holds for all tests."""
+"""What holds for all tests: one thread each, what a quick test may start, shared fixtures."""
 
 import fcntl
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,33 @@ from tests.project import Project
 
 # Every core has a worker of pytest's; more threads would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Programs that only a test marked `slow` may start: drivers, clusters, and a browser's driver.
+SLOW_PROGRAMS = {"snakemake", "dvc", "torchrun", "sbatch", "slurmctld", "chromium", "node"}
+SLOW_MODULES = {"dvc", "snakemake", "torch.distributed.run", "tests.slurm", "tests.s3_server"}
+_quick_test = None  # the name of the test at work, unless it is marked `slow`
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    global _quick_test
+    _quick_test = None if item.get_closest_marker("slow") else item.nodeid
+    try:
+        return (yield)
+    finally:
+        _quick_test = None
+
+
+def refuse_slow_programs(event: str, arguments: tuple) -> None:
+    """Raise RuntimeError where a test that is not marked `slow` starts one of these programs."""
+    if event == "subprocess.Popen" and _quick_test:
+        words = [str(word) for word in arguments[1]]
+        programs = {Path(word).name for word in words}
+        if programs & SLOW_PROGRAMS or ("-m" in words and set(words) & SLOW_MODULES):
+            raise RuntimeError(f"{_quick_test}: starts {words[:3]}; mark it `slow`")
+
+
+sys.addaudithook(refuse_slow_programs)
 
 
 @pytest.fixture(scope="session")

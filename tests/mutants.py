@@ -3,9 +3,13 @@
 python -m tests.mutants            # about ten minutes; prints each, and the share that is caught
 
 A mutant is one replacement in one file; it is caught if a test of the files named beside it fails.
-It works on a copy. What survives is listed. Exit status 1 where it is more than one in ten.
+How lines are broken and indented does not matter to where it applies; a test lists the mutants that
+no longer do. This works on a copy. What survives is listed. Exit status 1 where it is more than one
+in ten.
 """
 
+import ast
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +20,7 @@ from tests.project import Project
 LOSS, OTHER = "tests/test_losses.py", "tests/test_other_losses.py"
 OPTIM, VIEWS, LOOP = "tests/test_optim.py", "tests/test_views.py", "tests/test_pretrain.py"
 KEYS, RANKS = "tests/test_keys.py", "tests/test_ranks.py"
-# (file, old text, new text, tests)
+# (file below simclr/, without .py; old text, which must stand there once; new text; tests)
 MUTANTS = [
     # NT-Xent
     ("losses", "(row_index + n) % (2 * n)", "row_index % (2 * n)", LOSS),
@@ -106,13 +110,41 @@ MUTANTS = [
 ]
 
 
+def mutated(text: str, old: str, new: str) -> str:
+    """The text with `old` replaced, wherever lines are broken in it. Raises ValueError."""
+    words = re.findall(r"\w+|[^\w\s]", old)  # before what closes, a broken line has a comma more
+    pattern = r"\s*".join(rf",?\s*{re.escape(w)}" if w in ")]}" else re.escape(w) for w in words)
+    before, after = r"(?<!\w)" * words[0].isalnum(), r"(?!\w)" * words[-1].isalnum()
+    places = list(re.finditer(before + pattern + after, text))
+    if len(places) != 1:
+        raise ValueError(f"{old!r} stands there {len(places)} times")
+    made = text[: places[0].start()] + new.strip() + text[places[0].end() :]
+    try:
+        same = ast.dump(ast.parse(made)) == ast.dump(ast.parse(text))
+    except SyntaxError:
+        raise ValueError(f"{new!r} is no Python there") from None
+    if same:
+        raise ValueError(f"{new!r} changes nothing")
+    return made
+
+
+def problem(root: Path, name: str, old: str, new: str, tests: str) -> str | None:
+    """Why an entry of the list does not apply to the tree at `root`; None where it does."""
+    for file in (f"simclr/{name}.py", *tests.split()):
+        if not (root / file).is_file():
+            return f"{name}: no file {file}"
+    try:
+        mutated((root / "simclr" / f"{name}.py").read_text(), old, new)
+    except ValueError as error:
+        return f"{name}: {error}"
+    return None
+
+
 def is_caught(project: Project, name: str, old: str, new: str, tests: str) -> bool:
     """Make one mutant in the copy, run its tests, take it back."""
     file = f"simclr/{name}.py"
     text = (project.path / file).read_text()
-    if text.count(old) != 1:
-        raise SystemExit(f"{file}: {old!r} stands there {text.count(old)} times; mend the list.")
-    project.write(file, text.replace(old, new))
+    project.write(file, mutated(text, old, new))
     pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-o", "addopts=", *tests.split()]
     try:
         done = project._run(pytest, check=False)
@@ -128,6 +160,8 @@ def main() -> int:
     survived = []
     with tempfile.TemporaryDirectory() as root:
         project = Project.create(Path(root) / "project")
+        if found := [said for entry in MUTANTS if (said := problem(project.path, *entry))]:
+            raise SystemExit("\n".join(["mend the list:", *found]))
         for name, old, new, tests in MUTANTS:
             noticed = is_caught(project, name, old, new, tests)
             print(f"{'caught  ' if noticed else 'SURVIVED'} {name}: {old!r} -> {new!r}", flush=True)

@@ -16,6 +16,7 @@ from simclr.training import batching
 from tests.project import ROOT
 from tests.test_docs import BENCHMARKS, COMMANDS, dry
 
+pytestmark = pytest.mark.slow
 THIN = "--depth 8 --channels 4 --batch 4 --repetitions 2"
 # Of each benchmark: the options that make it small (the last one wins) and who takes turns.
 SMALL = {

@@ -15,6 +15,7 @@ from simclr import files
 from simclr.store import results
 from tests.project import Project
 
+pytestmark = pytest.mark.slow
 ABSENT = ("snakemake", "dvc")
 
 

@@ -11,7 +11,10 @@ from workflow.docs import screenshots
 CHROMIUM = screenshots.chromium()
 FIGURES = ROOT / "paper_figures"
 PAGES = sorted(path.relative_to(FIGURES).as_posix() for path in FIGURES.rglob("*.html"))
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
+]
 
 
 @pytest.fixture(scope="module")

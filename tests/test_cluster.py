@@ -173,6 +173,7 @@ def test_without_slurm_it_says_so(monkeypatch, tmp_path):
         slurm.check(None, "slurm", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cards, said",
     [

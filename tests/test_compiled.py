@@ -28,6 +28,7 @@ def start(data, folder, die_after: int) -> subprocess.Popen:
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
+@pytest.mark.slow
 def test_compiled_twice_and_killed_gives_the_same_bits(tmp_path):
     data = prepare_data(tmp_path / "data")
     folders = [tmp_path / "whole", tmp_path / "killed"]

@@ -1,5 +1,6 @@
 """Every command in the README and the docs is run, here or where `ELSEWHERE` says."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -26,7 +27,7 @@ ELSEWHERE = {
     "snakemake --rulegraph": ("tests/test_dvc_views.py", '"--rulegraph"'),
     "simclr features": ("tests/test_use.py", '"features"'),
     "python docs/examples/neighbours.py": ("tests/test_use.py", "neighbours.py"),
-    "python -m workflow.docs.cost_page": ("tests/test_planning.py", "planning.page"),
+    "python -m workflow.docs.cost_page": ("tests/test_planning.py", "cost_page.page"),
     "python -m workflow.docs.readme": ("tests/test_readme.py", "readme.filled"),
     "python -m workflow.docs.screenshots": ("tests/test_browser.py", "screenshots.take"),
     "python -m benchmarks.report": ("tests/test_readme.py", "report.page"),
@@ -46,6 +47,7 @@ BY_HAND = {
     "make": "snakemake --cores all",  # which is run here, after the setup, which CI does
     "make setup": "touch .venv/installed",  # the same
     "make test": "python -m pytest",  # what runs this
+    "make quick": 'python -m pytest -m "not slow"',  # the same, or part of it
     "make audit": "python -m tests.audit",  # asks the index; CI runs it after the tests
     "make benchmarks": "python -m workflow.docs.cost_page",  # half an hour; see BENCHMARKS
     "make lock": "--output-file requirements.lock",  # asks an index for new versions
@@ -107,6 +109,7 @@ def project(finished, tmp_path_factory) -> Project:
     return finished.copy(tmp_path_factory.mktemp("docs") / "project")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_docs_work(project, finished):
     """One after another in a finished project: none fails, and none computes anything."""
     chosen = here()
@@ -117,16 +120,23 @@ def test_the_commands_of_the_docs_work(project, finished):
     assert project.executed() == finished.executed()
 
 
-@pytest.mark.parametrize("command", ELSEWHERE)
-def test_what_is_run_elsewhere_is(command):
-    name, words = ELSEWHERE[command]
-    assert words in (ROOT / name).read_text()
-    assert any(one.startswith(command) for one in COMMANDS), "no page has it: remove it here"
+def test_what_is_run_elsewhere_is():
+    found = [
+        f"{name} has no {words!r}, which is to run {command}"
+        for command, (name, words) in ELSEWHERE.items()
+        if words not in (ROOT / name).read_text()
+    ]
+    found += [
+        f"no page has {command}: remove it here"
+        for command in (*ELSEWHERE, *BY_HAND)
+        if not any(one.startswith(command) for one in COMMANDS)
+    ]
+    assert not found, "\n".join(found)
 
 
 def test_the_results_that_the_docs_name_are_planned():
     """At scale tiny, or at that which stands in the same line."""
-    files = [*PAGES, *(ROOT / "docs" / "examples").glob("*.py"), ROOT / "simclr" / "cli.py"]
+    files = [*PAGES, *(ROOT / "docs" / "examples").glob("*.py"), ROOT / "workflow" / "cli.py"]
     found = set()
     for line in "\n".join(file.read_text() for file in files).splitlines():
         scale = "cifar10" if "run cifar10" in line else "tiny"
@@ -142,10 +152,24 @@ def test_links_between_pages_resolve():
             assert target.startswith("http") or (page.parent / target).exists(), (page, target)
 
 
-@pytest.mark.parametrize("command", BY_HAND)
-def test_what_is_run_by_hand_would_run(command):
-    assert command in COMMANDS, "no page has it: remove it here"
-    assert dry(*shlex.split(command)[1:]).endswith(f"{BY_HAND[command]}\n")
+def test_what_the_docs_import_is_there():
+    """In snippets of Python, of pages and of docstrings."""
+    files = [*PAGES, *ROOT.glob("workflow/*.py")]
+    lines = re.findall(
+        r"^from ((?:simclr|workflow)[\w.]*) import ([\w, ]+)$",
+        "\n".join(file.read_text() for file in files if file.name != "extending.md"),
+        re.MULTILINE,
+    )
+    found = [(module, name) for module, names in lines for name in names.split(", ")]
+    assert len(found) > 10
+    for module, name in found:
+        has = hasattr(importlib.import_module(module), name)
+        assert has or importlib.util.find_spec(f"{module}.{name}"), f"{module} has no {name}"
+
+
+def test_what_is_run_by_hand_would_run():
+    for command, end in BY_HAND.items():
+        assert dry(*shlex.split(command)[1:]).endswith(f"{end}\n"), command
 
 
 def test_every_target_of_make_would_run():
@@ -171,13 +195,17 @@ def dry(*words: str) -> str:
     return done.stdout
 
 
-def test_the_newcomer_s_log_has_every_command_and_none_failed():
-    """The log that the README quotes: all of its commands as they are today, each with status 0."""
+def test_every_command_of_the_readme_has_been_run_by_a_newcomer_or_is_run_here():
+    """In the log that the README quotes no command failed; what came since is run by a test."""
     log = newcomer.LOG.read_text()
-    assert re.findall(r"^\$ (.+)$", log, re.M) == newcomer.commands()
-    assert re.findall(r"^\[exit status (\S+),", log, re.M) == ["0"] * len(newcomer.commands())
+    logged = re.findall(r"^\$ (.+)$", log, re.MULTILINE)
+    assert re.findall(r"^\[exit status (\S+),", log, re.MULTILINE) == ["0"] * len(logged)
+    assert len(logged) >= 10 and {"make", "make test"} <= set(logged)
+    tested = (*logged, *here(), *(one for one in COMMANDS if one.startswith(tuple(ELSEWHERE))))
+    assert not [one for one in newcomer.commands() if one not in tested]
 
 
+@pytest.mark.slow
 def test_the_newcomer_s_story_says_what_failed(project, monkeypatch):
     """A command that fails is logged with its own exit status and last words."""
     monkeypatch.setattr(newcomer, "commands", lambda: ["simclr plan", "simclr no-such-command"])

@@ -9,6 +9,7 @@ import pytest
 
 from tests.project import ROOT, Project
 
+pytestmark = pytest.mark.slow
 PAGE = (ROOT / "docs" / "browsing.md").read_text()
 
 

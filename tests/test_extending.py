@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.project import BIN, ROOT, Project
 
+pytestmark = pytest.mark.slow
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 BLOCK = re.compile(r"(?P<before>[^\n]*)\n\n```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
 

@@ -13,6 +13,8 @@ from tests import faults
 from tests.project import ROOT, Project
 from workflow.publishing import dvc_record
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "driver, stop, seed",

@@ -7,6 +7,8 @@ import pytest
 
 from tests.project import BIN, Project
 
+pytestmark = pytest.mark.slow
+
 
 def unshare(*flags) -> bool:
     try:

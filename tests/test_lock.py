@@ -1,9 +1,9 @@
 """requirements.lock has all that pyproject.toml asks for, with hashes, for every Python allowed."""
 
+import itertools
 import re
 import tomllib
 
-import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -20,19 +20,17 @@ LOCKED = re.findall(
 )
 
 
-@pytest.mark.parametrize("wanted", WANTED)
-def test_each_library_that_the_project_names_is_locked(wanted):
-    requirement = Requirement(wanted)
-    for python in ("3.11", "3.13"):
+def test_each_library_that_the_project_names_is_locked():
+    for wanted, python in itertools.product(map(Requirement, WANTED), ("3.11", "3.13")):
         here = {"python_version": python, "python_full_version": f"{python}.0"}
         versions = [
             version
             for name, version, marker, _ in LOCKED
-            if canonicalize_name(name) == canonicalize_name(requirement.name)
+            if canonicalize_name(name) == canonicalize_name(wanted.name)
             and (not marker or Marker(marker).evaluate(here))
         ]
-        assert len(versions) == 1, "run `make lock`"
-        assert requirement.specifier.contains(versions[0]), "run `make lock`"
+        locked = len(versions) == 1 and wanted.specifier.contains(versions[0])
+        assert locked, f"{wanted}, Python {python}: {versions} locked; run `make lock`"
 
 
 def test_nothing_else_stands_in_the_lock():

@@ -112,6 +112,7 @@ def test_a_rank_that_dies_stops_the_others_and_any_number_goes_on(trained):
     assert losses(folder) == pytest.approx(losses(trained / "alone"), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_simclr_run_under_torchrun_makes_each_result_once(tmp_path):
     project = Project.create(tmp_path / "two")
     alone = project.clone(tmp_path / "one")

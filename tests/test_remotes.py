@@ -10,18 +10,21 @@ import pytest
 from tests import remotes
 
 MISSING = [name for name in ("dvc_s3", "moto", "flask") if not importlib.util.find_spec(name)]
+LIBRARIES = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 
 def nothing(text: str) -> None:
     """Say nothing."""
 
 
-@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+@pytest.mark.slow
+@LIBRARIES
 def test_s3(finished, tmp_path, monkeypatch):
     remotes.story(finished, tmp_path, monkeypatch, nothing)
 
 
-@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+@pytest.mark.slow
+@LIBRARIES
 def test_the_server_refuses_a_body_that_breaks_off(tmp_path, monkeypatch):
     """As S3 does; or the cut line would leave objects there that are not whole."""
     remotes.environment(monkeypatch, tmp_path)
@@ -34,6 +37,7 @@ def test_the_server_refuses_a_body_that_breaks_off(tmp_path, monkeypatch):
         assert bucket() == {}
 
 
+@pytest.mark.slow
 def test_a_directory(finished, tmp_path):
     """Half of it drops out for the first push and the first pull."""
     there, here = remotes.blocks("A directory")
@@ -79,6 +83,7 @@ def test_a_directory(finished, tmp_path):
     assert metrics.git("status", "--short").stdout == ""
 
 
+@pytest.mark.slow
 def test_a_machine_without_the_drivers(finished, tmp_path):
     """test_bring.py has the rest of it, refusals above all."""
     (there,), (bring, *draw) = remotes.blocks("A machine without Snakemake and DVC")

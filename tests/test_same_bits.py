@@ -22,6 +22,7 @@ def usual(data, tmp_path_factory):
     return out, bits.hashes(data, out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", bits.ENVIRONMENTS)
 def test_bits_by_environment(what, data, usual, tmp_path):
     """Equal, or else much the same: the first epoch's loss shows it."""

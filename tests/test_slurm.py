@@ -13,7 +13,10 @@ from tests import slurm
 from tests.project import MINI, ROOT, Project
 from workflow.running.slurm import partitions
 
-pytestmark = pytest.mark.skipif(slurm.lacking() is not None, reason=str(slurm.lacking()))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(slurm.lacking() is not None, reason=str(slurm.lacking())),
+]
 
 # Trainings of some seconds, whose checkpoint is written after every epoch.
 LONG = MINI.replace("seeds: [0, 1]", "seeds: [0]").replace("epochs: 1\n", "epochs: 200\n")

@@ -77,6 +77,7 @@ def test_mistakes_are_named(trained, photographs, tmp_path):
         pretrained.load_encoder(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_and_torch_hub(photographs, tmp_path):
     project = Project.create(tmp_path / "project")
     smaller = MINI.replace("image_size: 8,", "image_size: 10, view_size: 8,")

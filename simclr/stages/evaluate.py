@@ -30,7 +30,7 @@ from simclr.features import ROWS, accuracy, features_of, load_networks, project,
 from simclr.settings import Optimizer, Views
 from simclr.training.batching import epoch_batches
 from simclr.training.optim import build_optimizer, learning_rate
-from simclr.training.order import stored_batches
+from simclr.training.order import steps_per_epoch, stored_batches
 
 CROP_AND_FLIP = Views(operators=("crop", "flip"))
 
