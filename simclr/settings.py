@@ -7,9 +7,9 @@ check here recomputes nothing.) Sections of the paper are named where a default 
 
 from dataclasses import dataclass
 
+from simclr import sources
 from simclr.config import option
-from simclr.data import catalog
-from simclr.models.resnet_shapes import BLOCKS
+from simclr.resnet_shapes import BLOCKS
 
 OPERATORS = (
     "crop",  # random crop and resize (paper A)
@@ -24,7 +24,7 @@ OPERATORS = (
     "broad",  # Sobel, equalize, solarize, motion blur, each sometimes (paper B.2)
 )
 DEPTHS = tuple(BLOCKS)
-SOURCES = tuple(catalog.SOURCES)
+SOURCES = tuple(sources.SOURCES)
 TASKS = ("gray", "rotation", "noise", "sobel")  # transformations that are to be told
 
 
@@ -44,7 +44,7 @@ class Prepare:
     seed: int = option(0, low=0)  # of the patterns, or of the choice of the subset
 
     def check(self):
-        source = catalog.SOURCES[self.source]
+        source = sources.SOURCES[self.source]
         if source.needs_file and not self.file:
             return f"file: needed with source '{self.source}': its path below data/raw."
         if self.view_size > self.image_size:

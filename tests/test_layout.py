@@ -12,9 +12,10 @@ from tests.project import ROOT
 # From the bottom up. A room (a folder, or a file beside the folders) may import from its own files
 # and from the rooms of earlier lines, not from those of later lines or of its own.
 ROOMS = """
-simclr.config                                           how settings are declared and checked
+simclr.config simclr.sources simclr.resnet_shapes       how settings are declared; facts for them
 simclr.files simclr.devices simclr.rng simclr.determinism simclr.distributed   what all rest on
 simclr.settings                                         all settings of all stages
+simclr.registry                                         every stage, declared once
 simclr                                                  the cap on instruction sets, at any import
 simclr.augment simclr.models simclr.losses              the paper's Section 2
 simclr.data                                             prepared sets, and batches of them
@@ -23,7 +24,7 @@ simclr.features                                         what an encoder gives fo
 simclr.training                                         the loop and all that trains
 simclr.stages                                           one module for each kind of result
 simclr.store                                            results under their keys
-workflow workflow.catalog                               experiments by name, in the paper's order
+workflow workflow.catalog workflow.stages               experiments by name; stages and figures
 workflow.figures                                        how any figure is drawn
 workflow.experiments                                    the paper's figures and tables
 workflow.planning                                       a scale as results with keys
@@ -32,6 +33,7 @@ workflow.pages                                          what is published as HTM
 workflow.running                                        the stages of a plan, here or on a cluster
 workflow.publishing                                     results in and out, figures, the record
 workflow.docs                                           pages of docs that commands write
+workflow.commands                                       what each command does
 workflow.cli                                            the command line
 workflow.__main__                                       python -m workflow
 """

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from simclr.models.batch_norm import BatchNorm
-from simclr.models.resnet_shapes import BLOCKS, STRIDES
+from simclr.resnet_shapes import BLOCKS, STRIDES
 from simclr.settings import Encoder
 
 

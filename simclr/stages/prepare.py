@@ -24,7 +24,7 @@ DESCRIBED = 50_000  # of the training images, the first ones: data.json describe
 
 
 def source_module(name: str):
-    """Return the module of a data source (see simclr/data/catalog.py)."""
+    """Return the module of a data source (see simclr/sources.py)."""
     return importlib.import_module(f"simclr.data.sources.{name}")
 
 

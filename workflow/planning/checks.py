@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from simclr import sources
 from simclr.config import ConfigError
-from simclr.data import catalog
 from simclr.registry import Stage
 from simclr.settings import Prepare, Training
 from workflow.planning import cost, placement
@@ -18,7 +18,7 @@ def check_batch(scale, stage: Stage, settings: Training, data: Prepare, where: s
     with `where`.
     """
     where = f"{where}: batch_size {settings.batch_size}"
-    images = data.train_images or catalog.SOURCES[data.source].train_images
+    images = data.train_images or sources.SOURCES[data.source].train_images
     images = round(images * getattr(settings, "labels", 1.0))  # fine-tuning uses a share
     if images and settings.batch_size > images:
         raise ConfigError(

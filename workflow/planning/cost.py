@@ -7,9 +7,9 @@ through a network, training steps, steps of linear classifiers.
 import math
 from dataclasses import dataclass
 
-from simclr.data.catalog import SOURCES, Source
 from simclr.registry import Stage
 from simclr.settings import Encoder, Prepare, Training
+from simclr.sources import SOURCES, Source
 from workflow.planning.networks import elements, feature_dim, macs, parameters
 
 # Seconds of what is no pass through an encoder, fitted to the runs of `tiny` and `small` on one

@@ -6,7 +6,7 @@ projection shortcut in the first block of every layer, no bias in convolutions.
 
 import functools
 
-from simclr.models.resnet_shapes import BLOCKS, STRIDES
+from simclr.resnet_shapes import BLOCKS, STRIDES
 from simclr.settings import Encoder
 
 
