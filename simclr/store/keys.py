@@ -21,7 +21,6 @@ from packaging.markers import Marker
 
 from simclr.files import ROOT
 
-PACKAGES = ("simclr", "workflow")
 # Declarations of settings: what they do to a result stands in the resolved settings of its key.
 NOT_CODE = ("simclr.config", "simclr.settings", "simclr.registry")
 # Import name -> name in the lock file, where they differ.
@@ -112,8 +111,6 @@ def is_package(name: str, root: Path = ROOT) -> bool:
 
 def _file(root: Path, name: str) -> Path | None:
     """Return the source file of module `name`, None where it is not one of this project's."""
-    if name.split(".")[0] not in PACKAGES:
-        return None
     path = root.joinpath(*name.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
