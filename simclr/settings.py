@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from simclr.config import setting
 from simclr.models.resnet_shapes import BLOCKS
 
-OPERATORS = (
+OPERATORS = (  # each is a class in simclr/augment/operators.py
     "crop",  # random crop and resize (paper A)
     "flip",  # left-right, p = 0.5
     "color",  # jitter p = 0.8, then grayscale p = 0.2 (paper A)
