@@ -11,7 +11,7 @@ from simclr import sources
 from simclr.config import option
 from simclr.resnet_shapes import BLOCKS
 
-OPERATORS = (
+OPERATORS = (  # each is a class in simclr/augment/operators.py
     "crop",  # random crop and resize (paper A)
     "flip",  # left-right, p = 0.5
     "color",  # jitter p = 0.8, then grayscale p = 0.2 (paper A)

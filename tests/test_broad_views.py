@@ -182,9 +182,8 @@ def test_a_gate_of_one_draws_nothing_more():
     assert torch.equal(drawn["noise"], torch.rand(2, 50, generator=generator) * 0.2)
     assert torch.equal(drawn["noise_field"], torch.randn(2, 50, 3, 8, 8, generator=generator))
     assert torch.equal(drawn["flip"], torch.rand(2, 50, generator=generator) < 0.5)
-    images = noise_images(50, 8)
-    sobel = Views(operators=("sobel",))
-    out = pipeline.make(images, pipeline.draw(sobel, 50, 8, seeded()), sobel)
+    images, settings = noise_images(50, 8), Views(operators=("sobel",))
+    out = pipeline.make(images, pipeline.draw(settings, 50, 8, seeded()), settings)
     edges = functional.sobel(images.float().div(255))
     torch.testing.assert_close(out, edges.expand(2, -1, -1, -1, -1), rtol=0, atol=1e-6)
 
@@ -235,18 +234,16 @@ def test_sigma_of_a_batch_changes_no_draw_before_it():
 
 
 def test_training_names_its_batches():
-    """In batching.epoch_batches several steps are drawn at once; each has its own sigmas."""
+    """`epoch_batches` draws several steps at once; each has its own sigmas."""
     from simclr.training import batching
 
     settings = Views(operators=("blur",), blur_sigma="batch", blur_probability=1.0)
     images = noise_images(1, 32).expand(12, 3, 32, 32)
-    batches = batching.epoch_batches(images, settings, seed=0, batch_size=4, epoch=0, branches=2)
-    found = [x for _, x, _ in batches]
-    kinds = {name.numpy().tobytes() for x in found for branch in x for name in branch[:1]}
-    assert len(found) == 3 and len(kinds) == 6
-    for x in found:
-        for branch in x:
-            assert (branch == branch[:1]).all()
+    epoch = batching.epoch_batches(images, settings, seed=0, batch_size=4, epoch=0, branches=2)
+    batches = [x for _, x, _ in epoch]
+    branches = [branch for x in batches for branch in x]
+    assert len(batches) == 3 and len({branch[0].numpy().tobytes() for branch in branches}) == 6
+    assert all((branch == branch[:1]).all() for branch in branches)
 
 
 # Patterns.

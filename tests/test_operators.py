@@ -1,4 +1,4 @@
-"""Each operator against what the authors' code computed, and against plain definitions.
+"""Each operation against what the authors' code computed, and against plain definitions.
 
 tests/oracle/views.npz holds arrays made by running google-research/simclr (commit be133b3; `v2`:
 383d414) under TensorFlow on CPU: images [H, W, 3], results not clipped.
@@ -11,7 +11,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from simclr.augment import functional
+from simclr import settings
+from simclr.augment import functional, operators, pipeline
 
 ORACLE = np.load(Path(__file__).parent / "oracle" / "views.npz", allow_pickle=False)
 
@@ -29,7 +30,19 @@ def vector(*values):
     return torch.tensor([float(value) for value in values])
 
 
-# Operator, its parameters there, tolerance given with the arrays.
+def test_every_operator_has_a_class_and_its_own_names():
+    names = settings.OPERATORS
+    assert set(operators.OPERATORS) == set(names)
+    drawn = [
+        pipeline.draw(settings.Views(operators=(name,), gate=0.5), 3, 8, torch.Generator())
+        for name in names
+    ]
+    together = settings.Views(operators=names, gate=0.5)
+    count = sum(len(each) - 1 for each in drawn)  # less "branch"
+    assert len(pipeline.draw(together, 3, 8, torch.Generator())) - 1 == count
+
+
+# Operation, its parameters there, tolerance given with the arrays.
 FACTORS = {
     "brightness_v1": (functional.add_brightness_, "factors_brightness_v1", 1e-6),
     "brightness_v2": (functional.scale_brightness_, "factors_mult", 1e-6),
@@ -40,7 +53,7 @@ FACTORS = {
 
 
 @pytest.mark.parametrize("name", FACTORS)
-def test_colour_operations_as_official(name):
+def test_color_operations_as_official(name):
     operation, parameters, tolerance = FACTORS[name]
     factors = ORACLE[parameters]
     pairs = [(i, j) for i in (1, 4) for j in range(4)]
@@ -67,9 +80,8 @@ def test_blur_as_official(image, kernel, sigmas):
 
 
 def test_blur_radius_as_official():
-    assert [functional.blur_radius(side) for side in (16, 19, 20, 32, 40, 96, 224)] == [
-        *(0, 0, 1, 1, 2, 4, 11)  # a 23-tap kernel at 224
-    ]
+    radii = {16: 0, 19: 0, 20: 1, 32: 1, 40: 2, 96: 4, 224: 11}  # a 23-tap kernel at 224
+    assert {side: functional.blur_radius(side) for side in radii} == radii
 
 
 @pytest.mark.parametrize("case", range(9))
@@ -155,10 +167,10 @@ def test_noise_scales_the_field():
 
 
 BATCHED = {
-    "brightness": lambda x, p: functional.add_brightness_(x, p),
-    "contrast": lambda x, p: functional.contrast_(x, p),
-    "saturation": lambda x, p: functional.saturation_(x, p),
-    "hue": lambda x, p: functional.hue_(x, p),
+    "brightness": functional.add_brightness_,
+    "contrast": functional.contrast_,
+    "saturation": functional.saturation_,
+    "hue": functional.hue_,
     "blur": lambda x, p: functional.blur(x, p + 0.1, 2),
     "cutout": lambda x, p: functional.cutout(x, (p[:, None] * 10).long().expand(-1, 2)),
     "sobel": lambda x, p: functional.sobel(x),

@@ -28,6 +28,12 @@ def noise_images(n, side, seed=0):
     return torch.randint(0, 256, (n, 3, side, side), dtype=torch.uint8, generator=seeded(seed))
 
 
+def make_views(images, settings):
+    """Two views of each image, of generator 0: float32 [2, n, 3, S, S]."""
+    drawn = pipeline.draw(settings, len(images), images.shape[3], seeded())
+    return pipeline.make(images, drawn, settings)
+
+
 def draw_many(settings, side=32):
     drawn = pipeline.draw(settings, DRAWS, side, seeded(), branches=1)
     return {name: value[0] for name, value in drawn.items()}
@@ -187,9 +193,7 @@ def test_every_image_and_branch_has_its_own_draw():
     for operator in OPERATORS:
         if operator == "sobel":  # draws nothing
             continue
-        drawn = pipeline.draw(Views(operators=(operator,)), 64, 32, seeded())
-        images = noise_images(1, 32).expand(64, 3, 32, 32)
-        out = pipeline.make(images, drawn, Views(operators=(operator,)))
+        out = make_views(noise_images(1, 32).expand(64, 3, 32, 32), Views(operators=(operator,)))
         different = len(out.flatten(0, 1).flatten(1).unique(dim=0))
         floor = {"flip": 2, "rotate": 3, "autoaugment": 20, "broad": 15}.get(operator, 60)
         assert different >= floor, operator
@@ -236,9 +240,8 @@ def test_the_generator_decides_and_nothing_else():
     results = []
     for seed in (1, 1, 2):
         torch.manual_seed(len(results))  # the global generator has no part in it
-        results.append(
-            pipeline.make(images, pipeline.draw(settings, 8, 32, seeded(seed)), settings)
-        )
+        drawn = pipeline.draw(settings, 8, 32, seeded(seed))
+        results.append(pipeline.make(images, drawn, settings))
     assert torch.equal(results[0], results[1]) and not torch.equal(results[0], results[2])
 
 
@@ -259,11 +262,10 @@ def test_operators_apply_in_the_order_of_the_settings():
 def test_asymmetric_second_branch_is_the_image():
     settings = Views(operators=("crop", "flip", "color"), asymmetric=True)
     images = noise_images(16, 32)
-    out = pipeline.make(images, pipeline.draw(settings, 16, 32, seeded()), settings)
+    out = make_views(images, settings)
     assert torch.equal(out[1], images.float().div(255))
     assert (out[0] != out[1]).flatten(1).any(1).all()
-    symmetric = replace(settings, asymmetric=False)
-    both = pipeline.make(images, pipeline.draw(symmetric, 16, 32, seeded()), symmetric)
+    both = make_views(images, replace(settings, asymmetric=False))
     assert torch.equal(both[0], out[0])  # the first branch does not change
 
 
@@ -286,8 +288,8 @@ def test_one_branch():
 
 
 def test_no_operators_leave_the_image():
-    settings, images = Views(operators=()), noise_images(4, 16)
-    out = pipeline.make(images, pipeline.draw(settings, 4, 16, seeded()), settings)
+    images = noise_images(4, 16)
+    out = make_views(images, Views(operators=()))
     assert torch.equal(out, images.float().div(255).expand(2, -1, -1, -1, -1))
 
 
@@ -301,7 +303,7 @@ def test_blur_does_nothing_below_twenty_pixels():
     settings = Views(operators=("blur",), blur_probability=1.0)
     for side, blurs in ((19, False), (20, True)):
         images = noise_images(4, side)
-        out = pipeline.make(images, pipeline.draw(settings, 4, side, seeded()), settings)
+        out = make_views(images, settings)
         assert torch.equal(out[0], images.float().div(255)) != blurs
 
 

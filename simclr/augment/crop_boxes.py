@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 ASPECT = (3 / 4, 4 / 3)  # width over height of a crop (paper A)
-COVERED = 0.1  # least area of a crop; the `min_object_covered` of the authors' sampler
-TRIES = 100  # then the whole image
+COVERED = 0.1  # least area of a crop: `min_object_covered` of the authors' sampler
+TRIES = 100  # after which the whole image is taken
 
 
 def draw_boxes(
@@ -16,8 +16,9 @@ def draw_boxes(
     TensorFlow's `sample_distorted_bounding_box`: the aspect ratio is uniform in ASPECT, then the
     height is a uniform integer between those that give `min_area` and 1 at that ratio (so area is
     not uniform, unlike the paper's wording); a box of less than COVERED is drawn again; a box
-    smaller than the image never touches its lower and right border. aspects: float32 [n], width
-    over height of what was squeezed into the square: a crop's aspect is that of what it shows.
+    smaller than the image never touches its lower or right border. aspects: float32 [n], width
+    over height of what was squeezed into the square. A crop's aspect ratio is then that of what it
+    shows, not that of its box.
     """
     boxes = torch.tensor([0, 0, side, side]).repeat(n, 1)
     pending = torch.arange(n)
@@ -45,10 +46,10 @@ def draw_boxes(
 
 
 def center_boxes(n: int, side: int, stored: int, aspects: Tensor | None = None) -> Tensor:
-    """What evaluation shows: the central `side` pixels of an image whose short side has `stored`.
+    """Return evaluation's boxes: the central `side` pixels of an image with short side `stored`.
 
-    Boxes int64 [n, 4] (y, x, h, w) in the stored square; aspects as in `draw_boxes`. With 224 of
-    256: the paper's central crop (B.6).
+    int64 [n, 4] (y, x, h, w), within the stored square; aspects as in `draw_boxes`. 224 of 256
+    pixels give the paper's central crop (B.6).
     """
     aspects = torch.ones(n) if aspects is None else aspects
     h = (side * aspects.clamp(max=1)).round().clamp(min=1)

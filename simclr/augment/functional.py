@@ -1,7 +1,7 @@
-"""The augmentation operators, each over a whole batch with its own parameters for every image.
+"""Operations on batches of images, with parameters of its own for every image.
 
 Images are float32 [n, 3, S, S] in [0, 1], any strides, any device; parameters are tensors [n] (or
-as said) on the same device. Operators named with a trailing underscore work in place; all return
+as stated) on the same device. Functions named with a trailing underscore work in place; all return
 the result. None clips: the caller does, where the authors' code does. The formulas are those of
 the TensorFlow operations that the authors' first public code calls; the tests compare with them.
 """
@@ -223,4 +223,5 @@ def add_noise_(x: Tensor, sigma: Tensor, field: Tensor) -> Tensor:
 
 
 def _per_image(parameter: Tensor) -> Tensor:
+    """Return [n] as [n, 1, 1, 1], to combine each value with all pixels of its image."""
     return parameter.view(-1, 1, 1, 1)
