@@ -230,6 +230,13 @@ def test_links_and_duplicates(raw, good, content):
     refused(lambda: folder.listing(raw / "b.tar"), "occurs twice")
 
 
+def test_a_name_of_any_bytes_is_shown_on_one_line(raw, good):
+    """As escapes: a line break, and bytes that are no UTF-8."""
+    name = b"train/a/new\nline\xff/0.png".decode("utf-8", "surrogateescape")
+    tar_of(raw / "a.tar", [*good, (name, b"")])
+    refused(lambda: folder.listing(raw / "a.tar"), r"train/a/new\nline\udcff/0.png", "out of place")
+
+
 def test_two_trees_in_one_archive(raw, good):
     members = [(f"{top}/{name}", data) for top in ("one", "two") for name, data in good]
     tar_of(raw / "a.tar", members)

@@ -203,6 +203,16 @@ def test_a_folder_of_another_layout_is_refused(raw, tmp_path, spoil, said):
     refused(lambda: pack(tmp_path / "out", settings), said)
 
 
+def test_names_of_any_bytes_are_packed_but_a_line_break_is_refused(raw, tmp_path):
+    image = sorted((raw / "set" / "train").glob("*/*"))[0]
+    name = b"not-utf8-\xff.JPEG".decode("utf-8", "surrogateescape")
+    image = image.rename(image.with_name(name))
+    pack(tmp_path / "out", settings_of(raw))
+    assert name in packed.read_names(tmp_path / "out" / packed.NAMES)
+    image.rename(image.with_name("two\nlines.JPEG"))
+    refused(lambda: imagenet.fingerprint(raw / "set"), r"two\nlines.JPEG", "rename it")
+
+
 def test_damaged_tar_files_are_refused(raw, tmp_path):
     settings = settings_of(raw)
     train, val, devkit = (raw / "tars" / name for name in imagenet_files.TARS)

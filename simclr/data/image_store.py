@@ -50,7 +50,7 @@ class ImageStore:
         return None if self.aspects is None else self.aspects[index]
 
     def on_device(self, index: Tensor) -> Tensor:
-        """Return images uint8 [n, 3, S, S] on the device; index: int64 [n], on the CPU."""
+        """Return images `index` (int64 [n], on the CPU) as uint8 [n, 3, S, S] on the device."""
         if isinstance(self.stored, Tensor):
             return self.stored[index.to(self.device, non_blocking=True)]
         return self._read(index).to(self.device, non_blocking=True)
