@@ -2,27 +2,26 @@
 
     python -m workflow.docs.cost_page               # the page; a test compares it with the scales
     python -m workflow.docs.cost_page --check tiny  # estimates against recorded durations
-    python -m workflow.docs.cost_page --record tiny # keep those of the published runs
+    python -m workflow.docs.cost_page --record tiny # record the durations of the published runs
 
 Hours come from workflow/planning/cost.py and the rates of each scale, which says whether they are
-measured. Nothing here is typed in: durations are those of benchmarks/results/durations-*.json,
+measured. No number is typed in: durations are those of benchmarks/results/durations-*.json,
 recorded after a run on a machine that did little else; the workflow's own cost is that of
 overhead.json.
 """
 
 import argparse
-import datetime
 import json
 import statistics
-from typing import NamedTuple
 
 from simclr import files
-from simclr.files import write_atomic
 from simclr.store.runner import TRAINING
+from workflow.docs import durations
+from workflow.docs.markdown import table
 from workflow.planning import cost
+from workflow.planning.estimates import Fleet, fleet, hours
 from workflow.planning.planner import build_plan
 from workflow.planning.summary import duration
-from workflow.publishing.published import read_published
 
 PAGE = files.ROOT / "docs" / "planning.md"
 OVERHEAD = files.ROOT / "benchmarks" / "results" / "overhead.json"
@@ -48,168 +47,78 @@ planned, with the number that would have.
 """
 
 
-class Fleet(NamedTuple):
-    """What a scale takes on a number of cores or GPUs."""
-
-    seconds: float  # until all is done
-    chain: float  # of these, at least: the longest chain of results that need each other
-    recomputed: int  # trainings that have no room otherwise
-    homeless: list  # trainings that have no room at all, as instances
-    needed: int  # GPUs for the most demanding of these, recomputed; 0: none
-
-
-def fleet(plan, count: int) -> Fleet:
-    """Return what a whole run of the plan takes on `count` cores or GPUs."""
-    scale, work, recomputed, homeless, needed = plan.settings, 0.0, 0, [], 0
-    done = {}  # key -> seconds from the start, where nothing waits for a core
-    for one in plan.instances.values():
-        settings, gpus = one.settings, 1
-        source, data = plan.sources(one)
-        if one.stage in TRAINING and settings["device"] == "cuda":
-            gpus = cost.fewest(one.stage, settings, data, scale.gpu_gigabytes)
-            if not 0 < gpus <= count:
-                settings = {**settings, "recompute": True}
-                gpus = cost.fewest(one.stage, settings, data, scale.gpu_gigabytes)
-                recomputed += 0 < gpus <= count
-            if not 0 < gpus <= count:
-                homeless.append(one)
-                needed = max(needed, gpus)
-        seconds = cost.seconds(one.stage, settings, source, data, scale, gpus or 1)
-        done[one.key] = seconds + max((done[key] for _, key in one.inputs.values()), default=0.0)
-        if scale.device == "cpu" or "device" in settings:  # not what a GPU's machine does beside
-            work += (gpus or 1) * seconds
-    work += len(plan.groups(plan.instances.values())) * scale.startup_seconds
-    chain = max(done.values())
-    return Fleet(max(work / count, chain), chain, recomputed, homeless, needed)
-
-
-def hours(plan) -> dict[str, tuple[int, float]]:
-    """Return {experiment: (results, core-hours or GPU-hours)}; what several share, at the first."""
-    gpu = plan.settings.device == "cuda"
-    return {
-        name: (len(some), sum(plan.gpu_hours(one) if gpu else one.seconds / 3600 for one in some))
-        for name, some in plan.by_experiment(plan.instances.values()).items()
-    }
-
-
-def record(scale: str) -> None:
-    """Keep the durations of the published runs, by stage and name, and where they were measured."""
-    plan, seconds = build_plan(scale), {}
-    published = {(line["stage"], line["name"]): line for line in read_published(scale).values()}
-    for one in plan.instances.values():
-        line = published.get((one.stage, one.name), {})
-        if "seconds" in line:
-            seconds[f"{one.stage} {one.name}"] = line["seconds"]
-            if "training" in line:
-                encoder = plan.instances[one.inputs["encoder"][1]]
-                seconds[f"{encoder.stage} {encoder.name}"] = line["training"]["seconds"]
-    lines = list(published.values())
-    about = {
-        "hardware": ", ".join(sorted({line["hardware"] for line in lines})),
-        "recorded": datetime.date.today().isoformat(),
-        "seconds": dict(sorted(seconds.items())),
-    }
-    write_atomic(_durations(scale), json.dumps(about, indent=1) + "\n")
-
-
-def _durations(scale: str):
-    return OVERHEAD.with_name(f"durations-{scale}.json")
-
-
-def check(scale: str) -> dict[str, list[tuple[float, float]]]:
-    """Return {stage: [(estimated, measured) seconds]} of the recorded runs, by their names."""
-    measured, found = json.loads(_durations(scale).read_text())["seconds"], {}
-    for one in build_plan(scale).instances.values():
-        if f"{one.stage} {one.name}" in measured:
-            pair = one.seconds, measured[f"{one.stage} {one.name}"]
-            found.setdefault(one.stage, []).append(pair)
-    return found
-
-
-def check_table(scale: str) -> str:
-    """The ratios of estimated to measured seconds, a line a stage, and all together."""
-    found = check(scale)
-    lines = [["stage", "results", "estimated, s", "measured, s", "ratio", "least", "most"]]
-    for name, pairs in [
-        *found.items(),
-        ("all", [pair for all_of in found.values() for pair in all_of]),
-    ]:
-        estimated, measured = (sum(column) for column in zip(*pairs, strict=True))
-        ratios = [one / max(other, 0.01) for one, other in pairs]  # recorded in hundredths
-        row = [f"{estimated:,.1f}", f"{measured:,.1f}", f"{estimated / measured:.2f}"]
-        lines.append([name, f"{len(pairs)}", *row, f"{min(ratios):.2f}", f"{max(ratios):.2f}"])
-    return table(lines)
-
-
 def page() -> str:
-    """Return the page, as the scales, the published durations and the benchmark have it now."""
+    """Return the page, from the present scales, recorded durations and benchmarks."""
     plans = {name: build_plan(name) for name in SCALES}
-    parts = [INTRODUCTION, _overview(plans)]
-    parts += [_by_experiment(plan) for plan in plans.values()]
-    parts.append(
-        "## Do the estimates hold?\n\nEstimated against measured seconds of every result, on one "
-        "core (`python -m workflow.docs.cost_page --check tiny`). Least and most: the ratio of a "
-        "single result.\n"
+    return "\n".join(
+        [
+            INTRODUCTION,
+            _overview(plans),
+            *(_by_experiment(plan) for plan in plans.values()),
+            _check(),
+            _loading(plans["imagenet"], json.loads(LOADER.read_text())),
+            _overhead(json.loads(OVERHEAD.read_text())),
+        ]
     )
-    for scale in CHECKED:
-        about = json.loads(_durations(scale).read_text())
-        where = f"{about['hardware']}, recorded {about['recorded']}"
-        parts.append(f"`{scale}`, {where}:\n\n{check_table(scale)}")
-    parts.append(_reading(plans["imagenet"], json.loads(LOADER.read_text())))
-    parts.append(_overhead(json.loads(OVERHEAD.read_text())))
-    return "\n".join(parts)
 
 
 def _overview(plans: dict) -> str:
-    head = ["scale", "results", "seeds", "hours", *(f"on {count}" for count in COUNTS)]
-    lines, notes = [head], []
+    """A line for each scale, and what its rates and its room on GPUs are."""
+    lines = [["scale", "results", "seeds", "hours", *(f"on {count}" for count in COUNTS)]]
+    notes = [f"* `{name}`: rates {plan.settings.basis}.\n" for name, plan in plans.items()]
     for name, plan in plans.items():
-        gpu = plan.settings.device == "cuda"
-        unit = "GPU" if gpu else "core"
+        fleets = {count: fleet(plan, count) for count in COUNTS}
+        unit = "GPU" if plan.settings.device == "cuda" else "core"
         total = sum(each for _, each in hours(plan).values())
-        cells = []
-        for count in COUNTS:
-            found = fleet(plan, count)
-            cells.append("no room" if found.homeless else duration(found.seconds))
-            if not found.homeless and found.seconds <= found.chain:
-                cells[-1] += " (a chain)"
-            if gpu and (found.homeless or found.recomputed):
-                notes.append(_room(name, plan, count, found))
-        seeds = f"{len(plan.settings.seeds)}"
-        work = f"{total:,.1f} {unit}-hours"
-        lines.append([f"`{name}`", f"{len(plan.instances):,}", seeds, work, *cells])
-    text = f"## Each scale on {', '.join(map(str, COUNTS[:-1]))} and {COUNTS[-1]} cores or GPUs\n\n"
-    text += (
-        table(lines) + "\n(a chain): more cores or GPUs would not help. Hours of `imagenet` are "
-    )
-    text += (
+        lines.append(
+            [
+                f"`{name}`",
+                f"{len(plan.instances):,}",
+                f"{len(plan.settings.seeds)}",
+                f"{total:,.1f} {unit}-hours",
+                *map(_time, fleets.values()),
+            ]
+        )
+        notes += [
+            _room(plan, count, each)
+            for count, each in fleets.items()
+            if unit == "GPU" and (each.homeless or each.recomputed)
+        ]
+    return (
+        f"## Each scale on {', '.join(map(str, COUNTS[:-1]))} and {COUNTS[-1]} cores or GPUs\n\n"
+        f"{table(lines)}\n(a chain): more cores or GPUs would not help. Hours of `imagenet` are "
         f"those on {plans['imagenet'].settings.gpus} GPUs for a network, as the scale has it.\n\n"
+        f"{''.join(notes)}"
     )
-    bases = [f"* `{name}`: rates {plan.settings.basis}.\n" for name, plan in plans.items()]
-    return text + "".join(bases + notes)
 
 
-def _room(name: str, plan, count: int, found: Fleet) -> str:
+def _time(found: Fleet) -> str:
+    if found.homeless:
+        return "no room"
+    return duration(found.seconds) + (" (a chain)" if found.is_chain else "")
+
+
+def _room(plan, count: int, found: Fleet) -> str:
     """A line: which trainings of a scale have no room on `count` GPUs."""
-    trainings = len(plan.of(*TRAINING))
     text = (
-        f"* `{name}` on {count} GPU{'s' * (count > 1)} of {plan.settings.gpu_gigabytes:g} GB: of "
+        f"* `{plan.scale}` on {count} GPU{'s' if count > 1 else ''} of "
+        f"{plan.settings.gpu_gigabytes:g} GB: of {len(plan.of(*TRAINING)):,} trainings "
+        f"{found.recomputed:,} need `recompute`"
     )
-    text += f"{trainings:,} trainings {found.recomputed:,} need `recompute`"
     if found.homeless:
         text += f", and {len(found.homeless):,} have no room even so"
-        text += f"; the largest needs {found.needed} GPUs" * (found.needed > 0)
+        if found.needed:
+            text += f"; the largest needs {found.needed} GPUs"
     return text + ".\n"
 
 
 def _by_experiment(plan) -> str:
     """A line for each experiment of a scale, in the order in which they are computed."""
     unit = "GPU-hours" if plan.settings.device == "cuda" else "core-hours"
-    found = hours(plan)
-    total = sum(each for _, each in found.values())
-    every = sum(count for count, _ in found.values()), total
+    by_experiment = hours(plan)
+    results, total = (sum(column) for column in zip(*by_experiment.values(), strict=True))
     lines = [["experiment", "results", unit, "share"]]
-    for name, (count, each) in [*found.items(), ("all", every)]:
+    for name, (count, each) in [*by_experiment.items(), ("all", (results, total))]:
         lines.append([name, f"{count:,}", f"{each:,.2f}", f"{each / total:.0%}"])
     basis = "measured" if plan.settings.measured else "assumed"
     text = f"### `{plan.scale}`: where the hours go ({basis} rates)\n\n{table(lines)}"
@@ -218,66 +127,77 @@ def _by_experiment(plan) -> str:
     return text
 
 
-def _reading(plan, found: dict) -> str:
-    """Images that one GPU takes, against those that one core reads, of ImageNet."""
-    ((what, case),) = found["cases"].items()
-    rates = {
-        name: case["count"] / statistics.median(taken) for name, taken in case["seconds"].items()
-    }
-    lines = [["ResNet-50, one GPU", "images/s", *(f"cores, {name}" for name in _READERS.values())]]
+def _check() -> str:
+    """Estimated against measured seconds of the published scales."""
+    parts = [
+        "## Do the estimates hold?\n\nEstimated against measured seconds of every result, on one "
+        "core (`python -m workflow.docs.cost_page --check tiny`). Least and most: the ratio of a "
+        "single result.\n"
+    ]
+    for scale in CHECKED:
+        about = durations.recorded(scale)
+        where = f"{about['hardware']}, recorded {about['recorded']}"
+        parts.append(f"`{scale}`, {where}:\n\n{durations.check_table(scale)}")
+    return "\n".join(parts)
+
+
+def _loading(plan, loader: dict) -> str:
+    """Images per second that one GPU needs, and the cores that supply them, of ImageNet."""
+    readers = {"ours": "packed", "DataLoader": "decoding JPEG"}
+    ((what, case),) = loader["cases"].items()
+    rates = {name: case["count"] / statistics.median(case["seconds"][name]) for name in readers}
+    lines = [["ResNet-50, one GPU", "images/s", *(f"cores, {name}" for name in readers.values())]]
     for stage in ("pretrain", "evaluate"):
-        one = next(one for one in plan.of(stage) if "table5" in one.experiments)
-        needed = cost.images_a_second(stage, one.settings, *plan.sources(one), plan.settings)
-        cores = [f"{needed / rates[name]:,.1f}" for name in _READERS]
+        needed = _images_a_second(plan, stage)
+        cores = [f"{needed / rate:,.1f}" for rate in rates.values()]
         lines.append([stage, f"{needed:,.0f}", *cores])
-    each = ", ".join(f"{rates[name]:,.0f} images/s {about}" for name, about in _READERS.items())
+    each = ", ".join(f"{rates[name]:,.0f} images/s {about}" for name, about in readers.items())
     return (
         "## Can the disk's side keep up?\n\nA GPU of `imagenet` takes so many images in a second "
         "(by the scale's rates, views and steps left out: the most), and so many cores bring them: "
-        f"one core brought {each} ({what}; `{found['command']}`: {found['hardware']}, "
-        f"n = {found['n']}, {found['date']}; [benchmarks.md](benchmarks.md)).\n\n{table(lines)}"
+        f"one core brought {each} ({what}; `{loader['command']}`: {loader['hardware']}, "
+        f"n = {loader['n']}, {loader['date']}; [benchmarks.md](benchmarks.md)).\n\n{table(lines)}"
     )
 
 
-_READERS = {"ours": "packed", "DataLoader": "decoding JPEG"}
+def _images_a_second(plan, stage: str) -> float:
+    """Images per second that one GPU takes in a stage with the scale's base settings."""
+    instance = next(one for one in plan.of(stage) if "table5" in one.experiments)
+    encoder, data = plan.sources(instance)
+    return cost.images_a_second(stage, instance.settings, encoder, data, plan.settings)
 
 
-def _overhead(found: dict) -> str:
+def _overhead(overhead: dict) -> str:
     """What the workflow itself takes, as benchmarks/overhead.py measured it."""
-    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
-    about = f"{found['hardware']}, {found['cores']} cores; {versions}; n = {found['n']}"
+    versions = ", ".join(f"{name} {number}" for name, number in overhead["versions"].items())
+    about = (
+        f"`{overhead['command']}`: {overhead['hardware']}, {overhead['cores']} cores; {versions}; "
+        f"n = {overhead['n']}, {overhead['date']}"
+    )
     text = (
         "## The workflow's own cost\n\nStages are trivial here: what is timed is planning, keys, "
+        "scheduling and checks.\n"
     )
-    text += "scheduling and checks.\n"
-    for what, case in found["cases"].items():
+    for what, case in overhead["cases"].items():
         lines = [["", "median, s", "least", "most"]]
-        for name, taken in case["seconds"].items():
-            each = statistics.median(taken), min(taken), max(taken)
-            lines.append([name, *(f"{one:.2f}" for one in each)])
-        load = " to ".join(f"{one:.1f}" for one in sorted(case["load"]))
-        text += f"\n{what}, `{found['command']}`: {about}, {found['date']}, load of the machine "
-        text += f"{load}:\n\n{table(lines)}"
+        for name, seconds in case["seconds"].items():
+            values = statistics.median(seconds), min(seconds), max(seconds)
+            lines.append([name, *(f"{value:.2f}" for value in values)])
+        load = " to ".join(f"{value:.1f}" for value in sorted(case["load"]))
+        text += f"\n{what}, {about}, load of the machine {load}:\n\n{table(lines)}"
     return text
 
 
-def table(lines: list[list[str]]) -> str:
-    """A table in Markdown; the first line is its head, the first column stands left."""
-    head, *body = lines
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *body))
-
-
 def main() -> None:
-    """Write the page, or print a check."""
+    """Write the page, print a check, or record durations."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", metavar="SCALE", help="print estimates against recorded runs")
     parser.add_argument("--record", metavar="SCALE", help="record those of the published runs")
     arguments = parser.parse_args()
     if arguments.record:
-        record(arguments.record)
+        durations.record(arguments.record)
     elif arguments.check:
-        print(check_table(arguments.check), end="")
+        print(durations.check_table(arguments.check), end="")
     else:
         PAGE.write_text(page())
 
