@@ -13,6 +13,9 @@ overhead.json.
 import argparse
 import json
 import statistics
+from pathlib import Path
+
+import jinja2
 
 from simclr import files
 from simclr.store.runner import TRAINING
@@ -29,67 +32,60 @@ LOADER = OVERHEAD.with_name("loader.json")
 SCALES = ("tiny", "small", "cifar10", "imagenet")
 CHECKED = ("tiny", "small")  # those whose runs are published
 COUNTS = (1, 8, 128)  # cores, or GPUs
-INTRODUCTION = """\
-# Planning: what the paper costs
-
-This page is written by `python -m workflow.docs.cost_page`, from the scales and the benchmarks.
-`simclr plan SCALE` prints the hours of every experiment of a scale, less what is there already.
-
-Hours rest on three rates of each scale (`gmacs_per_second`, `gelements_per_second`,
-`step_milliseconds`); below the table stands on what these were measured, or that they are assumed.
-Put those of your hardware into the scale, and all hours follow.
-
-Runs are independent, so they share cores or GPUs evenly, whatever the number; no number makes the
-longest chain of runs that need each other shorter. Each network is trained on as few GPUs as have
-the memory for its batch, recomputing the insides of blocks (`recompute`) where all GPUs together
-have no room otherwise. A scale whose own `gpus` have no room for a batch is refused when it is
-planned, with the number that would have.
-"""
+READERS = {"ours": "packed", "DataLoader": "decoding JPEG"}  # of benchmarks/loader.py
+TEMPLATE = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+).get_template("planning.md.j2")
 
 
 def page() -> str:
     """Return the page, from the present scales, recorded durations and benchmarks."""
     plans = {name: build_plan(name) for name in SCALES}
-    return "\n".join(
-        [
-            INTRODUCTION,
-            _overview(plans),
-            *(_by_experiment(plan) for plan in plans.values()),
-            _check(),
-            _loading(plans["imagenet"], json.loads(LOADER.read_text())),
-            _overhead(json.loads(OVERHEAD.read_text())),
-        ]
+    fleets = {(name, count): fleet(plan, count) for name, plan in plans.items() for count in COUNTS}
+    hours_of = {name: hours(plan) for name, plan in plans.items()}
+    loader, overhead = (json.loads(path.read_text()) for path in (LOADER, OVERHEAD))
+    return TEMPLATE.render(
+        counts=COUNTS,
+        plans=plans.values(),
+        imagenet=plans["imagenet"],
+        overview=_overview(plans, fleets, hours_of),
+        room=[
+            _room(plans[name], count, found)
+            for (name, count), found in fleets.items()
+            if found.homeless or found.recomputed
+        ],
+        by_experiment={name: _by_experiment(plans[name], hours_of[name]) for name in plans},
+        hours={name: _total(hours_of[name]) for name in plans},
+        recorded={scale: durations.recorded(scale) for scale in CHECKED},
+        checks={scale: durations.check_table(scale) for scale in CHECKED},
+        loader=loader,
+        loading=_loading(plans["imagenet"], loader),
+        overhead=overhead,
+        versions=", ".join(f"{name} {number}" for name, number in overhead["versions"].items()),
+        overheads={what: _overhead(case) for what, case in overhead["cases"].items()},
     )
 
 
-def _overview(plans: dict) -> str:
-    """A line for each scale, and what its rates and its room on GPUs are."""
+def _overview(plans: dict, fleets: dict, hours_of: dict) -> str:
+    """A line for each scale: its results, its hours and its time on each number of cores."""
     lines = [["scale", "results", "seeds", "hours", *(f"on {count}" for count in COUNTS)]]
-    notes = [f"* `{name}`: rates {plan.settings.basis}.\n" for name, plan in plans.items()]
     for name, plan in plans.items():
-        fleets = {count: fleet(plan, count) for count in COUNTS}
-        unit = "GPU" if plan.settings.device == "cuda" else "core"
-        total = sum(each for _, each in hours(plan).values())
-        lines.append(
-            [
-                f"`{name}`",
-                f"{len(plan.instances):,}",
-                f"{len(plan.settings.seeds)}",
-                f"{total:,.1f} {unit}-hours",
-                *map(_time, fleets.values()),
-            ]
-        )
-        notes += [
-            _room(plan, count, each)
-            for count, each in fleets.items()
-            if unit == "GPU" and (each.homeless or each.recomputed)
-        ]
-    return (
-        f"## Each scale on {', '.join(map(str, COUNTS[:-1]))} and {COUNTS[-1]} cores or GPUs\n\n"
-        f"{table(lines)}\n(a chain): more cores or GPUs would not help. Hours of `imagenet` are "
-        f"those on {plans['imagenet'].settings.gpus} GPUs for a network, as the scale has it.\n\n"
-        f"{''.join(notes)}"
-    )
+        results, seeds = f"{len(plan.instances):,}", f"{len(plan.settings.seeds)}"
+        total = f"{_total(hours_of[name]):,.1f} {_unit(plan)}"
+        times = [_time(fleets[name, count]) for count in COUNTS]
+        lines.append([f"`{name}`", results, seeds, total, *times])
+    return table(lines)
+
+
+def _unit(plan) -> str:
+    return "GPU-hours" if plan.settings.device == "cuda" else "core-hours"
+
+
+def _total(by_experiment: dict) -> float:
+    return sum(each for _, each in by_experiment.values())
 
 
 def _time(found: Fleet) -> str:
@@ -99,9 +95,9 @@ def _time(found: Fleet) -> str:
 
 
 def _room(plan, count: int, found: Fleet) -> str:
-    """A line: which trainings of a scale have no room on `count` GPUs."""
+    """Which trainings of a scale have no room on `count` GPUs."""
     text = (
-        f"* `{plan.scale}` on {count} GPU{'s' if count > 1 else ''} of "
+        f"`{plan.scale}` on {count} GPU{'s' if count > 1 else ''} of "
         f"{plan.settings.gpu_gigabytes:g} GB: of {len(plan.of(*TRAINING)):,} trainings "
         f"{found.recomputed:,} need `recompute`"
     )
@@ -109,55 +105,32 @@ def _room(plan, count: int, found: Fleet) -> str:
         text += f", and {len(found.homeless):,} have no room even so"
         if found.needed:
             text += f"; the largest needs {found.needed} GPUs"
-    return text + ".\n"
-
-
-def _by_experiment(plan) -> str:
-    """A line for each experiment of a scale, in the order in which they are computed."""
-    unit = "GPU-hours" if plan.settings.device == "cuda" else "core-hours"
-    by_experiment = hours(plan)
-    results, total = (sum(column) for column in zip(*by_experiment.values(), strict=True))
-    lines = [["experiment", "results", unit, "share"]]
-    for name, (count, each) in [*by_experiment.items(), ("all", (results, total))]:
-        lines.append([name, f"{count:,}", f"{each:,.2f}", f"{each / total:.0%}"])
-    basis = "measured" if plan.settings.measured else "assumed"
-    text = f"### `{plan.scale}`: where the hours go ({basis} rates)\n\n{table(lines)}"
-    if plan.settings.device == "cuda" and len(plan.settings.seeds) > 1:
-        text += f"\nOne seed alone: about {total / len(plan.settings.seeds):,.0f} {unit}.\n"
     return text
 
 
-def _check() -> str:
-    """Estimated against measured seconds of the published scales."""
-    parts = [
-        "## Do the estimates hold?\n\nEstimated against measured seconds of every result, on one "
-        "core (`python -m workflow.docs.cost_page --check tiny`). Least and most: the ratio of a "
-        "single result.\n"
-    ]
-    for scale in CHECKED:
-        about = durations.recorded(scale)
-        where = f"{about['hardware']}, recorded {about['recorded']}"
-        parts.append(f"`{scale}`, {where}:\n\n{durations.check_table(scale)}")
-    return "\n".join(parts)
+def _by_experiment(plan, by_experiment: dict) -> str:
+    """A line for each experiment of a scale, in the order in which they are computed."""
+    total = _total(by_experiment)
+    every = sum(count for count, _ in by_experiment.values()), total
+    lines = [["experiment", "results", _unit(plan), "share"]]
+    for name, (count, each) in {**by_experiment, "all": every}.items():
+        lines.append([name, f"{count:,}", f"{each:,.2f}", f"{each / total:.0%}"])
+    return table(lines)
 
 
-def _loading(plan, loader: dict) -> str:
+def _loading(plan, loader: dict) -> dict:
     """Images per second that one GPU needs, and the cores that supply them, of ImageNet."""
-    readers = {"ours": "packed", "DataLoader": "decoding JPEG"}
     ((what, case),) = loader["cases"].items()
-    rates = {name: case["count"] / statistics.median(case["seconds"][name]) for name in readers}
-    lines = [["ResNet-50, one GPU", "images/s", *(f"cores, {name}" for name in readers.values())]]
+    rates = {
+        label: case["count"] / statistics.median(case["seconds"][reader])
+        for reader, label in READERS.items()
+    }
+    lines = [["ResNet-50, one GPU", "images/s", *(f"cores, {label}" for label in rates)]]
     for stage in ("pretrain", "evaluate"):
         needed = _images_a_second(plan, stage)
         cores = [f"{needed / rate:,.1f}" for rate in rates.values()]
         lines.append([stage, f"{needed:,.0f}", *cores])
-    each = ", ".join(f"{rates[name]:,.0f} images/s {about}" for name, about in readers.items())
-    return (
-        "## Can the disk's side keep up?\n\nA GPU of `imagenet` takes so many images in a second "
-        "(by the scale's rates, views and steps left out: the most), and so many cores bring them: "
-        f"one core brought {each} ({what}; `{loader['command']}`: {loader['hardware']}, "
-        f"n = {loader['n']}, {loader['date']}; [benchmarks.md](benchmarks.md)).\n\n{table(lines)}"
-    )
+    return {"case": what, "rates": rates, "table": table(lines)}
 
 
 def _images_a_second(plan, stage: str) -> float:
@@ -167,25 +140,14 @@ def _images_a_second(plan, stage: str) -> float:
     return cost.images_a_second(stage, instance.settings, encoder, data, plan.settings)
 
 
-def _overhead(overhead: dict) -> str:
-    """What the workflow itself takes, as benchmarks/overhead.py measured it."""
-    versions = ", ".join(f"{name} {number}" for name, number in overhead["versions"].items())
-    about = (
-        f"`{overhead['command']}`: {overhead['hardware']}, {overhead['cores']} cores; {versions}; "
-        f"n = {overhead['n']}, {overhead['date']}"
-    )
-    text = (
-        "## The workflow's own cost\n\nStages are trivial here: what is timed is planning, keys, "
-        "scheduling and checks.\n"
-    )
-    for what, case in overhead["cases"].items():
-        lines = [["", "median, s", "least", "most"]]
-        for name, seconds in case["seconds"].items():
-            values = statistics.median(seconds), min(seconds), max(seconds)
-            lines.append([name, *(f"{value:.2f}" for value in values)])
-        load = " to ".join(f"{value:.1f}" for value in sorted(case["load"]))
-        text += f"\n{what}, {about}, load of the machine {load}:\n\n{table(lines)}"
-    return text
+def _overhead(case: dict) -> dict:
+    """Seconds that the workflow itself takes, as benchmarks/overhead.py measured them."""
+    lines = [["", "median, s", "least", "most"]]
+    for name, seconds in case["seconds"].items():
+        values = statistics.median(seconds), min(seconds), max(seconds)
+        lines.append([name, *(f"{value:.2f}" for value in values)])
+    load = " to ".join(f"{value:.1f}" for value in sorted(case["load"]))
+    return {"load": load, "table": table(lines)}
 
 
 def main() -> None:
