@@ -10,6 +10,7 @@ import statistics
 from pathlib import Path
 
 from benchmarks import measure
+from workflow.docs.markdown import table
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
@@ -76,13 +77,6 @@ def _memory(what: str, case: dict) -> str:
     for images, peaks in case["mib"].items():
         lines.append([f"{int(images):,}", *(f"{one:,.0f}" if one else "no room" for one in peaks)])
     return f"{what}, {case['way']}:\n\n{table(lines)}"
-
-
-def table(lines: list[list[str]]) -> str:
-    """Markdown's, of the head and the rows; numbers from the second column on, to the right."""
-    head, *body = lines
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *body))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from simclr.config import build, merge, to_dict
 from simclr.registry import STAGES
 from simclr.settings import Encoder, Evaluate, FineTune, Prepare, Pretrain
 from tests.project import ROOT
-from workflow.docs import cost_page
+from workflow.docs import cost_page, durations
 from workflow.planning import cost, networks
 
 ORACLE = ROOT / "tests" / "oracle" / "param_counts.npz"
@@ -149,7 +149,7 @@ def test_the_fewest_gpus_have_room_and_fewer_have_not():
 @pytest.mark.parametrize("scale", cost_page.CHECKED)
 def test_estimates_agree_with_the_recorded_durations(scale):
     """All together to a quarter, each stage of some weight to a factor of two."""
-    found = cost_page.check(scale)
+    found = durations.check(scale)
     assert {"pretrain", "supervise", "finetune", "evaluate"} <= set(found)
     estimated, measured = (
         {stage: sum(pair[which] for pair in pairs) for stage, pairs in found.items()}

@@ -18,8 +18,8 @@ from simclr.config import ConfigError
 from simclr.settings import Encoder
 from tests.project import MINI, ROOT
 from workflow.catalog import ORDER
-from workflow.docs import cost_page
-from workflow.planning import cost
+from workflow.docs import cost_page, durations
+from workflow.planning import cost, estimates
 from workflow.planning.placement import gpus_of
 from workflow.planning.plan import data_of, encoder_of
 from workflow.planning.planner import build_plan
@@ -53,7 +53,7 @@ def test_other_rates_change_the_page(tmp_path, monkeypatch):
 
 
 def test_a_check_prints_a_ratio_for_each_stage():
-    lines = cost_page.check_table("tiny").splitlines()
+    lines = durations.check_table("tiny").splitlines()
     found = {line.split("|")[1].strip(): line.split("|")[5] for line in lines[2:]}
     assert {"pretrain", "evaluate", "all"} <= set(found)
     assert float(found["all"]) > 0
@@ -86,7 +86,7 @@ def test_a_plan_says_hours_of_gpus_for_each_experiment_and_what_they_rest_on(sca
 
 def test_cheap_experiments_come_before_the_dominating_ones(plans):
     for plan in plans.values():
-        hours = cost_page.hours(plan)
+        hours = estimates.hours(plan)
         names = list(plan.scale.experiments)
         largest = max(names, key=lambda name: hours[name][1])
         assert names.index(largest) > len(names) / 2
@@ -213,10 +213,10 @@ def test_cores_never_run_out_of_the_memory_of_gpus(tmp_path):
 
 def test_more_gpus_take_less_time_down_to_the_longest_chain(plans):
     for plan in plans.values():
-        found = [cost_page.fleet(plan, count) for count in (8, 128, 100_000)]
+        found = [estimates.fleet(plan, count) for count in (8, 128, 100_000)]
         assert found[0].seconds > found[1].seconds > found[2].seconds
         assert found[2].seconds == found[2].chain
-    assert cost_page.fleet(plans["imagenet"], 1).homeless
+    assert estimates.fleet(plans["imagenet"], 1).homeless
 
 
 def test_an_experiment_may_have_a_base_of_its_own(tmp_path):

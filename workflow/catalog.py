@@ -41,50 +41,49 @@ KINDS = {
 }
 
 
-class Place(NamedTuple):
+class Entry(NamedTuple):
     """What an experiment's module says of its figure or table."""
 
+    name: str  # of the experiment
     number: str  # in the paper, "Figure 8"
     title: str  # "projection heads"
     kind: str  # one of KINDS
     order: int  # its position within the kind
 
 
+def entry(name: str) -> Entry:
+    """Return the entry of an experiment."""
+    module = importlib.import_module(f"workflow.experiments.{name}")
+    if not hasattr(module, "NUMBER"):
+        return _entry_from_title(name, module.TITLE)
+    return Entry(name, module.NUMBER, module.TITLE, module.KIND, module.ORDER)
+
+
 def title(name: str) -> tuple[str, str]:
     """Return the number and the title of an experiment: ("Figure 8", "projection heads")."""
-    place = _place(name)
-    return place.number, place.title
+    return entry(name).number, entry(name).title
 
 
 def paper_order(name: str) -> tuple[int, int]:
     """Return the key that sorts experiments as the paper has them."""
-    place = _place(name)
-    return list(KINDS).index(place.kind), place.order
+    return list(KINDS).index(entry(name).kind), entry(name).order
 
 
 def category(name: str) -> str:
     """Return the heading of an experiment's kind in the report."""
-    return KINDS[_place(name).kind]
+    return KINDS[entry(name).kind]
 
 
 def labels(name: str) -> dict[str, str]:
     """Return what the report's table says of an experiment."""
-    place = _place(name)
-    return {"in the paper": place.number, "shows": place.title}
+    return {"in the paper": entry(name).number, "shows": entry(name).title}
 
 
-def _place(name: str) -> Place:
-    module = importlib.import_module(f"workflow.experiments.{name}")
-    if not hasattr(module, "NUMBER"):
-        return _place_from_title(name, module.TITLE)
-    return Place(module.NUMBER, module.TITLE, module.KIND, module.ORDER)
-
-
-def _place_from_title(name: str, title: str) -> Place:
+def _entry_from_title(name: str, title: str) -> Entry:
     """TEMPORARY, until every module has NUMBER, TITLE, KIND and ORDER: derive them from TITLE."""
     number, words = title.split(": ", 1)
     prefix = name.rstrip("0123456789")
     prefixes = dict(zip(("fig", "table", "figb", "tableb"), KINDS, strict=False))
     if prefix not in prefixes:
-        return Place(number, words, "beyond the paper", ORDER.index(name))
-    return Place(number, words, prefixes[prefix], int(name.removeprefix(prefix)))
+        return Entry(name, number, words, "beyond the paper", ORDER.index(name))
+    return Entry(name, number, words, prefixes[prefix], int(name.removeprefix(prefix)))

@@ -2,7 +2,7 @@
 
 python -m workflow.docs.screenshots    # writes docs/screenshots/*.png; needs chromium
 
-The tests of the pages take the same pictures, and compare their size with those in the docs.
+The tests of the pages take the same pictures and compare their sizes with those in the docs.
 """
 
 import shutil
@@ -12,7 +12,7 @@ from simclr import files
 
 FOLDER = files.ROOT / "docs" / "screenshots"
 DESKTOP, PHONE = (1280, 800), (360, 740)  # CSS pixels
-# name: page and place in it, size, colour scheme
+# name: page and the part to scroll to, size, color scheme
 SHOTS = {
     "desktop": ("index.html", DESKTOP, "light"),
     "dark": ("tiny/index.html#fig5", DESKTOP, "dark"),
@@ -22,27 +22,26 @@ SHOTS = {
 
 
 def chromium() -> str | None:
-    """Path of the browser, if there is one."""
+    """Return the path of the browser, or None where none is installed."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def take(browser, name: str, folder: Path) -> Path:
-    """Write one of SHOTS into a folder, as PNG, by a started browser; returns its path."""
-    place, (width, height), scheme = SHOTS[name]
-    file, _, anchor = place.partition("#")
+    """Write one of SHOTS into a folder as PNG, by a running browser. Returns its path."""
+    address, (width, height), scheme = SHOTS[name]
+    file, _, anchor = address.partition("#")
     size = {"width": width, "height": height}
     page = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
-    address = (files.ROOT / "paper_figures" / file).as_uri()
-    page.goto(f"{address}#{anchor}" if anchor else address)
+    page.goto((files.ROOT / "paper_figures" / file).as_uri() + (f"#{anchor}" if anchor else ""))
     page.wait_for_load_state("networkidle")
     if anchor:
         page.evaluate("name => document.getElementById(name).scrollIntoView()", anchor)
-    seen = (
+    images_are_loaded = (
         "() => [...document.images].filter(i => { const b = i.getBoundingClientRect();"
         " return i.checkVisibility() && b.bottom > 0 && b.top < innerHeight; })"
         ".every(i => i.complete && i.naturalWidth > 0)"
     )
-    page.wait_for_function(seen)
+    page.wait_for_function(images_are_loaded)
     path = folder / f"{name}.png"
     page.screenshot(path=path)
     page.close()
@@ -50,11 +49,13 @@ def take(browser, name: str, folder: Path) -> Path:
 
 
 def main() -> None:
-    """Take all of them."""
+    """Take all SHOTS for the docs."""
     from playwright.sync_api import sync_playwright
 
     if chromium() is None:
-        raise SystemExit("error: no chromium; `apt-get install chromium`, or the like.")
+        raise SystemExit(
+            "error: no chromium found; install it, for instance by `apt-get install chromium`."
+        )
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from simclr import registry
 from simclr.files import write_atomic
-from workflow.pages import published_figures
+from workflow.pages import figure_files
 from workflow.pages.csv_files import csv_text, read_rows
 
 FILES = ("metrics.json", "accuracy.csv", "curves.csv")
@@ -23,7 +23,7 @@ def write_summary(folder: Path) -> int:
     """Write the three files for the figures in `folder`; return how many changed."""
     verdicts = Counter(row["verdict"] for row in read_rows(folder / "claims.csv"))
     metrics, accuracy, curves = {"claims": dict(verdicts)}, [], []
-    for name in published_figures.names_in(folder):
+    for name in figure_files.names_in(folder):
         for setting, means in _means(folder, name).items():
             headline = next((metric for metric in HEADLINES if metric in means), None)
             if headline:

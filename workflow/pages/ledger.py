@@ -110,10 +110,10 @@ def effect(row: dict) -> str:
     return f"{text}, n={row['n']}"
 
 
-def published(root: Path) -> list[str]:
-    """Return the scales that have claims below `root`: the default one first, others by name."""
-    scales = (path.parent.name for path in root.glob("*/claims.csv"))
-    return sorted(scales, key=lambda scale: (scale != "tiny", scale))
+def published(root: Path, *scales: str) -> list[str]:
+    """Return `scales` and those that have claims below `root`: `tiny` first, then by name."""
+    with_claims = {path.parent.name for path in root.glob("*/claims.csv")}
+    return sorted(with_claims.union(scales), key=lambda scale: (scale != "tiny", scale))
 
 
 def text_of(rows: list[dict]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from simclr.files import write_atomic
 from workflow import catalog
-from workflow.pages import ledger, published_figures
+from workflow.pages import figure_files, ledger
 from workflow.pages.rendering import write_page
 
 
@@ -21,7 +21,7 @@ def write_overview(root: Path) -> int:
     return changed + write_page(
         root / "index.html",
         "overview.html.j2",
-        links=published_figures.top_bar(root),
+        here=None,
         scales=scales,
         counts={scale: Counter(row[f"{scale} verdict"] for row in rows) for scale in scales},
         claims=[_claim(row, scales) for row in rows],
@@ -38,12 +38,12 @@ def _claim(row: dict, scales: list[str]) -> dict:
 
 def _figures(root: Path, scales: list[str]) -> list[dict]:
     """Each published figure, with its image at every scale that has it."""
-    names = {scale: published_figures.names_in(root / scale) for scale in scales}
+    names = {scale: figure_files.names_in(root / scale) for scale in scales}
     return [
         {
-            "figure": published_figures.figure(name),
+            "figure": catalog.entry(name),
             "images": {
-                scale: published_figures.image(root, f"{scale}/{name}.svg")
+                scale: figure_files.image(root, f"{scale}/{name}.svg")
                 for scale in scales
                 if name in names[scale]
             },

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from simclr.config import build, merge, to_dict
 from simclr.store.instance import Instance
-from workflow.pages import published_figures
+from workflow import catalog
+from workflow.pages import figure_files, ledger
 from workflow.pages.rendering import write_page
 from workflow.planning.plan import Plan
 
@@ -23,15 +24,15 @@ def write_runs(plan: Plan, published: dict[str, dict], folder: Path) -> bool:
     published: key -> line, as published.read_published returns.
     """
     planned = {instance.experiment for instance in plan.of_kind("figure")}
-    names = [name for name in published_figures.names_in(folder) if name in planned]
+    names = [name for name in figure_files.names_in(folder) if name in planned]
     return write_page(
         folder / RUNS,
         "runs.html.j2",
-        links=published_figures.top_bar(folder.parent, plan.name),
-        scale=plan.name,
+        here=plan.name,
+        scales=ledger.published(folder.parent, plan.name),
         experiments=[
             {
-                "figure": published_figures.figure(name),
+                "figure": catalog.entry(name),
                 "settings": [
                     _setting(plan, setting, runs, published)
                     for setting, runs in _runs(plan, name).items()

@@ -1,4 +1,4 @@
-"""The catalog of data sources: it says what the modules do, and costs no library to read."""
+"""The sources of data sources: it says what the modules do, and costs no library to read."""
 
 import ast
 import importlib
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from simclr import files
+from simclr import files, sources
 from simclr.config import ConfigError, DataError, build, printable
-from simclr.data import catalog
 from simclr.data.sources import cifar10, imagenet
 from simclr.settings import Prepare
 from simclr.stages import prepare
@@ -16,20 +15,20 @@ from simclr.store import keys
 
 
 def test_every_source_is_a_module_with_two_functions():
-    for name, source in catalog.SOURCES.items():
+    for name, source in sources.SOURCES.items():
         assert source.name == name
         module = importlib.import_module(f"simclr.data.sources.{name}")
         assert module is prepare.source_module(name)
         assert callable(module.check) and callable(module.open_source)
     for module in (cifar10, imagenet):
-        source = catalog.SOURCES[module.__name__.rsplit(".", 1)[-1]]
+        source = sources.SOURCES[module.__name__.rsplit(".", 1)[-1]]
         assert {"train": source.train_images, "test": source.test_images} == module.COUNTS
-    assert catalog.SOURCES["cifar10"].classes == len(cifar10.CLASSES)
-    assert catalog.SOURCES["imagenet"].classes == len(imagenet.WNIDS.read_text().split())
+    assert sources.SOURCES["cifar10"].classes == len(cifar10.CLASSES)
+    assert sources.SOURCES["imagenet"].classes == len(imagenet.WNIDS.read_text().split())
 
 
 def test_the_catalog_needs_no_library():
-    tree = ast.parse(Path(catalog.__file__).read_text())
+    tree = ast.parse(Path(sources.__file__).read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert [node.module for node in imports] == ["dataclasses"]
 
@@ -46,7 +45,7 @@ def test_a_source_is_in_no_key_but_that_of_its_own_sets():
 
 
 def test_settings_follow_the_catalog():
-    for name, source in catalog.SOURCES.items():
+    for name, source in sources.SOURCES.items():
         given = {"source": name, "file": "x", "train_images": 10, "test_images": 10}
         build(Prepare, given)
         needs = {
