@@ -8,12 +8,13 @@ import pytest
 
 from tests import synthetic
 from tests.project import MINI
-from workflow.catalog import ORDER
 from workflow.figures import stage
 from workflow.pages import ledger, overview, page, runs, scale_page
 from workflow.planning import planner
+from workflow.planning.scale import load_scale
 
 TITLE = 'a <script>alert("x")</script> & title'
+TINY = tuple(load_scale("tiny").experiments)
 VOID = ("img", "meta", "br", "input", "link")
 
 
@@ -98,12 +99,12 @@ def test_the_page_shows_every_figure_claim_and_number(root):
     folder = root / "tiny"
     text = (folder / "index.html").read_text()
     found = Page(text)
-    wanted = {f"{name}.svg" for name in ORDER}
+    wanted = {f"{name}.svg" for name in TINY}
     assert {image["src"] for image in found.images} == wanted
     merged = ledger.read(folder / "claims.csv")
     for row in merged:
         assert row["verdict"] in text and row["id"] in found.ids
-    for name in ORDER:
+    for name in TINY:
         assert name in found.ids and f"numbers-{name}" in found.ids
 
 

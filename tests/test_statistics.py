@@ -178,7 +178,7 @@ def fig5_table(turn: bool = False) -> pd.DataFrame:
         (r.row, r.column): float(r.value) for r in paper[paper["id"] == module.PAPER].itertuples()
     }
     rows = []
-    for one in module.settings({}):
+    for one in module.runs({}):
         first, second = one.labels["first"], one.labels["second"]
         value = values[f"1st={first.title()}", f"2nd={second.title()}"]
         for seed in range(3):

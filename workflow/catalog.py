@@ -1,27 +1,22 @@
-"""The experiments there are: their order, their titles, and the families that can be asked for."""
+"""The paper's experiments: their names, what the paper calls them, and families of them.
+
+The modules in workflow/experiments/ are the experiments. Names are read from the files, so that
+listing them imports nothing.
+"""
 
 import importlib
+from pathlib import Path
 
-# In the order of execution: those that show something early come first.
-ORDER = (
-    *("fig4", "fig6", "table5", "fig8", "table1", "fig5", "fig7", "fig9"),
-    "figb1",
-    *(
-        "table3",
-        "table4",
-        "table6",
-        "table7",
-        "table8",
-        "figb2",
-        "tableb3",
-        "figb3",
-        "figb4",
-        "figb5",
-    ),
-    *("figb8", "variants", "ambiguities", "neighbours"),
-)
+# KIND of an experiment's module -> its heading, in the order of the pages.
+KINDS = {
+    "figure": "Figures",
+    "table": "Tables",
+    "appendix figure": "Figures of the appendix",
+    "appendix table": "Tables of the appendix",
+    "beyond the paper": "Beyond the paper",
+}
 
-# Targets for several at once: `snakemake augmentation`; `core` is all of these.
+# Targets for several experiments at once: `snakemake augmentation`; `core` is all of these.
 FAMILIES = {
     "augmentation": ("fig6", "table1", "fig5"),
     "head": ("table5", "fig8"),
@@ -30,35 +25,34 @@ FAMILIES = {
 FAMILIES["core"] = tuple(name for family in list(FAMILIES.values()) for name in family)
 
 
-def paper_order(name: str) -> tuple:
-    """Figures, tables, those of the appendix, others: as a reader of the paper looks for them."""
-    kind = name.rstrip("0123456789")
-    known = ("fig", "table", "figb", "tableb")
-    if kind not in known:
-        return len(known), ORDER.index(name)
-    return known.index(kind), int(name.removeprefix(kind))
+def names() -> list[str]:
+    """Return the names of all experiments, in alphabetical order."""
+    files = (Path(__file__).parent / "experiments").glob("*.py")
+    return sorted(path.stem for path in files if path.stem != "__init__")
 
 
-def title(name: str) -> list[str]:
-    """["Figure 8", "projection heads"]"""
-    return importlib.import_module(f"workflow.experiments.{name}").TITLE.split(": ", 1)
+def module(name: str):
+    """Return the module of an experiment."""
+    return importlib.import_module(f"workflow.experiments.{name}")
 
 
-KINDS = {
-    "fig": "Figures",
-    "table": "Tables",
-    "figb": "Figures of the appendix",
-    "tableb": "Tables of the appendix",
-}
+def paper_order(name: str) -> tuple[int, int, str]:
+    """Return the sort key by which a reader of the paper finds an experiment."""
+    experiment = module(name)
+    return list(KINDS).index(experiment.KIND), experiment.ORDER, name
+
+
+def title(name: str) -> tuple[str, str]:
+    """Return ("Figure 8", "projection heads")."""
+    return module(name).NUMBER, module(name).TITLE
 
 
 def category(name: str) -> str:
-    """The group of an experiment in the report."""
-    return KINDS.get(name.rstrip("0123456789"), "Beyond the paper")
+    """Return the heading of an experiment's kind, its group in the report."""
+    return KINDS[module(name).KIND]
 
 
 def labels(name: str) -> dict[str, str]:
-    """What the report's table says of an experiment."""
-    title = importlib.import_module(f"workflow.experiments.{name}").TITLE
-    number, words = title.split(": ", 1)
+    """Return what the report's table says of an experiment."""
+    number, words = title(name)
     return {"in the paper": number, "shows": words}

@@ -7,9 +7,12 @@ Linear evaluation over batch sizes and epochs, with the linear scaling of the le
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.experiments import Run, check_lists
 
-TITLE = "Figure 9: batch size and training epochs"
+NUMBER = "Figure 9"
+TITLE = "batch size and training epochs"
+KIND = "figure"
+ORDER = 9
 PAPER = "Fig 9"
 CLAIMS = ("C25", "C26", "C27")
 LABELS = ("batch", "epochs")
@@ -27,11 +30,11 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """One pre-training per batch size and number of epochs."""
     grid = build(Grid, grid, "experiments.fig9")
     return [
-        Setting(
+        Run(
             name=f"b{batch}-e{epochs}",
             stage="pretrain",
             settings={
@@ -50,16 +53,12 @@ def draw(table, paper):
     """Accuracy over epochs, one line per batch size."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=4.2)
-    panel(axes[0], contrasts.summary(table, ["batch", "epochs"], METRIC), plotting)
-    axes[0].set_title(plotting.OURS)
-    panel(axes[1], _theirs(paper), plotting)
-    axes[1].set_title(plotting.PAPER)
-    for one in axes:
-        one.set_xlabel("training epochs")
-    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
-    plotting.legend(figure, axes[:1], "left", "batch size", 3)
-    plotting.legend(figure, axes[1:], "right", "batch size", 3)
+    y = f"linear evaluation, {plotting.ACCURACY}"
+    figure, ours, theirs = plotting.side_by_side(height=4.2, x="training epochs", y=y)
+    panel(ours, contrasts.summary(table, ["batch", "epochs"], METRIC))
+    panel(theirs, _theirs(paper))
+    plotting.legend(figure, [ours], "left", "batch size", 3)
+    plotting.legend(figure, [theirs], "right", "batch size", 3)
     return figure
 
 
@@ -72,13 +71,16 @@ def _theirs(paper):
     )
 
 
-def panel(axes, rows, drawing) -> None:
+def panel(axes, rows) -> None:
+    """Draw accuracy over epochs, a line for each batch size. rows: batch, epochs, mean, ..."""
+    from workflow.figures import plotting
+
     for series, batch in enumerate(sorted(set(rows["batch"]))):
         chosen = rows[rows["batch"] == batch].sort_values("epochs")
-        drawing.points(axes, chosen["epochs"], chosen, f"{batch}", series)
+        plotting.points(axes, chosen["epochs"], chosen, f"{batch}", series)
     epochs = sorted(set(rows["epochs"]))
     shown = epochs if len(epochs) < 6 else [e for e in epochs if e in (100, 200, 400, 600, 1000)]
-    drawing.plain_log(axes, 2, shown)
+    plotting.plain_log(axes, 2, shown)
 
 
 def claims(table) -> list:

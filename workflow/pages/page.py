@@ -8,7 +8,7 @@ import re
 import struct
 from pathlib import Path
 
-from workflow.catalog import ORDER, paper_order, title
+from workflow.catalog import names, paper_order, title
 from workflow.pages import ledger
 
 RUNS = "runs.html"
@@ -16,7 +16,7 @@ RUNS = "runs.html"
 
 def shown_in(folder: Path) -> list[str]:
     """The experiments whose figures are in the folder, in the paper's order."""
-    return sorted((n for n in ORDER if (folder / f"{n}.svg").is_file()), key=paper_order)
+    return sorted((n for n in names() if (folder / f"{n}.svg").is_file()), key=paper_order)
 
 
 def scale_links(root: Path, here: str) -> list[tuple[str, str, bool]]:

@@ -153,7 +153,7 @@ def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
     where = f"scale {plan.scale}: experiments.{experiment}"
     grid, seeds, base = scale.grid(experiment, where)
     rows, inputs, seen = [], {}, set()
-    for one in module.settings(grid):
+    for one in module.runs(grid):
         if one.name in seen:
             raise ConfigError(f"{where}: two settings are named {one.name}.")
         seen.add(one.name)
@@ -168,8 +168,8 @@ def _add_experiment(plan: Plan, experiment: str, data: Instance) -> None:
             if one.data:
                 other = merge(base.get("prepare", {}), one.data)
                 used = _add(plan, "prepare", other, {}, f"{experiment}.data", experiment)
-            if one.of:
-                start = {"encoder": add(*one.of, data)}
+            if one.starts_from:
+                start = {"encoder": add(*one.starts_from, data)}
             run = shown = add(one.stage, one.settings, used, **start)
             if one.stage in ("pretrain", "supervise"):
                 shown = _add(
