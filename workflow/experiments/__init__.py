@@ -12,7 +12,7 @@ A module `workflow/experiments/<name>.py` has
     FILES            optional: CSV files of the runs that draw() also needs
     runs(grid)       -> list[Run], each repeated for every seed
     draw(table, paper) or, with FILES, draw(table, paper, files) -> matplotlib Figure
-    claims(table)    -> list[workflow.figures.contrasts.Claim]
+    claims(table)    with CLAIMS: -> list[workflow.figures.contrasts.Claim]
 
 `grid` is what the scale's YAML says under `experiments.<name>`. `table` has a row per run and seed:
 setting (the run's name), seed, the run's labels, and its metrics. `paper` has the rows of PAPER;

@@ -13,8 +13,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Ambiguities"
 TITLE = "does it matter which one you follow?"
-KIND = "beyond the paper"
-ORDER = 2
+KIND, ORDER = "beyond the paper", 2
 PAPER = ()
 CLAIMS = ()
 LABELS = ("choice",)
@@ -68,8 +67,3 @@ def draw(table, paper):
     axes[0].set_title(plotting.OURS)
     axes[0].set_xlabel("difference in linear evaluation (points)")
     return figure
-
-
-def claims(table) -> list:
-    """None: the paper claims nothing about them."""
-    return []

@@ -4,8 +4,7 @@ from workflow.experiments import Run, check_no_grid
 
 NUMBER = "Figure 4"
 TITLE = "augmentations"
-KIND = "figure"
-ORDER = 4
+KIND, ORDER = "figure", 4
 PAPER = ()
 CLAIMS = ()
 LABELS = ()
@@ -44,8 +43,3 @@ def draw(table, paper, files):
         name = f"view {column + 1}" if operator == "views" else operator
         panels[0].set_title(name, fontsize=8, fontweight="normal", loc="center")
     return figure
-
-
-def claims(table) -> list:
-    """None."""
-    return []

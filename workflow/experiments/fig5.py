@@ -17,8 +17,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Figure 5"
 TITLE = "composing two operators (linear evaluation)"
-KIND = "figure"
-ORDER = 5
+KIND, ORDER = "figure", 5
 PAPER = "Fig 5"
 CLAIMS = ("C01", "C02", "C03", "C04", "C05")
 LABELS = ("first", "second")
@@ -96,10 +95,9 @@ def _plus_minus(half: float) -> str:
 
 def claims(table) -> list:
     """C01 to C05, on the accuracy over the cells of the matrix."""
-    from workflow.figures import contrasts
-    from workflow.figures.contrasts import EMPTY, directional, held_out_best
+    from workflow.figures.contrasts import EMPTY, directional, equivalence, held_out_best, matrix
 
-    cells = contrasts.matrix(table, METRIC)  # seeds x cells
+    cells = matrix(table, METRIC)  # seeds x cells
     operators = table.drop_duplicates("setting").set_index("setting")[["first", "second"]]
     single = [name for name in cells if operators["first"][name] == operators["second"][name]]
     pairs = [name for name in cells if name not in single]
@@ -142,7 +140,7 @@ def claims(table) -> list:
             crop_row - held_out_best(other_rows),
         ),
         directional("C04", what, _correlations(table), direction=-1, unit="Spearman rho"),
-        contrasts.equivalence(
+        equivalence(
             "C05",
             "mean |A then B minus B then A| over pairs, noise between runs included",
             sum(order_effects) / len(order_effects) if order_effects else EMPTY,

@@ -10,8 +10,7 @@ from workflow.experiments import Run, check_no_grid
 
 NUMBER = "Figure 6"
 TITLE = "telling an image's crops by their colour histograms"
-KIND = "figure"
-ORDER = 6
+KIND, ORDER = "figure", 6
 PAPER = "Fig 6"
 CLAIMS = ("C06",)
 LABELS = ()
@@ -87,13 +86,13 @@ def _histograms(panels, rows) -> None:
 
 def claims(table) -> list:
     """C06: what the histograms give away without distortion and not with it."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     plain, distorted = METRICS
     return [
-        contrasts.directional(
+        directional(
             "C06",
             "crops told by their histogram: without minus with colour distortion",
-            contrasts.per_seed(table, plain) - contrasts.per_seed(table, distorted),
+            per_seed(table, plain) - per_seed(table, distorted),
         )
     ]

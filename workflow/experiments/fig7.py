@@ -13,8 +13,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Figure 7"
 TITLE = "depth and width of the encoder"
-KIND = "figure"
-ORDER = 7
+KIND, ORDER = "figure", 7
 PAPER = "Fig 7"
 CLAIMS = ("C12", "C13")
 LABELS = ("regime", "epochs", "depth", "width", "parameters")
@@ -135,7 +134,7 @@ def _panel(axes, rows) -> None:
 
 def claims(table) -> list:
     """C12 and C13, on the runs of the base length. The gap is supervised minus SimCLR."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional
 
     table = table[table["epochs"] == "base"]
     judged = []
@@ -149,12 +148,12 @@ def claims(table) -> list:
         simclr = _gain(table, "SimCLR", "linear_h", axis)
         supervised = _gain(table, "supervised", "supervised_top1", axis)
         judged += [
-            contrasts.directional(
+            directional(
                 "C12",
                 f"SimCLR: {larger} ({high}) minus {smaller} ({low}) encoder",
                 simclr.groupby("seed").mean(),
             ),
-            contrasts.directional(
+            directional(
                 "C13",
                 f"gap to supervised: {smaller} ({low}) minus {larger} ({high}) encoder",
                 (simclr - supervised).dropna().groupby("seed").mean(),

@@ -13,8 +13,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Figure 8"
 TITLE = "projection heads"
-KIND = "figure"
-ORDER = 8
+KIND, ORDER = "figure", 8
 PAPER = "Fig 8"
 CLAIMS = ("C14", "C15", "C16", "C17")
 LABELS = ("head", "dim")
@@ -94,28 +93,22 @@ def _panel(axes, rows) -> None:
 
 def claims(table) -> list:
     """C14 to C17. Heads are compared by their mean over the output dimensions."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, equivalence, per_seed
 
-    heads = {kind: contrasts.per_seed(table, "linear_h", head=kind) for kind in KINDS}
+    heads = {kind: per_seed(table, "linear_h", head=kind) for kind in KINDS}
     sizes = table[table["head"] != "none"].groupby(["seed", "dim"])["linear_h"].mean().unstack()
-    after = contrasts.per_seed(table, "linear_z", head="nonlinear")
+    after = per_seed(table, "linear_z", head="nonlinear")
     return [
-        contrasts.directional(
+        directional(
             "C14", "non-linear minus linear head, on h", heads["nonlinear"] - heads["linear"]
         ),
-        contrasts.directional(
-            "C15", "non-linear head minus none, on h", heads["nonlinear"] - heads["none"]
-        ),
-        contrasts.directional(
-            "C15", "linear head minus none, on h", heads["linear"] - heads["none"]
-        ),
-        contrasts.equivalence(
+        directional("C15", "non-linear head minus none, on h", heads["nonlinear"] - heads["none"]),
+        directional("C15", "linear head minus none, on h", heads["linear"] - heads["none"]),
+        equivalence(
             "C16",
             "range over output dimensions of the mean of both heads, noise between runs included",
             sizes.max(axis=1) - sizes.min(axis=1),
             margin=3.0,  # the paper's effect of non-linear against linear
         ),
-        contrasts.directional(
-            "C17", "non-linear head: on h minus on z", heads["nonlinear"] - after
-        ),
+        directional("C17", "non-linear head: on h minus on z", heads["nonlinear"] - after),
     ]

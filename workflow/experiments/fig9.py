@@ -11,8 +11,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Figure 9"
 TITLE = "batch size and training epochs"
-KIND = "figure"
-ORDER = 9
+KIND, ORDER = "figure", 9
 PAPER = "Fig 9"
 CLAIMS = ("C25", "C26", "C27")
 LABELS = ("batch", "epochs")
@@ -37,11 +36,7 @@ def runs(grid: dict) -> list[Run]:
         Run(
             name=f"b{batch}-e{epochs}",
             stage="pretrain",
-            settings={
-                "batch_size": batch,
-                "epochs": epochs,
-                "optimizer": {"lr_scaling": "linear"},
-            },
+            settings={"batch_size": batch, "epochs": epochs, "optimizer": {"lr_scaling": "linear"}},
             labels={"batch": batch, "epochs": epochs},
         )
         for epochs in grid.epochs
@@ -85,25 +80,23 @@ def panel(axes, rows) -> None:
 
 def claims(table) -> list:
     """C25 to C27, between the extremes of the grid."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     small, large = int(table["batch"].min()), int(table["batch"].max())
     short, long = int(table["epochs"].min()), int(table["epochs"].max())
 
     def gain(epochs):
         """By seed: the largest batch minus the smallest."""
-        return contrasts.per_seed(table, METRIC, batch=large, epochs=epochs) - contrasts.per_seed(
+        return per_seed(table, METRIC, batch=large, epochs=epochs) - per_seed(
             table, METRIC, batch=small, epochs=epochs
         )
 
-    length = contrasts.per_seed(table, METRIC, epochs=long) - contrasts.per_seed(
-        table, METRIC, epochs=short
-    )
+    length = per_seed(table, METRIC, epochs=long) - per_seed(table, METRIC, epochs=short)
     batches = f"batch {large} minus {small}"
     return [
-        contrasts.directional("C25", f"{batches}, at {short} epochs", gain(short)),
-        contrasts.directional(
+        directional("C25", f"{batches}, at {short} epochs", gain(short)),
+        directional(
             "C26", f"{batches}: at {short} epochs minus at {long} epochs", gain(short) - gain(long)
         ),
-        contrasts.directional("C27", f"{long} minus {short} epochs, mean over batch sizes", length),
+        directional("C27", f"{long} minus {short} epochs, mean over batch sizes", length),
     ]

@@ -4,8 +4,7 @@ from workflow.experiments import fig9
 
 NUMBER = "Figure B.1"
 TITLE = "batch size and training epochs, top-5"
-KIND = "appendix figure"
-ORDER = 1
+KIND, ORDER = "appendix figure", 1
 PAPER = ()
 CLAIMS = ()
 LABELS = fig9.LABELS
@@ -31,8 +30,3 @@ def draw(table, paper):
     )
     plotting.legend(figure, [ours], "left", "batch size", 3)
     return figure
-
-
-def claims(table) -> list:
-    """None of its own: see Figure 9."""
-    return []

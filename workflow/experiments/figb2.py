@@ -12,8 +12,7 @@ from workflow.experiments import Run
 
 NUMBER = "Table B.1, Figure B.2"
 TITLE = "learning-rate scaling and large batches"
-KIND = "appendix figure"
-ORDER = 2
+KIND, ORDER = "appendix figure", 2
 PAPER = "Table B.1"
 CLAIMS = ("C28", "C29")
 LABELS = ("scaling", "batch", "epochs")
@@ -99,24 +98,24 @@ def _panel(axes, rows) -> None:
 
 def claims(table) -> list:
     """C28 at the smallest batch and the shortest training; C29 between the two largest batches."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, equivalence, per_seed
 
     small, short, long = table["batch"].min(), table["epochs"].min(), table["epochs"].max()
     accuracy = {
-        scaling: contrasts.per_seed(table, METRIC, scaling=scaling, batch=small, epochs=short)
+        scaling: per_seed(table, METRIC, scaling=scaling, batch=small, epochs=short)
         for scaling in ("sqrt", "linear")
     }
     last, largest = sorted(table[table["epochs"] == long]["batch"].unique())[-2:]
-    change = contrasts.per_seed(table, METRIC, batch=largest, epochs=long) - contrasts.per_seed(
+    change = per_seed(table, METRIC, batch=largest, epochs=long) - per_seed(
         table, METRIC, batch=last, epochs=long
     )
     return [
-        contrasts.directional(
+        directional(
             "C28",
             f"square-root minus linear scaling, batch {small}, {short} epochs",
             accuracy["sqrt"] - accuracy["linear"],
         ),
-        contrasts.equivalence(
+        equivalence(
             "C29", f"batch {largest} minus {last} at {long} epochs, size", abs(change), 3.0
         ),
     ]

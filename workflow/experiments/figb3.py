@@ -11,8 +11,7 @@ from workflow.experiments import Run
 
 NUMBER = "Figure B.3"
 TITLE = "spectrum of a linear projection head"
-KIND = "appendix figure"
-ORDER = 3
+KIND, ORDER = "appendix figure", 3
 PAPER = ()
 CLAIMS = ("C19",)
 LABELS = ()
@@ -65,14 +64,13 @@ def draw(table, paper, files):
 
 def claims(table) -> list:
     """C19: the effective rank is below that of a random matrix of the same shape."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     return [
-        contrasts.directional(
+        directional(
             "C19",
             "effective rank of W minus that of a random matrix, percent of the full rank",
-            contrasts.per_seed(table, "spectrum_rank")
-            - contrasts.per_seed(table, "spectrum_rank_random"),
+            per_seed(table, "spectrum_rank") - per_seed(table, "spectrum_rank_random"),
             direction=-1,
             unit="%",
         )

@@ -8,8 +8,7 @@ from workflow.experiments import Run, check_no_grid
 
 NUMBER = "Figure B.4"
 TITLE = "t-SNE of h and of z = g(h)"
-KIND = "appendix figure"
-ORDER = 4
+KIND, ORDER = "appendix figure", 4
 PAPER = ()
 CLAIMS = ("C20",)
 LABELS = ()
@@ -49,13 +48,13 @@ def draw(table, paper, files):
 
 def claims(table) -> list:
     """C20."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     return [
-        contrasts.directional(
+        directional(
             "C20",
             "silhouette of the classes in h minus in z",
-            contrasts.per_seed(table, "silhouette_h") - contrasts.per_seed(table, "silhouette_z"),
+            per_seed(table, "silhouette_h") - per_seed(table, "silhouette_z"),
             unit="",
         )
     ]

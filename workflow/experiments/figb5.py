@@ -11,8 +11,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Figures B.5, B.6"
 TITLE = "linear evaluation and fine-tuning"
-KIND = "appendix figure"
-ORDER = 5
+KIND, ORDER = "appendix figure", 5
 PAPER = ()
 CLAIMS = ("C32",)
 LABELS = ("encoder", "protocol", "epochs", "width")
@@ -97,7 +96,7 @@ def draw(table, paper):
 
 def claims(table) -> list:
     """C32: Pearson's r over the encoders, within each seed."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional
 
     correlation = (
         pairs(table)
@@ -105,4 +104,4 @@ def claims(table) -> list:
         .apply(lambda part: part["linear"].corr(part["fine"]))
     )
     what = "correlation over encoders of linear evaluation with fine-tuning"
-    return [contrasts.directional("C32", what, correlation, unit="r")]
+    return [directional("C32", what, correlation, unit="r")]

@@ -15,8 +15,7 @@ from workflow.experiments import Run
 
 NUMBER = "Figures B.7, B.8"
 TITLE = "epochs, temperature and batch size"
-KIND = "appendix figure"
-ORDER = 8
+KIND, ORDER = "appendix figure", 8
 PAPER = "B.9 text"
 CLAIMS = ("C33", "C34", "C35", "C36")
 LABELS = ("regime", "temperature", "batch", "epochs", "lr")
@@ -55,11 +54,7 @@ def runs(grid: dict) -> list[Run]:
         temperatures = grid.temperatures if all_temperatures else (middle,)
         for temperature, rate in itertools.product(temperatures, grid.rates or (0.0,)):
             name = f"t{temperature:g}-b{batch}-e{epochs}"
-            values = {
-                "loss": {"temperature": temperature},
-                "batch_size": batch,
-                "epochs": epochs,
-            }
+            values = {"loss": {"temperature": temperature}, "batch_size": batch, "epochs": epochs}
             if rate:
                 name += f"-lr{rate:g}"
                 values["optimizer"] = {"base_lr": rate}
@@ -125,8 +120,7 @@ def draw(table, paper):
 
 def claims(table) -> list:
     """C33 to C36, at the longest training; the paper's figures have bars without numbers."""
-    from workflow.figures import contrasts
-    from workflow.figures.contrasts import directional, held_out_best
+    from workflow.figures.contrasts import directional, held_out_best, matrix, per_seed
 
     rows = _averaged(table)
     longest = rows[rows["epochs"] == rows["epochs"].max()]
@@ -134,17 +128,17 @@ def claims(table) -> list:
     batches = sorted(longest["batch"].unique())
 
     def accuracy(temperature, batch):
-        return contrasts.per_seed(longest, "linear_h", temperature=temperature, batch=batch)
+        return per_seed(longest, "linear_h", temperature=temperature, batch=batch)
 
-    supervised = contrasts.per_seed(table, "supervised_top1", regime="supervised")
+    supervised = per_seed(table, "supervised_top1", regime="supervised")
     each = longest.assign(setting=longest["temperature"].map(str) + longest["batch"].map(str))
-    best = held_out_best(contrasts.matrix(each, "linear_h"))
+    best = held_out_best(matrix(each, "linear_h"))
     what = "supervised minus best SimCLR, less 3 points"
     judged = [directional("C33", what, supervised - best - 3, -1)]
     for batch in sorted({batches[0], batches[-1]}):
         ends = each[(each["batch"] == batch) & each["temperature"].isin([low, high])]
         what = f"batch {batch}: temperature {mid:g} minus the better of {low:g} and {high:g}"
-        better = held_out_best(contrasts.matrix(ends, "linear_h"))
+        better = held_out_best(matrix(ends, "linear_h"))
         judged.append(directional("C34", what, accuracy(mid, batch) - better))
     if len(batches) > 1:
         first, last, before = batches[0], batches[-1], batches[-2]

@@ -4,8 +4,7 @@ from workflow.experiments import Run, check_no_grid
 
 NUMBER = "Neighbours"
 TITLE = "the nearest training images, by h and by z"
-KIND = "beyond the paper"
-ORDER = 3
+KIND, ORDER = "beyond the paper", 3
 PAPER = ()
 CLAIMS = ()
 LABELS = ()
@@ -54,8 +53,3 @@ def draw(table, paper, files):
         title = f"{kind}: {mean:.0f} % of the class"
         axes[0, first_column].set_title(title, fontsize=9).set_in_layout(False)
     return figure
-
-
-def claims(table) -> list:
-    """None: kNN accuracy stands in the numbers of other figures."""
-    return []

@@ -15,8 +15,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Table 1"
 TITLE = "strength of colour distortion"
-KIND = "table"
-ORDER = 1
+KIND, ORDER = "table", 1
 PAPER = "Table 1"
 CLAIMS = ("C07", "C08", "C09", "C10")
 LABELS = ("regime", "augmentation")
@@ -120,7 +119,7 @@ def _tick(name: str) -> str:
 
 def claims(table) -> list:
     """C07 to C10. The strengths are those of the scale: weakest and strongest without blur."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     names = list(table["augmentation"].unique())
     plain = sorted((n for n in names if n[0].isdigit() and "+" not in n), key=Fraction)
@@ -128,7 +127,7 @@ def claims(table) -> list:
 
     def difference(regime, augmentation, other):
         accuracy, other_accuracy = (
-            contrasts.per_seed(table, METRICS[regime], regime=regime, augmentation=name)
+            per_seed(table, METRICS[regime], regime=regime, augmentation=name)
             for name in (augmentation, other)
         )
         return accuracy - other_accuracy
@@ -139,21 +138,19 @@ def claims(table) -> list:
     span = f"strength {strong} minus {weak}"
     blur, auto = f"{strong}+blur", "AutoAugment"
     return [
-        contrasts.directional("C07", f"SimCLR: {span}", simclr(strong, weak)),
-        contrasts.directional("C08", f"supervised: {span}", supervised(strong, weak), direction=-1),
-        contrasts.directional(
+        directional("C07", f"SimCLR: {span}", simclr(strong, weak)),
+        directional("C08", f"supervised: {span}", supervised(strong, weak), direction=-1),
+        directional(
             "C08",
             f"{span}: gain of SimCLR minus gain of supervised",
             simclr(strong, weak) - supervised(strong, weak),
         ),
-        contrasts.directional("C09", f"SimCLR: {blur} minus {strong}", simclr(blur, strong)),
-        contrasts.directional(
+        directional("C09", f"SimCLR: {blur} minus {strong}", simclr(blur, strong)),
+        directional(
             "C09", f"supervised: {blur} minus {strong}", supervised(blur, strong), direction=-1
         ),
-        contrasts.directional(
+        directional(
             "C10", f"SimCLR: {auto} minus strength {strong}", simclr(auto, strong), direction=-1
         ),
-        contrasts.directional(
-            "C10", f"supervised: {auto} minus strength {strong}", supervised(auto, strong)
-        ),
+        directional("C10", f"supervised: {auto} minus strength {strong}", supervised(auto, strong)),
     ]

@@ -13,8 +13,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Table 3"
 TITLE = "transformations told from h and from g(h)"
-KIND = "table"
-ORDER = 3
+KIND, ORDER = "table", 3
 PAPER = "Table 3"
 CLAIMS = ("C18",)
 LABELS = ("task",)
@@ -76,14 +75,13 @@ def draw(table, paper):
 
 def claims(table) -> list:
     """C18, for each transformation."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     return [
-        contrasts.directional(
+        directional(
             "C18",
             f"{task}: told from h minus from g(h)",
-            contrasts.per_seed(table, f"probe_{task}_h")
-            - contrasts.per_seed(table, f"probe_{task}_z"),
+            per_seed(table, f"probe_{task}_h") - per_seed(table, f"probe_{task}_z"),
         )
         for task in TASKS
     ]

@@ -13,8 +13,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Table 4"
 TITLE = "losses, each at its best setting"
-KIND = "table"
-ORDER = 4
+KIND, ORDER = "table", 4
 PAPER = "Table 4"
 CLAIMS = ("C21", "C22")
 LABELS = ("objective", "value", "lr")
@@ -94,18 +93,16 @@ def draw(table, paper):
 
 def claims(table) -> list:
     """C21: NT-Xent against the best other loss; C22: semi-hard negatives against all."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, held_out_best, matrix
 
     accuracy = best(table)
-    others = contrasts.matrix(table[table["objective"] != "NT-Xent"], "linear_h")
+    others = matrix(table[table["objective"] != "NT-Xent"], "linear_h")
     return [
-        contrasts.directional(
-            "C21",
-            "NT-Xent minus the best other loss",
-            accuracy["NT-Xent"] - contrasts.held_out_best(others),
+        directional(
+            "C21", "NT-Xent minus the best other loss", accuracy["NT-Xent"] - held_out_best(others)
         ),
         *(
-            contrasts.directional(
+            directional(
                 "C22",
                 f"{loss}: semi-hard negatives minus all",
                 accuracy[f"{loss} (sh)"] - accuracy[loss],

@@ -13,8 +13,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Table 5"
 TITLE = "l2 normalisation and temperature"
-KIND = "table"
-ORDER = 5
+KIND, ORDER = "table", 5
 PAPER = "Table 5"
 CLAIMS = ("C23", "C24")
 LABELS = ("l2_norm", "temperature")
@@ -103,17 +102,16 @@ def _panel(axes, rows) -> None:
 
 def claims(table) -> list:
     """C23 and C24. The best temperature is chosen on other seeds than the one it is judged on."""
-    from workflow.figures import contrasts
-    from workflow.figures.contrasts import directional, held_out_best
+    from workflow.figures.contrasts import directional, held_out_best, matrix, per_seed
 
     normal, raw = table[table["l2_norm"] == "yes"], table[table["l2_norm"] == "no"]
     temperatures = sorted(normal["temperature"].unique())
     low, high = temperatures[0], temperatures[-1]
     ends = normal["temperature"].isin([low, high])
-    linear = contrasts.matrix(normal, "linear_h")
-    best_inside = held_out_best(contrasts.matrix(normal[~ends], "linear_h"))
-    best_end = held_out_best(contrasts.matrix(normal[ends], "linear_h"))
-    contrastive = contrasts.matrix(normal, "contrastive_accuracy")
+    linear = matrix(normal, "linear_h")
+    best_inside = held_out_best(matrix(normal[~ends], "linear_h"))
+    best_end = held_out_best(matrix(normal[ends], "linear_h"))
+    contrastive = matrix(normal, "contrastive_accuracy")
     return [
         directional(
             "C23",
@@ -123,12 +121,12 @@ def claims(table) -> list:
         directional(
             "C24",
             "contrastive accuracy: without l2 norm minus with it at its best temperature",
-            contrasts.per_seed(raw, "contrastive_accuracy") - held_out_best(contrastive, linear),
+            per_seed(raw, "contrastive_accuracy") - held_out_best(contrastive, linear),
         ),
         directional(
             "C24",
             "linear evaluation: best without l2 norm minus best with it",
-            held_out_best(contrasts.matrix(raw, "linear_h")) - held_out_best(linear),
+            held_out_best(matrix(raw, "linear_h")) - held_out_best(linear),
             direction=-1,
         ),
     ]

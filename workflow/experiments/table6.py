@@ -7,8 +7,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Table 6"
 TITLE = "linear evaluation of wider encoders"
-KIND = "table"
-ORDER = 6
+KIND, ORDER = "table", 6
 PAPER = "Table 6"
 CLAIMS = ()
 LABELS = ("width", "parameters")
@@ -66,8 +65,3 @@ def _theirs(paper):
     simclr = rows["row"] == "SimCLR"
     nearest = rows["row"].isin(["CPC v2", "MoCo"]) & ~rows["column"].str.contains("161")
     return rows[simclr | nearest].sort_values(["row", "category"], ascending=[False, True])
-
-
-def claims(table) -> list:
-    """None of its own: see Figure 7."""
-    return []

@@ -12,8 +12,7 @@ from workflow.experiments import Run
 
 NUMBER = "Tables 7, B.2, B.4"
 TITLE = "fine-tuning with few labels"
-KIND = "table"
-ORDER = 7
+KIND, ORDER = "table", 7
 PAPER = ("Table B.4", "Table B.2", "Table B.3")
 CLAIMS = ("C37", "C38", "C39")
 LABELS = ("method", "width", "labels")
@@ -115,40 +114,40 @@ def _panel(axes, rows) -> None:
 
 def claims(table) -> list:
     """C37, C38, C39."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     narrow, wide = int(table["width"].min()), int(table["width"].max())
     few, full = table["labels"].min(), table["labels"].max()
 
     def accuracy(method, width, labels):
-        return contrasts.per_seed(table, METRIC, method=method, width=width, labels=labels)
+        return per_seed(table, METRIC, method=method, width=width, labels=labels)
 
     def gain(width, labels):
         return accuracy(FINE, width, labels) - accuracy(NEW, width, labels)
 
     judged = [
-        contrasts.directional(
+        directional(
             "C37", f"{share:g} % of the labels: fine-tuned minus from scratch", gain(narrow, share)
         )
         for share in sorted(set(table["labels"]))[:2]
     ]
     if wide > narrow:
         judged.append(
-            contrasts.directional(
+            directional(
                 "C38",
                 f"{few:g} % of the labels, fine-tuned: width {wide} minus {narrow}",
                 accuracy(FINE, wide, few) - accuracy(FINE, narrow, few),
             )
         )
         judged.append(
-            contrasts.directional(
+            directional(
                 "C39",
                 f"{full:g} % of the labels, width {wide}: fine-tuned minus from scratch",
                 gain(wide, full),
             )
         )
     judged.append(
-        contrasts.directional(
+        directional(
             "C39",
             f"{full:g} % of the labels, width {narrow}: fine-tuned minus from scratch",
             gain(narrow, full),

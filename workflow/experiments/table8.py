@@ -12,8 +12,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Tables 8 and B.5"
 TITLE = "transfer to other data"
-KIND = "table"
-ORDER = 8
+KIND, ORDER = "table", 8
 PAPER = ("Table 8", "Table B.5")
 CLAIMS = ("C40",)
 LABELS = ("training", "width", "protocol")
@@ -111,23 +110,22 @@ def _training(row: str) -> str | None:
 
 def claims(table) -> list:
     """C40: the widest, fine-tuned; the narrowest, linear evaluation."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     narrow, wide = int(table["width"].min()), int(table["width"].max())
 
     def gain(width, protocol):
         rows = table[(table["width"] == width) & (table["protocol"] == protocol)]
         simclr, supervised = (
-            contrasts.per_seed(rows, METRICS[protocol], training=training)
-            for training in (SIMCLR, LABELLED)
+            per_seed(rows, METRICS[protocol], training=training) for training in (SIMCLR, LABELLED)
         )
         return simclr - supervised
 
     return [
-        contrasts.directional(
+        directional(
             "C40", f"fine-tuned, width {wide}: SimCLR minus supervised", gain(wide, "fine-tuned")
         ),
-        contrasts.directional(
+        directional(
             "C40",
             f"logistic regression, width {narrow}: SimCLR minus supervised",
             gain(narrow, "linear"),

@@ -7,8 +7,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Table B.3"
 TITLE = "longer supervised training"
-KIND = "appendix table"
-ORDER = 3
+KIND, ORDER = "appendix table", 3
 PAPER = "Table B.3"
 CLAIMS = ("C31",)
 LABELS = ("augmentation", "epochs")
@@ -77,15 +76,14 @@ def _panel(axes, rows) -> None:
 
 def claims(table) -> list:
     """C31: the longest minus the shortest training, for each augmentation."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import equivalence, per_seed
 
     short, long = table["epochs"].min(), table["epochs"].max()
     judged = []
     for name in table["augmentation"].unique():
         after_long, after_short = (
-            contrasts.per_seed(table, METRIC, augmentation=name, epochs=epochs)
-            for epochs in (long, short)
+            per_seed(table, METRIC, augmentation=name, epochs=epochs) for epochs in (long, short)
         )
         what = f"{name}: {long} minus {short} epochs, size"
-        judged.append(contrasts.equivalence("C31", what, abs(after_long - after_short), 3.0))
+        judged.append(equivalence("C31", what, abs(after_long - after_short), 3.0))
     return judged

@@ -13,8 +13,7 @@ from workflow.experiments import Run, check_lists
 
 NUMBER = "Variants"
 TITLE = "flip, broader augmentation, online classifier, global batch norm"
-KIND = "beyond the paper"
-ORDER = 1
+KIND, ORDER = "beyond the paper", 1
 PAPER = ("App. A text", "B.2 text")
 CLAIMS = ("C11", "C30", "C41", "C42")
 LABELS = ("variant",)
@@ -85,21 +84,18 @@ def draw(table, paper):
 
 def claims(table) -> list:
     """C11, C30, C41 and C42."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, equivalence, per_seed
 
     flip, broader, online, norm = differences(table).values()
     accuracy = {
-        name: contrasts.per_seed(table, "contrastive_accuracy", variant=name)
-        for name in ("base", "groups")
+        name: per_seed(table, "contrastive_accuracy", variant=name) for name in ("base", "groups")
     }
     return [
-        contrasts.directional("C11", "with minus without the random flip", flip),
-        contrasts.directional("C30", "broader augmentation minus the base setting", broader),
-        contrasts.equivalence(
-            "C41", "online classifier minus one trained later, size", abs(online), 3.0
-        ),
-        contrasts.directional("C42", "global minus partial batch norm, linear evaluation", norm),
-        contrasts.directional(
+        directional("C11", "with minus without the random flip", flip),
+        directional("C30", "broader augmentation minus the base setting", broader),
+        equivalence("C41", "online classifier minus one trained later, size", abs(online), 3.0),
+        directional("C42", "global minus partial batch norm, linear evaluation", norm),
+        directional(
             "C42",
             "contrastive accuracy: partial minus global batch norm",
             accuracy["groups"] - accuracy["base"],

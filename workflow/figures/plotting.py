@@ -179,16 +179,14 @@ def differences(axes, rows) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def heat(axes, values, labels, notes=None, averages=True) -> None:
+def heat(axes, values, labels, notes=None) -> None:
     """Draw a square matrix with its row averages as the last column; each cell says its number.
 
     values: [k, k], rows first; labels: k names; notes: [k, k] small texts below the numbers.
     """
     values = np.asarray(values, dtype=float)
     k = len(labels)
-    shown = values
-    if averages:
-        shown = np.column_stack([values, np.nanmean(values, axis=1)])
+    shown = np.column_stack([values, np.nanmean(values, axis=1)])
     low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     colors = matplotlib.colormaps["YlGnBu"]
     axes.grid(False)
@@ -197,7 +195,7 @@ def heat(axes, values, labels, notes=None, averages=True) -> None:
     gap = 0.15  # between the matrix and the averages
     size = 8.5 if k > 5 else 10.0
     for row in range(k):
-        for column in range(shown.shape[1]):
+        for column in range(k + 1):
             value = shown[row, column]
             left = column + (gap if column == k else 0.0)
             if np.isnan(value):
@@ -210,31 +208,17 @@ def heat(axes, values, labels, notes=None, averages=True) -> None:
             red, green, blue, _ = face
             ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
             note = notes[row][column] if notes is not None and column < k else ""
-            axes.text(
-                left + 0.5,
-                row + (0.4 if note else 0.5),
-                f"{value:.1f}",
-                ha="center",
-                va="center",
-                color=ink,
-                fontsize=size,
-            )
+            center = {"x": left + 0.5, "ha": "center", "va": "center", "color": ink}
+            y = row + (0.4 if note else 0.5)
+            axes.text(y=y, s=f"{value:.1f}", fontsize=size, **center)
             if note:
-                axes.text(
-                    left + 0.5,
-                    row + 0.76,
-                    note,
-                    ha="center",
-                    va="center",
-                    color=ink,
-                    fontsize=size - 2.5,
-                )
-    names = [*labels, "average"] if averages else list(labels)
-    ticks = [i + 0.5 + (gap if i == k else 0.0) for i in range(len(names))]
+                axes.text(y=row + 0.76, s=note, fontsize=size - 2.5, **center)
+    names = [*labels, "average"]
+    ticks = [i + 0.5 + (gap if i == k else 0.0) for i in range(k + 1)]
     axes.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks([i + 0.5 for i in range(k)], labels)
     axes.tick_params(length=0)
-    axes.set_xlim(0, shown.shape[1] + (gap if averages else 0.0))
+    axes.set_xlim(0, k + 1 + gap)
     axes.set_ylim(k, 0)
     axes.set_aspect("equal", anchor="N")
 

@@ -63,7 +63,7 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
     curve_rows = files.pop(CURVES, None)
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     table = pd.DataFrame(rows)
-    arguments = [table, _reported(module.PAPER)]
+    arguments = [table, reported(module.PAPER)]
     if hasattr(module, "FILES"):
         arguments.append(files)
     title, note = f"{module.NUMBER}: {module.TITLE}", _note(table, context)
@@ -89,7 +89,7 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
     (out / f"{experiment}.caption.md").write_text(f"{module.CAPTION} {note}\n")
 
 
-def _reported(ids: str | tuple[str, ...]) -> pd.DataFrame:
+def reported(ids: str | tuple[str, ...]) -> pd.DataFrame:
     """Return the numbers that the paper reports under these ids."""
     paper = pd.read_csv(REFERENCE / "paper_reported.csv", dtype=str, keep_default_na=False)
     paper = paper[paper["id"].isin([ids] if isinstance(ids, str) else ids)].reset_index(drop=True)
@@ -128,7 +128,7 @@ def _summary(experiment, table, labels, metrics) -> list[list]:
 def _claims(experiment, module, table) -> list[list]:
     with open(REFERENCE / "claims.csv", newline="") as file:
         paper = {row["id"]: row for row in csv.DictReader(file)}
-    tested = module.claims(table)
+    tested = module.claims(table) if module.CLAIMS else []
     absent = [name for name in module.CLAIMS if name not in {claim.id for claim in tested}]
     tested += [contrasts.directional(name, "no such settings", contrasts.EMPTY) for name in absent]
     header = "id,experiment,claim,contrast,effect,low,high,n,p,unit,verdict,paper_effect,where"
