@@ -47,11 +47,12 @@ def drawn(tmp_path_factory):
     tiny: all experiments; small: two of them.
     """
     from tests import synthetic
-    from workflow.catalog import ORDER
     from workflow.figures import stage
+    from workflow.planning.scale import load_scale
 
     root = tmp_path_factory.mktemp("drawn")
-    for scale, names in (("tiny", ORDER), ("small", ("fig6", "table3"))):
+    whole = load_scale("tiny").experiments
+    for scale, names in (("tiny", whole), ("small", ("fig6", "table3"))):
         (root / scale).mkdir()
         for name in names:
             rows = synthetic.rows(scale, name)

@@ -17,7 +17,7 @@ def rows(scale: str, experiment: str, seeds=(0, 1, 2), noise: float = 1.0) -> li
     values = load_scale(scale)
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     made = []
-    for rank, one in enumerate(module.settings(values.grid(experiment)[0])):
+    for rank, one in enumerate(module.runs(values.grid(experiment)[0])):
         resolved = merge(values.base.get(one.stage, {}), one.settings)
         for seed in seeds:
             draw = np.random.default_rng([rank, seed])

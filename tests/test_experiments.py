@@ -1,6 +1,6 @@
 """Every experiment at every scale: its settings can be built, its grid is checked strictly."""
 
-import importlib
+import csv
 import re
 import subprocess
 import sys
@@ -11,50 +11,63 @@ import pytest
 from simclr.config import ConfigError, build, merge, to_dict
 from simclr.settings import STAGES
 from tests.synthetic import ROOT, SCALES
-from workflow.catalog import ORDER
+from workflow import catalog
+from workflow.experiments import fig5, fig7, figb8, table1
 from workflow.planning.scale import load_scale
 
 
 def resolved(scale: str, experiment: str) -> dict:
-    """Return {setting name: (stage, resolved settings)}."""
+    """Return {name of the run: (stage, resolved settings, encoder, data)}."""
     values = load_scale(scale)
-    module = importlib.import_module(f"workflow.experiments.{experiment}")
     found = {}
-    for one in module.settings(values.grid(experiment)[0]):
-        assert one.name not in found
-        merged = merge(values.base.get(one.stage, {}), one.settings)
-        values_of_it = to_dict(build(STAGES[one.stage][0], merged))
-        if one.of or one.data:  # what it starts from, or works on, is part of what it is
-            values_of_it = values_of_it, one.of, one.data
-        found[one.name] = one.stage, values_of_it
+    for run in catalog.module(experiment).runs(values.grid(experiment)[0]):
+        assert run.name not in found
+        merged = merge(values.base.get(run.stage, {}), run.settings)
+        settings = to_dict(build(STAGES[run.stage][0], merged))
+        found[run.name] = run.stage, settings, run.starts_from, run.data
     return found
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_every_setting_of_every_scale_builds(scale):
-    assert set(load_scale(scale).experiments) == set(ORDER)
-    for experiment in ORDER:
-        module = importlib.import_module(f"workflow.experiments.{experiment}")
+def test_every_run_of_every_scale_builds(scale):
+    for experiment in load_scale(scale).experiments:
+        module = catalog.module(experiment)
         values = resolved(scale, experiment)
         if experiment != "ambiguities":  # where one choice of each pair is the base setting
             assert len({repr(value) for value in values.values()}) == len(values)  # none twice
-        for one in module.settings(load_scale(scale).grid(experiment)[0]):
-            assert re.fullmatch(r"[A-Za-z0-9+=._-]+", one.name)
-            assert set(one.labels) == set(module.LABELS) - {"parameters"}
-            assert all(type(value) in (str, int, float) for value in one.labels.values())
+        grid, seeds, _ = load_scale(scale).grid(experiment)
+        for run in module.runs(grid):
+            assert re.fullmatch(r"[A-Za-z0-9+=._-]+", run.name)
+            assert set(run.labels) == set(module.LABELS) - {"parameters"}
+            assert all(type(value) in (str, int, float) for value in run.labels.values())
+        assert len(set(seeds)) >= 3
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_every_scale_has_three_seeds_or_more(scale):
-    for experiment in ORDER:
-        assert len(set(load_scale(scale).grid(experiment)[1])) >= 3
+def test_every_scale_tests_every_claim_and_plans_what_is_published(scale):
+    with open(ROOT / "data" / "paper" / "claims.csv", newline="") as file:
+        claims = {row["id"] for row in csv.DictReader(file)}
+    experiments = set(load_scale(scale).experiments)
+    assert {claim for name in experiments for claim in catalog.module(name).CLAIMS} == claims
+    captions = (ROOT / "paper_figures" / scale).glob("*.caption.md")
+    assert {path.name.removesuffix(".caption.md") for path in captions} <= experiments
+
+
+def test_every_module_says_what_it_is():
+    for name in catalog.names():
+        module = catalog.module(name)
+        assert module.NUMBER and module.TITLE and module.CAPTION and module.__doc__
+        assert module.KIND in catalog.KINDS and type(module.ORDER) is int
+    assert set(catalog.FAMILIES["core"]) <= set(catalog.names())
+    first = sorted(load_scale("tiny").experiments, key=catalog.paper_order)
+    assert first[:4] == ["fig4", "fig5", "fig6", "fig7"] and first[-1] == "neighbours"
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_base_run_is_shared_by_the_experiments(scale):
     base = to_dict(build(STAGES["pretrain"][0], load_scale(scale).base["pretrain"]))
     for experiment in ("table5", "fig8", "table1", "fig7", "fig9"):
-        assert ("pretrain", base) in resolved(scale, experiment).values(), experiment
+        assert ("pretrain", base, None, None) in resolved(scale, experiment).values()
 
 
 def test_small_original_differs_from_small_by_its_source_alone():
@@ -65,25 +78,23 @@ def test_small_original_differs_from_small_by_its_source_alone():
 
 
 def test_figure_5_has_one_run_per_ordered_pair():
-    fig5 = importlib.import_module("workflow.experiments.fig5")
-    made = {one.name: one for one in fig5.settings({})}
-    assert len(made) == 49
-    assert made["crop"].settings["views"]["operators"] == ["crop", "flip"]
-    assert made["crop+color"].settings["views"]["operators"] == ["crop", "flip", "color"]
-    assert made["color+crop"].settings["views"]["operators"] == ["color", "crop", "flip"]
-    assert all(one.settings["views"]["asymmetric"] for one in made.values())
-    based = fig5.settings({"operators": ["color"], "base_crop": True})
-    assert [one.settings["views"]["base_crop"] for one in based] == [True]
+    views = {run.name: run.settings["views"] for run in fig5.runs({})}
+    assert len(views) == 49
+    assert views["crop"]["operators"] == ["crop", "flip"]
+    assert views["crop+color"]["operators"] == ["crop", "flip", "color"]
+    assert views["color+crop"]["operators"] == ["color", "crop", "flip"]
+    assert all(each["asymmetric"] for each in views.values())
+    (run,) = fig5.runs({"operators": ["color"], "base_crop": True})
+    assert run.settings["views"]["base_crop"] is True
 
 
 def test_figure_7_without_the_cross_varies_one_thing_at_a_time():
-    fig7 = importlib.import_module("workflow.experiments.fig7")
-    made = fig7.settings({"depths": [8, 14], "widths": [1, 2], "cross": False})
-    simclr = [one.name for one in made if one.stage == "pretrain"]
+    runs = fig7.runs({"depths": [8, 14], "widths": [1, 2], "cross": False})
+    simclr = [run.name for run in runs if run.stage == "pretrain"]
     assert simclr == ["simclr-d8-w1", "simclr-d8-w2", "simclr-d14-w1"]
     rows = [
-        {"setting": one.name, "seed": seed, **one.labels, METRIC[one.labels["regime"]]: accuracy}
-        for one, accuracy in zip(made, [50.0, 70.0, 58.0, 69.0, 53.0, 71.0], strict=True)
+        {"setting": run.name, "seed": seed, **run.labels, METRIC[run.labels["regime"]]: accuracy}
+        for run, accuracy in zip(runs, [50.0, 70.0, 58.0, 69.0, 53.0, 71.0], strict=True)
         for seed in (0, 1, 2)
     ]
     effects = [(claim.id, claim.effect) for claim in fig7.claims(pd.DataFrame(rows))]
@@ -97,25 +108,23 @@ METRIC = {"SimCLR": "linear_h", "supervised": "supervised_top1"}
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_figure_b8_is_of_the_longest_training_or_of_all(everywhere):
     """With all lengths, as in the paper, its two panels are those up to 300 epochs and beyond."""
-    module = importlib.import_module("workflow.experiments.figb8")
     grid = {"epochs": [100, 300, 500, 1000], "batches": [256], "all_lengths": everywhere}
-    rows = [{**one.labels, "seed": 0, "linear_h": 1.0} for one in module.settings(grid)]
+    rows = [{**run.labels, "seed": 0, "linear_h": 1.0} for run in figb8.runs(grid)]
     assert len(rows) == 1 + (12 if everywhere else 3 + 3)  # the first: supervised
-    lengths = [epochs for _, epochs in module._parts(module._averaged(pd.DataFrame(rows)))]
+    lengths = [epochs for _, epochs in figb8._parts(figb8._averaged(pd.DataFrame(rows)))]
     assert lengths == ([[100, 300], [500, 1000]] if everywhere else [[1000]])
 
 
 def test_table_1_names_strengths_as_the_paper_does():
-    table1 = importlib.import_module("workflow.experiments.table1")
-    made = [one for one in table1.settings({}) if one.stage == "pretrain"]
-    names = [one.labels["augmentation"] for one in made]
+    simclr = [run for run in table1.runs({}) if run.stage == "pretrain"]
+    names = [run.labels["augmentation"] for run in simclr]
     assert names == ["1/8", "1/4", "1/2", "1", "1+blur", "AutoAugment"]
-    assert made[4].settings["views"] == {
+    assert simclr[4].settings["views"] == {
         "operators": ["crop", "flip", "color", "blur"],
         "color_strength": 1.0,
     }
-    supervised = [one for one in table1.settings({}) if one.stage == "supervise"]
-    assert [one.settings for one in supervised] == [one.settings for one in made]
+    supervised = [run for run in table1.runs({}) if run.stage == "supervise"]
+    assert [run.settings for run in supervised] == [run.settings for run in simclr]
 
 
 @pytest.mark.parametrize(
@@ -137,18 +146,17 @@ def test_table_1_names_strengths_as_the_paper_does():
     ],
 )
 def test_a_grid_is_checked(experiment, grid, words):
-    module = importlib.import_module(f"workflow.experiments.{experiment}")
     with pytest.raises(ConfigError, match=words) as raised:
-        module.settings(grid)
+        catalog.module(experiment).runs(grid)
     assert "\n" not in str(raised.value)
 
 
 def test_planning_imports_nothing_slow():
     code = (
-        "import sys, importlib\n"
-        "from workflow.catalog import ORDER\n"
+        "import sys\n"
         "import workflow.planning.planner, workflow.pages.scale_page\n"
-        "for name in ORDER: importlib.import_module('workflow.experiments.' + name).settings({})\n"
+        "from workflow import catalog\n"
+        "for name in catalog.names(): catalog.module(name).runs({})\n"
         "slow = {'torch', 'numpy', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(f'imported: {slow}' if slow else 0)\n"
     )

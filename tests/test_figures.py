@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import importlib
 import json
 import os
 import subprocess
@@ -13,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests import synthetic
-from workflow.catalog import ORDER
+from workflow import catalog
 from workflow.figures import stage
+from workflow.planning.scale import load_scale
 
+TINY, SMALL, CIFAR10 = (list(load_scale(s).experiments) for s in ("tiny", "small", "cifar10"))
 KINDS = ("svg", "png", "csv", "summary.csv", "claims.csv", "caption.md")
 
 
@@ -32,7 +33,7 @@ def drawn_at_tiny(drawn) -> Path:
     return drawn / "tiny"
 
 
-@pytest.mark.parametrize("experiment", ORDER)
+@pytest.mark.parametrize("experiment", TINY)
 def test_every_figure_is_drawn_with_its_numbers(drawn, experiment):
     for kind in KINDS:
         assert (drawn / f"{experiment}.{kind}").stat().st_size > 0
@@ -42,7 +43,7 @@ def test_every_figure_is_drawn_with_its_numbers(drawn, experiment):
         (row["setting"], int(row["seed"]), row["metric"]): float(row["value"])
         for row in read(drawn / f"{experiment}.csv")
     }
-    labels = importlib.import_module(f"workflow.experiments.{experiment}").LABELS
+    labels = catalog.module(experiment).LABELS
     expected = {
         (row["setting"], row["seed"], name): value
         for row in rows
@@ -59,7 +60,7 @@ def test_every_figure_is_drawn_with_its_numbers(drawn, experiment):
     assert "Scale tiny" in caption and "n = 3 seeds" in caption
 
 
-@pytest.mark.parametrize("experiment", ORDER)
+@pytest.mark.parametrize("experiment", SMALL)
 def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment):
     rows = synthetic.rows("small", experiment, seeds=(0,))
     stage.draw(experiment, rows, context("small"), tmp_path)
@@ -69,15 +70,15 @@ def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment):
     assert verdicts <= {"inconclusive", "not tested"}
 
 
-@pytest.mark.parametrize("experiment", ORDER)
+@pytest.mark.parametrize("experiment", CIFAR10)
 def test_the_grid_of_cifar10_is_drawn(tmp_path, experiment):
     stage.draw(experiment, synthetic.rows("cifar10", experiment), context("cifar10"), tmp_path)
     assert (tmp_path / f"{experiment}.png").stat().st_size > 10_000
 
 
 def test_every_claim_has_its_row(drawn):
-    for experiment in ORDER:
-        module = importlib.import_module(f"workflow.experiments.{experiment}")
+    for experiment in TINY:
+        module = catalog.module(experiment)
         rows = read(drawn / f"{experiment}.claims.csv")
         assert {row["id"] for row in rows} == set(module.CLAIMS)
         assert all(row["claim"] and row["paper_effect"] and row["verdict"] for row in rows)

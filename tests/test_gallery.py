@@ -9,13 +9,14 @@ from markupsafe import escape
 
 from tests import synthetic
 from tests.project import MINI
-from workflow.catalog import ORDER
 from workflow.figures import stage
 from workflow.pages import overview, runs, scale_page
 from workflow.pages.csv_files import read_rows
 from workflow.planning import planner
+from workflow.planning.scale import load_scale
 
 TITLE = 'a <script>alert("x")</script> & title'
+TINY = tuple(load_scale("tiny").experiments)
 VOID = ("img", "meta", "br", "input", "link")
 
 
@@ -100,11 +101,11 @@ def test_the_page_shows_every_figure_claim_and_number(root):
     folder = root / "tiny"
     text = (folder / "index.html").read_text()
     found = Page(text)
-    wanted = {f"{name}.svg" for name in ORDER}
+    wanted = {f"{name}.svg" for name in TINY}
     assert {image["src"] for image in found.images} == wanted
     for row in read_rows(folder / "claims.csv"):
         assert row["verdict"] in text and row["id"] in found.ids
-    for name in ORDER:
+    for name in TINY:
         assert name in found.ids and f"numbers-{name}" in found.ids
 
 

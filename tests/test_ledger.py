@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from tests import synthetic
-from workflow.catalog import ORDER
+from workflow.catalog import names
 from workflow.figures import stage
 from workflow.pages import ledger, overview, scale_page
 from workflow.pages.csv_files import read_rows
@@ -56,7 +56,7 @@ def root(drawn, tmp_path_factory):
 def test_every_claim_of_the_paper_is_in_the_ledger_of_every_scale(root):
     said = [row["id"] for row in read_rows(ledger.CLAIMS)]
     assert said == [f"C{number:02}" for number in range(1, 43)]
-    tested = {name for one in ORDER for name in module(one).CLAIMS}
+    tested = {name for one in names() for name in module(one).CLAIMS}
     assert tested == set(said)  # each by some experiment
     for scale in ("tiny", "small"):
         rows = read_rows(root / scale / "claims.csv")

@@ -1,6 +1,5 @@
 """Intervals against SciPy, verdicts that follow the numbers, and the paper judged by itself."""
 
-import importlib
 import math
 
 import numpy as np
@@ -9,9 +8,9 @@ import pytest
 import scipy.stats
 
 from tests import synthetic
-from workflow.figures import contrasts
-
-PAPER = synthetic.ROOT / "data" / "paper" / "paper_reported.csv"
+from workflow import catalog
+from workflow.experiments import fig5, fig6
+from workflow.figures import contrasts, stage
 
 
 def by_seed(*values):
@@ -114,11 +113,8 @@ def test_per_seed_selects_and_averages():
 
 
 def paper_table(experiment: str) -> pd.DataFrame:
-    module = importlib.import_module(f"workflow.experiments.{experiment}")
-    paper = pd.read_csv(PAPER, dtype=str, keep_default_na=False)
-    sources = [module.PAPER] if isinstance(module.PAPER, str) else module.PAPER
-    paper = paper[paper["id"].isin(sources)].assign(value=lambda rows: rows["value"].astype(float))
-    rows = getattr(synthetic, f"paper_{experiment}")(module, paper)
+    module = catalog.module(experiment)
+    rows = getattr(synthetic, f"paper_{experiment}")(module, stage.reported(module.PAPER))
     noisy = []
     for rank, row in enumerate(rows):
         for seed in range(3):
@@ -144,7 +140,7 @@ PAPER_EFFECTS = {  # (experiment, contrast's beginning): effect as claims.csv st
 
 @pytest.mark.parametrize("experiment", sorted(PAPER_EFFECTS))
 def test_the_papers_numbers_reproduce_the_papers_claims(experiment):
-    module = importlib.import_module(f"workflow.experiments.{experiment}")
+    module = catalog.module(experiment)
     claims = module.claims(paper_table(experiment))
     assert {claim.id for claim in claims} <= set(module.CLAIMS)
     tested = [claim for claim in claims if claim.verdict != "not tested"]
@@ -158,7 +154,7 @@ def test_the_papers_numbers_reproduce_the_papers_claims(experiment):
 
 @pytest.mark.parametrize("experiment", sorted(PAPER_EFFECTS))
 def test_turned_metrics_turn_the_verdicts(experiment):
-    module = importlib.import_module(f"workflow.experiments.{experiment}")
+    module = catalog.module(experiment)
     table = paper_table(experiment)
     names = ("linear_h", "supervised_top1", "contrastive_accuracy", "probe_", "finetune_")
     metrics = [c for c in table if c.startswith(names)]
@@ -172,23 +168,19 @@ def test_turned_metrics_turn_the_verdicts(experiment):
 
 
 def fig5_table(turn: bool = False) -> pd.DataFrame:
-    module = importlib.import_module("workflow.experiments.fig5")
-    paper = pd.read_csv(PAPER, dtype=str, keep_default_na=False)
-    values = {
-        (r.row, r.column): float(r.value) for r in paper[paper["id"] == module.PAPER].itertuples()
-    }
+    values = {(r.row, r.column): r.value for r in stage.reported(fig5.PAPER).itertuples()}
     rows = []
-    for one in module.settings({}):
-        first, second = one.labels["first"], one.labels["second"]
+    for run in fig5.runs({}):
+        first, second = run.labels["first"], run.labels["second"]
         value = values[f"1st={first.title()}", f"2nd={second.title()}"]
         for seed in range(3):
             noise = 0.1 * np.random.default_rng([len(rows), seed]).standard_normal()
             accuracy = (100 - value if turn else value) + noise
             rows.append(
                 {
-                    "setting": one.name,
+                    "setting": run.name,
                     "seed": seed,
-                    **one.labels,
+                    **run.labels,
                     "linear_h": accuracy,
                     "contrastive_accuracy": 100 - value - noise,
                 }
@@ -197,30 +189,27 @@ def fig5_table(turn: bool = False) -> pd.DataFrame:
 
 
 def test_figure_5_of_the_paper_reproduces_its_claims():
-    module = importlib.import_module("workflow.experiments.fig5")
-    claims = module.claims(fig5_table())
+    claims = fig5.claims(fig5_table())
     assert [claim.verdict for claim in claims] == ["reproduced"] * 8
     effects = [claim.effect for claim in claims]
     expected = [23.2, 22.95, 37.25, 9.85, 7.5, 9.8, -1.0, 0.65]
     assert effects == pytest.approx(expected, abs=0.4)
-    turned = module.claims(fig5_table(turn=True))
+    turned = fig5.claims(fig5_table(turn=True))
     assert {claim.verdict for claim in turned[1:7]} == {"contradicted"}
     assert turned[7].verdict == "reproduced"  # the order still hardly matters
 
 
 def test_figure_5_without_crop_or_colour_says_not_tested():
-    module = importlib.import_module("workflow.experiments.fig5")
     table = fig5_table()
     few = table[table["first"].isin(["sobel", "noise"]) & table["second"].isin(["sobel", "noise"])]
-    verdicts = {claim.id: claim.verdict for claim in module.claims(few)}
+    verdicts = {claim.id: claim.verdict for claim in fig5.claims(few)}
     assert verdicts["C02"] == verdicts["C03"] == "not tested"
 
 
 def test_figure_6_turns_with_its_metrics():
-    module = importlib.import_module("workflow.experiments.fig6")
     rows = synthetic.rows("tiny", "fig6")
-    assert module.claims(pd.DataFrame(rows))[0].verdict == "reproduced"
-    plain, distorted = module.METRICS
+    assert fig6.claims(pd.DataFrame(rows))[0].verdict == "reproduced"
+    plain, distorted = fig6.METRICS
     for row in rows:
         row[plain], row[distorted] = row[distorted], row[plain]
-    assert module.claims(pd.DataFrame(rows))[0].verdict == "contradicted"
+    assert fig6.claims(pd.DataFrame(rows))[0].verdict == "contradicted"

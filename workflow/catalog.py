@@ -1,37 +1,14 @@
-"""The experiments: the order of execution, families of them, and where the paper has each."""
+"""The paper's experiments: their names, what the paper calls them, and families of them.
+
+The modules in workflow/experiments/ are the experiments. Names are read from the files, so that
+listing them imports nothing.
+"""
 
 import importlib
+from pathlib import Path
 from typing import NamedTuple
 
-# In the order of execution: those that show something early come first.
-ORDER = (
-    *("fig4", "fig6", "table5", "fig8", "table1", "fig5", "fig7", "fig9"),
-    "figb1",
-    *(
-        "table3",
-        "table4",
-        "table6",
-        "table7",
-        "table8",
-        "figb2",
-        "tableb3",
-        "figb3",
-        "figb4",
-        "figb5",
-    ),
-    *("figb8", "variants", "ambiguities", "neighbours"),
-)
-
-# Targets for several at once: `snakemake augmentation`; `core` is all of these.
-FAMILIES = {
-    "augmentation": ("fig6", "table1", "fig5"),
-    "head": ("table5", "fig8"),
-    "scaling": ("fig7", "fig9"),
-}
-FAMILIES["core"] = tuple(name for family in list(FAMILIES.values()) for name in family)
-
-
-# The kinds of figures and tables, as a reader of the paper looks for them, and their headings.
+# KIND of an experiment's module -> its heading, in the order of the pages.
 KINDS = {
     "figure": "Figures",
     "table": "Tables",
@@ -40,6 +17,25 @@ KINDS = {
     "beyond the paper": "Beyond the paper",
 }
 
+# Targets for several experiments at once: `snakemake augmentation`; `core` is all of these.
+FAMILIES = {
+    "augmentation": ("fig6", "table1", "fig5"),
+    "head": ("table5", "fig8"),
+    "scaling": ("fig7", "fig9"),
+}
+FAMILIES["core"] = tuple(name for family in list(FAMILIES.values()) for name in family)
+
+
+def names() -> list[str]:
+    """Return the names of all experiments, in alphabetical order."""
+    files = (Path(__file__).parent / "experiments").glob("*.py")
+    return sorted(path.stem for path in files if path.stem != "__init__")
+
+
+def module(name: str):
+    """Return the module of an experiment."""
+    return importlib.import_module(f"workflow.experiments.{name}")
+
 
 class Entry(NamedTuple):
     """What an experiment's module says of its figure or table."""
@@ -47,43 +43,23 @@ class Entry(NamedTuple):
     name: str  # of the experiment
     number: str  # in the paper, "Figure 8"
     title: str  # "projection heads"
-    kind: str  # one of KINDS
-    order: int  # its position within the kind
 
 
 def entry(name: str) -> Entry:
     """Return the entry of an experiment."""
-    module = importlib.import_module(f"workflow.experiments.{name}")
-    if not hasattr(module, "NUMBER"):
-        return _entry_from_title(name, module.TITLE)
-    return Entry(name, module.NUMBER, module.TITLE, module.KIND, module.ORDER)
+    return Entry(name, module(name).NUMBER, module(name).TITLE)
 
 
-def title(name: str) -> tuple[str, str]:
-    """Return the number and the title of an experiment: ("Figure 8", "projection heads")."""
-    return entry(name).number, entry(name).title
-
-
-def paper_order(name: str) -> tuple[int, int]:
-    """Return the key that sorts experiments as the paper has them."""
-    return list(KINDS).index(entry(name).kind), entry(name).order
+def paper_order(name: str) -> tuple[int, int, str]:
+    """Return the sort key by which a reader of the paper finds an experiment."""
+    return list(KINDS).index(module(name).KIND), module(name).ORDER, name
 
 
 def category(name: str) -> str:
-    """Return the heading of an experiment's kind in the report."""
-    return KINDS[entry(name).kind]
+    """Return the heading of an experiment's kind, its group in the report."""
+    return KINDS[module(name).KIND]
 
 
 def labels(name: str) -> dict[str, str]:
     """Return what the report's table says of an experiment."""
     return {"in the paper": entry(name).number, "shows": entry(name).title}
-
-
-def _entry_from_title(name: str, title: str) -> Entry:
-    """TEMPORARY, until every module has NUMBER, TITLE, KIND and ORDER: derive them from TITLE."""
-    number, words = title.split(": ", 1)
-    prefix = name.rstrip("0123456789")
-    prefixes = dict(zip(("fig", "table", "figb", "tableb"), KINDS, strict=False))
-    if prefix not in prefixes:
-        return Entry(name, number, words, "beyond the paper", ORDER.index(name))
-    return Entry(name, number, words, prefixes[prefix], int(name.removeprefix(prefix)))

@@ -3,15 +3,17 @@
 One change to a base setting each: blur's width drawn for each image (as the paper reads) or once a
 batch (as the code does); brightness additive (first code) or multiplicative (later code, PyTorch);
 batch norm in the head (code) or not (the paper's formula); negatives from both views (equation 1)
-or from the other view alone (the comparison of losses).
+or from the other view only (the comparison of losses).
 """
 
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Ambiguities: does it matter which one you follow?"
+NUMBER = "Ambiguities"
+TITLE = "does it matter which one you follow?"
+KIND, ORDER = "beyond the paper", 2
 PAPER = ()
 CLAIMS = ()
 LABELS = ("choice",)
@@ -31,11 +33,11 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """Both choices of each pair."""
     grid = build(Grid, grid, "experiments.ambiguities")
     blurred = [*grid.operators, "blur"]
-    made = {
+    choices = {
         "blur-image": {"views": {"operators": blurred}},
         "blur-batch": {"views": {"operators": blurred, "blur_sigma": "batch"}},
         "multiplicative": {"views": {"brightness": "multiplicative"}},
@@ -47,30 +49,21 @@ def settings(grid: dict) -> list[Setting]:
     }
     length = {"epochs": grid.epochs} if grid.epochs else {}
     return [
-        Setting(name, "pretrain", {**how, **length}, {"choice": name}) for name, how in made.items()
+        Run(name, "pretrain", {**change, **length}, {"choice": name})
+        for name, change in choices.items()
     ]
 
 
 def draw(table, paper):
     """Differences with intervals; the paper has no numbers."""
-    import pandas as pd
-
     from workflow.figures import contrasts, plotting
 
     figure, (axes,) = plotting.panels(1, 1, height=2.6)
     linear = {
         name: contrasts.per_seed(table, "linear_h", choice=name) for name in set(table["choice"])
     }
-    rows = [
-        (name, *contrasts.interval(linear[one] - linear[other])[:3])
-        for name, (one, other) in PAIRS.items()
-    ]
-    plotting.differences(axes[0], pd.DataFrame(rows, columns=["name", "mean", "low", "high"]))
+    values = {text: linear[first] - linear[second] for text, (first, second) in PAIRS.items()}
+    plotting.differences(axes[0], contrasts.intervals(values, ["name"]))
     axes[0].set_title(plotting.OURS)
     axes[0].set_xlabel("difference in linear evaluation (points)")
     return figure
-
-
-def claims(table) -> list:
-    """None: the paper claims nothing about them."""
-    return []

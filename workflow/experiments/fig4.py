@@ -1,9 +1,10 @@
 """Figure 4: what the augmentations do to an image (paper 3), on the scale's own images."""
 
-from simclr.config import ConfigError
-from workflow.experiments import Setting
+from workflow.grid import Run, check_no_grid
 
-TITLE = "Figure 4: augmentations"
+NUMBER = "Figure 4"
+TITLE = "augmentations"
+KIND, ORDER = "figure", 4
 PAPER = ()
 CLAIMS = ()
 LABELS = ()
@@ -14,19 +15,18 @@ CAPTION = (
 )
 
 
-def settings(grid: dict) -> list[Setting]:
-    """One setting."""
-    for name in grid:
-        raise ConfigError(f"experiments.fig4.{name}: unknown; this figure has no grid: write {{}}.")
-    return [Setting("examples", "examples", {}, {})]
+def runs(grid: dict) -> list[Run]:
+    """One run."""
+    check_no_grid(grid, "fig4")
+    return [Run("examples", "examples", {}, {})]
 
 
-def draw(table, paper, files=None):
-    """A row an image, a column an operator; of the first seed."""
+def draw(table, paper, files):
+    """A row for each image and a column for each operator, of the first seed."""
     from simclr.data.pictures import from_text
     from workflow.figures import plotting
 
-    rows = (files or {}).get("examples.csv")
+    rows = files.get("examples.csv")
     if rows is None:
         figure, axes = plotting.panels(1, 1, height=2.5)
         plotting.no_numbers(axes[0, 0], "no images are there")
@@ -36,15 +36,10 @@ def draw(table, paper, files=None):
     columns = list(dict.fromkeys(zip(rows["operator"], rows["column"], strict=True)))
     images = sorted(set(rows["image"]))
     figure, axes = plotting.panels(len(images), len(columns), height=0.55 + 0.68 * len(images))
-    for (operator, column), line in zip(columns, axes.T, strict=True):
+    for (operator, column), panels in zip(columns, axes.T, strict=True):
         chosen = rows[(rows["operator"] == operator) & (rows["column"] == column)]
-        for axis, text in zip(line, chosen.sort_values("image")["pixels"], strict=True):
-            plotting.image(axis, from_text(text))
+        for panel, text in zip(panels, chosen.sort_values("image")["pixels"], strict=True):
+            plotting.image(panel, from_text(text))
         name = f"view {column + 1}" if operator == "views" else operator
-        line[0].set_title(name, fontsize=8, fontweight="normal", loc="center")
+        panels[0].set_title(name, fontsize=8, fontweight="normal", loc="center")
     return figure
-
-
-def claims(table) -> list:
-    """None."""
-    return []

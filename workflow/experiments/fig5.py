@@ -13,9 +13,11 @@ in CIFAR-10, there is no base crop and x is the image itself (`base_crop`).
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Figure 5: composing two operators (linear evaluation)"
+NUMBER = "Figure 5"
+TITLE = "composing two operators (linear evaluation)"
+KIND, ORDER = "figure", 5
 PAPER = "Fig 5"
 CLAIMS = ("C01", "C02", "C03", "C04", "C05")
 LABELS = ("first", "second")
@@ -36,11 +38,11 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """One pre-training per ordered pair; a pair of the same operator applies it once."""
     grid = build(Grid, grid, "experiments.fig5")
     return [
-        Setting(
+        Run(
             name=first if first == second else f"{first}+{second}",
             stage="pretrain",
             settings={"views": _views(first, second, grid.base_crop)},
@@ -68,25 +70,22 @@ def draw(table, paper):
 
     from workflow.figures import contrasts, plotting
 
-    ours = contrasts.summary(table, ["first", "second"], METRIC)
-    operators = list(dict.fromkeys(ours["first"]))
-    figure, (axes,) = plotting.panels(1, 2, height=3.9)
-    cells = ours.set_index(["first", "second"])
+    labels = {"x": "second operator", "y": "first operator"}
+    figure, ours, theirs = plotting.side_by_side(height=3.9, **labels)
+    rows = contrasts.summary(table, ["first", "second"], METRIC)
+    operators = list(dict.fromkeys(rows["first"]))
+    cells = rows.set_index(["first", "second"])
     means = [[cells["mean"].get((a, b), np.nan) for b in operators] for a in operators]
     half = (cells["high"] - cells["low"]) / 2
     notes = [[_plus_minus(half.get((a, b), np.nan)) for b in operators] for a in operators]
-    plotting.heat(axes[0], means, operators, notes)
-    axes[0].set_title(plotting.OURS)
-    theirs = {(r.row, r.column): r.value for r in paper.itertuples()}
+    plotting.heat(ours, means, operators, notes)
+    reported = {(r.row, r.column): r.value for r in paper.itertuples()}
     values = [
-        [theirs.get((f"1st={a.title()}", f"2nd={b.title()}"), np.nan) for b in OPERATORS]
+        [reported.get((f"1st={a.title()}", f"2nd={b.title()}"), np.nan) for b in OPERATORS]
         for a in OPERATORS
     ]
-    plotting.heat(axes[1], values, OPERATORS)
-    axes[1].set_title(plotting.PAPER)
-    for one in axes:
-        one.set_xlabel("second operator")
-        one.set_ylabel("first operator")
+    plotting.heat(theirs, values, OPERATORS)
+    theirs.set_ylabel("first operator")
     return figure
 
 
@@ -96,79 +95,67 @@ def _plus_minus(half: float) -> str:
 
 def claims(table) -> list:
     """C01 to C05, on the accuracy over the cells of the matrix."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import EMPTY, directional, equivalence, held_out_best, matrix
 
-    cells = contrasts.matrix(table, METRIC)
-    where = table.drop_duplicates("setting").set_index("setting")
-    single = [name for name in cells if where["first"][name] == where["second"][name]]
+    cells = matrix(table, METRIC)  # seeds x cells
+    operators = table.drop_duplicates("setting").set_index("setting")[["first", "second"]]
+    single = [name for name in cells if operators["first"][name] == operators["second"][name]]
     pairs = [name for name in cells if name not in single]
-    best = [name for name in pairs if {where["first"][name], where["second"][name]} == BEST_PAIR]
-    other_pairs = [name for name in pairs if name not in best]
+    best_pair = [name for name in pairs if set(operators.loc[name]) == BEST_PAIR]
+    other_pairs = [name for name in pairs if name not in best_pair]
     other_single = [name for name in single if name != "crop"]
-    rows = cells.T.groupby(where["first"].reindex(cells.columns)).mean().T  # seeds x operators
-    other_rows = rows.drop(columns="crop", errors="ignore")
-
-    def against(these, others):
-        """By seed: the mean of `these` minus the best of `others` (chosen on other seeds)."""
-        return cells[these].mean(axis=1) - contrasts.held_out_best(cells[others])
-
-    order = [
+    row_means = cells.T.groupby(operators["first"].reindex(cells.columns)).mean().T
+    other_rows = row_means.drop(columns="crop", errors="ignore")
+    order_effects = [
         (cells[f"{a}+{b}"] - cells[f"{b}+{a}"]).abs()
-        for a in rows
-        for b in rows
+        for a in row_means
+        for b in row_means
         if a < b and {f"{a}+{b}", f"{b}+{a}"} <= set(pairs)
     ]
-    alone = {  # one operator of the best pair, by itself
-        name: cells[best].mean(axis=1) - cells[name] if name in cells else cells.mean(axis=1)[:0]
-        for name in ("crop", "color")
-    }
-    crop_row = (
-        rows["crop"] - contrasts.held_out_best(other_rows)
-        if "crop" in rows
-        else rows.mean(axis=1)[:0]
-    )
+    best = cells[best_pair].mean(axis=1)
+    crop, color = (cells.get(name, EMPTY) for name in ("crop", "color"))
+    crop_row = row_means.get("crop", EMPTY)
+    what = "rank correlation over cells of contrastive with linear accuracy"
     return [
-        contrasts.directional(
+        directional(
             "C01",
             "best pair minus best single operator",
-            contrasts.held_out_best(cells[pairs]) - contrasts.held_out_best(cells[single]),
+            held_out_best(cells[pairs]) - held_out_best(cells[single]),
         ),
-        contrasts.directional("C01", "crop with colour minus crop alone", alone["crop"]),
-        contrasts.directional("C01", "crop with colour minus colour alone", alone["color"]),
-        contrasts.directional(
-            "C02", "crop with colour minus the best other pair", against(best, other_pairs)
+        directional("C01", "crop with colour minus crop alone", best - crop),
+        directional("C01", "crop with colour minus colour alone", best - color),
+        directional(
+            "C02",
+            "crop with colour minus the best other pair",
+            best - held_out_best(cells[other_pairs]),
         ),
-        contrasts.directional(
+        directional(
             "C03",
             "crop alone minus the best other single operator",
-            against([name for name in single if name == "crop"], other_single),
+            crop - held_out_best(cells[other_single]),
         ),
-        contrasts.directional(
-            "C03", "row average of crop minus the best other row average", crop_row
+        directional(
+            "C03",
+            "row average of crop minus the best other row average",
+            crop_row - held_out_best(other_rows),
         ),
-        contrasts.directional(
-            "C04",
-            "rank correlation over cells of contrastive with linear accuracy",
-            _correlations(table),
-            direction=-1,
-            unit="Spearman rho",
-        ),
-        contrasts.equivalence(
+        directional("C04", what, _correlations(table), direction=-1, unit="Spearman rho"),
+        equivalence(
             "C05",
             "mean |A then B minus B then A| over pairs, noise between runs included",
-            sum(order) / len(order) if order else cells.mean(axis=1)[:0],
+            sum(order_effects) / len(order_effects) if order_effects else EMPTY,
             margin=3.0,
         ),
     ]
 
 
 def _correlations(table):
-    """By seed: Spearman's rho over the cells."""
+    """Return by seed Spearman's rho over the cells."""
     import pandas as pd
 
-    found = {}
+    rho = {}
     for seed, rows in table.groupby("seed"):
         if "contrastive_accuracy" in rows and len(rows) > 2:
             ranks = rows[["contrastive_accuracy", METRIC]].rank()
-            found[seed] = float(ranks.corr().iloc[0, 1])
-    return pd.Series(found, dtype=float)
+            rho[seed] = float(ranks.corr().iloc[0, 1])
+    return pd.Series(rho, dtype=float)

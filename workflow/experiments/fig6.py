@@ -6,10 +6,11 @@ the nearest histogram (chi-squared distance; the CSV has L1 too) is that of anot
 same image. No training.
 """
 
-from simclr.config import ConfigError
-from workflow.experiments import Setting
+from workflow.grid import Run, check_no_grid
 
-TITLE = "Figure 6: telling an image's crops by their colour histograms"
+NUMBER = "Figure 6"
+TITLE = "telling an image's crops by their colour histograms"
+KIND, ORDER = "figure", 6
 PAPER = "Fig 6"
 CLAIMS = ("C06",)
 LABELS = ()
@@ -25,41 +26,44 @@ METRICS = {
 CHANCE = "retrieval_chance"
 
 
-def settings(grid: dict) -> list[Setting]:
-    """One setting: stage `histograms` compares both cases."""
-    for name in grid:
-        raise ConfigError(f"experiments.fig6.{name}: unknown; this figure has no grid: write {{}}.")
-    return [Setting("histograms", "histograms", {}, {})]
+def runs(grid: dict) -> list[Run]:
+    """One run: stage `histograms` compares both cases."""
+    check_no_grid(grid, "fig6")
+    return [Run("histograms", "histograms", {}, {})]
 
 
-def draw(table, paper, files=None):
-    """Bars: how often the nearest histogram is of the same image; beside them some histograms."""
+def draw(table, paper, files):
+    """Draw how often the nearest histogram is of the same image, beside some histograms."""
+    import numpy as np
+
     from workflow.figures import contrasts, plotting
 
     cells = [["bars", "00", "01"], ["bars", "10", "11"]]
     figure, panels = plotting.mosaic(cells, height=2.9, width_ratios=[2.6, 1, 1])
-    axes = [panels["bars"]]
-    for place, (metric, label) in enumerate(METRICS.items()):
+    bars = panels["bars"]
+    for index, (metric, label) in enumerate(METRICS.items()):
         mean, low, high, _ = contrasts.interval(table[metric])
-        errors = None if low != low else [[mean - low], [high - mean]]
-        color = plotting.COLORS[plotting.SERIES[place]]
-        axes[0].barh(place, mean, xerr=errors, color=color, height=0.5)
-        axes[0].text(1.5, place - 0.3, f"{label}: {mean:.1f} %", va="bottom")
+        errors = None if np.isnan(low) else [[mean - low], [high - mean]]
+        color = plotting.COLORS[plotting.SERIES[index]]
+        bars.barh(index, mean, xerr=errors, color=color, height=0.5)
+        bars.text(1.5, index - 0.3, f"{label}: {mean:.1f} %", va="bottom")
     chance = float(table[CHANCE].mean())
     color = plotting.COLORS["gray"]
-    axes[0].axvline(chance, color=color, linestyle="--", label=f"chance ({chance:.1f} %)")
-    axes[0].legend(loc="lower right")
-    axes[0].set_yticks([])
-    axes[0].set_ylim(len(METRICS) - 0.6, -0.7)
-    axes[0].set_xlim(0, 100)
-    axes[0].set_xlabel("nearest histogram is of the same image (%)")
-    axes[0].set_title(plotting.OURS)
-    _histograms(panels, (files or {}).get("histograms.csv"), plotting)
+    bars.axvline(chance, color=color, linestyle="--", label=f"chance ({chance:.1f} %)")
+    bars.legend(loc="lower right")
+    bars.set_yticks([])
+    bars.set_ylim(len(METRICS) - 0.6, -0.7)
+    bars.set_xlim(0, 100)
+    bars.set_xlabel("nearest histogram is of the same image (%)")
+    bars.set_title(plotting.OURS)
+    _histograms(panels, files.get("histograms.csv"))
     return figure
 
 
-def _histograms(panels, rows, drawing) -> None:
-    """In the paper's form: four crops (lines) of two images, without and with distortion."""
+def _histograms(panels, rows) -> None:
+    """As in the paper, draw four crops (lines) of two images, without and with distortion."""
+    from workflow.figures import plotting
+
     for image in (0, 1):
         for distorted in (0, 1):
             axes = panels[f"{image}{distorted}"]
@@ -67,7 +71,7 @@ def _histograms(panels, rows, drawing) -> None:
                 chosen = rows[(rows["seed"] == rows["seed"].min()) & (rows["image"] == image)]
                 chosen = chosen[chosen["distorted"] == distorted]
                 for crop, part in chosen.groupby("crop"):
-                    color = drawing.COLORS[drawing.SERIES[crop % len(drawing.SERIES)]]
+                    color = plotting.COLORS[plotting.SERIES[crop % len(plotting.SERIES)]]
                     axes.plot(part["bin"], part["density"], color=color, linewidth=0.8)
             axes.tick_params(labelsize=6.5)
             axes.set_yticks([])
@@ -82,13 +86,13 @@ def _histograms(panels, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C06: what the histograms give away without distortion and not with it."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     plain, distorted = METRICS
     return [
-        contrasts.directional(
+        directional(
             "C06",
             "crops told by their histogram: without minus with colour distortion",
-            contrasts.per_seed(table, plain) - contrasts.per_seed(table, distorted),
+            per_seed(table, plain) - per_seed(table, distorted),
         )
     ]

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from simclr.config import build, option
 from simclr.settings import DEPTHS
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Figure 7: depth and width of the encoder"
+NUMBER = "Figure 7"
+TITLE = "depth and width of the encoder"
+KIND, ORDER = "figure", 7
 PAPER = "Fig 7"
 CLAIMS = ("C12", "C13")
 LABELS = ("regime", "epochs", "depth", "width", "parameters")
@@ -30,15 +32,15 @@ KINDS = (  # regime, epochs, line, marker
 class Grid:
     depths: tuple[int, ...] = option((18, 34, 50, 101, 152), choices=DEPTHS)
     widths: tuple[int, ...] = option((1, 2, 4), choices=(1, 2, 4))
-    cross: bool = option(True)  # every depth at every width; else others at the least alone
+    cross: bool = option(True)  # every depth at every width; else vary one at a time
     long_epochs: int = option(0, low=0)  # also train that long; 0: don't
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """Every encoder in both regimes. Label `epochs` is 'base' or 'long'."""
     grid = build(Grid, grid, "experiments.fig7")
-    made = []
+    planned = []
     for depth in grid.depths:
         for width in grid.widths:
             if not grid.cross and depth > min(grid.depths) and width > min(grid.widths):
@@ -47,30 +49,30 @@ def settings(grid: dict) -> list[Setting]:
             labels = {"depth": depth, "width": width}
             name = f"d{depth}-w{width}"
             simclr = {**labels, "regime": "SimCLR", "epochs": "base"}
-            made.append(Setting(f"simclr-{name}", "pretrain", encoder, simclr))
+            planned.append(Run(f"simclr-{name}", "pretrain", encoder, simclr))
             if grid.long_epochs:
                 longer = {**encoder, "epochs": grid.long_epochs}
-                made.append(
-                    Setting(f"long-{name}", "pretrain", longer, {**simclr, "epochs": "long"})
+                planned.append(
+                    Run(f"long-{name}", "pretrain", longer, {**simclr, "epochs": "long"})
                 )
             supervised = {**labels, "regime": "supervised", "epochs": "base"}
-            made.append(Setting(f"supervised-{name}", "supervise", encoder, supervised))
-    return made
+            planned.append(Run(f"supervised-{name}", "supervise", encoder, supervised))
+    return planned
 
 
 def draw(table, paper):
     """Accuracy over the number of parameters: a line per width, supervised in outline."""
     from workflow.figures import plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=4.7)
-    _panel(axes[0], _ours(table), plotting)
-    axes[0].set_title(plotting.OURS)
-    _panel(axes[1], _theirs(paper), plotting)
-    axes[1].set_title("Paper (ImageNet)")
-    for one in axes:
-        one.set_xlabel("parameters of the encoder (millions)")
-    axes[0].set_ylabel(plotting.ACCURACY)
-    plotting.legend(figure, axes[::-1], ncols=3)
+    figure, ours, theirs = plotting.side_by_side(
+        height=4.7,
+        x="parameters of the encoder (millions)",
+        y=plotting.ACCURACY,
+        paper="Paper (ImageNet)",
+    )
+    _panel(ours, _ours(table))
+    _panel(theirs, _theirs(paper))
+    plotting.legend(figure, [theirs, ours], ncols=3)
     return figure
 
 
@@ -81,10 +83,11 @@ def _ours(table):
     from workflow.figures import contrasts
 
     keys = ["regime", "epochs", "depth", "width", "parameters"]
-    parts = []
-    for regime, metric in (("SimCLR", "linear_h"), ("supervised", "supervised_top1")):
-        parts.append(contrasts.summary(table[table["regime"] == regime], keys, metric))
-    rows = pd.concat(parts)
+    metrics = {"SimCLR": "linear_h", "supervised": "supervised_top1"}
+    rows = pd.concat(
+        contrasts.summary(table[table["regime"] == regime], keys, metric)
+        for regime, metric in metrics.items()
+    )
     return rows.assign(parameters=rows["parameters"] / 1e6)
 
 
@@ -103,7 +106,8 @@ def _theirs(paper):
     return rows[rows["metric"] != "params"]
 
 
-def _panel(axes, rows, drawing) -> None:
+def _panel(axes, rows) -> None:
+    from workflow.figures import plotting
 
     for series, width in enumerate(sorted(set(rows["width"]))):
         for regime, epochs, line, marker in KINDS:
@@ -113,7 +117,7 @@ def _panel(axes, rows, drawing) -> None:
             if chosen.empty:
                 continue
             label = f"{regime} {width}x{', long training' if epochs == 'long' else ''}"
-            drawing.points(axes, chosen["parameters"], chosen, label, series, line, marker)
+            plotting.points(axes, chosen["parameters"], chosen, label, series, line, marker)
             if (line, epochs) == ("-", "base"):
                 for row in chosen.itertuples():
                     axes.annotate(
@@ -124,16 +128,16 @@ def _panel(axes, rows, drawing) -> None:
                         fontsize=7,
                         color="#333333",
                     )
-    drawing.plain_log(axes, 10)
+    plotting.plain_log(axes, 10)
     axes.margins(x=0.12, y=0.12)
 
 
 def claims(table) -> list:
     """C12 and C13, on the runs of the base length. The gap is supervised minus SimCLR."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional
 
     table = table[table["epochs"] == "base"]
-    made = []
+    judged = []
     for axis, larger, smaller in (
         ("depth", "deepest", "shallowest"),
         ("width", "widest", "narrowest"),
@@ -143,19 +147,19 @@ def claims(table) -> list:
             continue
         simclr = _gain(table, "SimCLR", "linear_h", axis)
         supervised = _gain(table, "supervised", "supervised_top1", axis)
-        made += [
-            contrasts.directional(
+        judged += [
+            directional(
                 "C12",
                 f"SimCLR: {larger} ({high}) minus {smaller} ({low}) encoder",
                 simclr.groupby("seed").mean(),
             ),
-            contrasts.directional(
+            directional(
                 "C13",
                 f"gap to supervised: {smaller} ({low}) minus {larger} ({high}) encoder",
                 (simclr - supervised).dropna().groupby("seed").mean(),
             ),
         ]
-    return made
+    return judged
 
 
 def _gain(table, regime: str, metric: str, axis: str):

@@ -9,9 +9,11 @@ dashed lines here are ours.
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Figure 8: projection heads"
+NUMBER = "Figure 8"
+TITLE = "projection heads"
+KIND, ORDER = "figure", 8
 PAPER = "Fig 8"
 CLAIMS = ("C14", "C15", "C16", "C17")
 LABELS = ("head", "dim")
@@ -29,21 +31,19 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """`none` once (dim 0: z is h), and both heads at every dimension."""
     grid = build(Grid, grid, "experiments.fig8")
-    none = Setting(
-        "none", "pretrain", {"head": {"kind": "none", "out_dim": 0}}, {"head": "none", "dim": 0}
-    )
-    return [none] + [
-        Setting(
-            name=f"{kind}-{dim}",
+    heads = {"none": ("none", 0)}
+    heads |= {f"{kind}-{dim}": (kind, dim) for kind in KINDS[1:] for dim in grid.dims}
+    return [
+        Run(
+            name=name,
             stage="pretrain",
             settings={"head": {"kind": kind, "out_dim": dim}},
             labels={"head": kind, "dim": dim},
         )
-        for kind in ("linear", "nonlinear")
-        for dim in grid.dims
+        for name, (kind, dim) in heads.items()
     ]
 
 
@@ -51,21 +51,17 @@ def draw(table, paper):
     """Accuracy on h over the dimension of z for each head; ours also on z."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=3.9)
-    on_h = contrasts.summary(table, ["head", "dim"], "linear_h")
-    _panel(axes[0], on_h, plotting)
+    y = f"linear evaluation, {plotting.ACCURACY}"
+    figure, ours, theirs = plotting.side_by_side(height=3.9, x="dimension of z", y=y)
+    _panel(ours, contrasts.summary(table, ["head", "dim"], "linear_h"))
     if "linear_z" in table:
         heads = table[table["head"] == "nonlinear"]
         on_z = contrasts.summary(heads, ["dim"], "linear_z").sort_values("dim")
-        plotting.points(axes[0], on_z["dim"], on_z, "non-linear, on z", 3, ":")
-    axes[0].set_title(plotting.OURS)
-    _panel(axes[1], _theirs(paper), plotting)
-    axes[1].set_title(plotting.PAPER)
-    for one in axes:
-        one.set_xlabel("dimension of z")
-        one.margins(y=0.12)
-    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
-    plotting.legend(figure, axes[::-1])
+        plotting.points(ours, on_z["dim"], on_z, "non-linear, on z", 3, ":")
+    _panel(theirs, _theirs(paper))
+    ours.margins(y=0.12)
+    theirs.margins(y=0.12)
+    plotting.legend(figure, [theirs, ours])
     return figure
 
 
@@ -76,52 +72,43 @@ def _theirs(paper):
     return paper.assign(head=heads, dim=dims.where(heads != "none", 0), mean=paper["value"])
 
 
-def _panel(axes, rows, drawing) -> None:
+def _panel(axes, rows) -> None:
+    from workflow.figures import plotting
+
     dims = sorted(set(rows["dim"]) - {0})
     for series, kind in ((0, "nonlinear"), (1, "linear")):
         chosen = rows[rows["head"] == kind].sort_values("dim")
         if len(chosen):
             label = "non-linear, on h" if kind == "nonlinear" else "linear, on h"
-            drawing.points(axes, chosen["dim"], chosen, label, series)
+            plotting.points(axes, chosen["dim"], chosen, label, series)
     none = rows[rows["head"] == "none"]
     if len(none) and dims:
-        color = drawing.COLORS[drawing.SERIES[2]]
+        color = plotting.COLORS[plotting.SERIES[2]]
         axes.axhline(float(none["mean"].iloc[0]), color=color, linestyle="--", label="none (z = h)")
         if "low" in none and none["low"].notna().all():
-            axes.axhspan(
-                float(none["low"].iloc[0]),
-                float(none["high"].iloc[0]),
-                color=color,
-                alpha=0.15,
-                lw=0,
-            )
-    drawing.plain_log(axes, 2, dims)
+            low, high = float(none["low"].iloc[0]), float(none["high"].iloc[0])
+            axes.axhspan(low, high, color=color, alpha=0.15, lw=0)
+    plotting.plain_log(axes, 2, dims)
 
 
 def claims(table) -> list:
     """C14 to C17. Heads are compared by their mean over the output dimensions."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, equivalence, per_seed
 
-    heads = {kind: contrasts.per_seed(table, "linear_h", head=kind) for kind in KINDS}
+    heads = {kind: per_seed(table, "linear_h", head=kind) for kind in KINDS}
     sizes = table[table["head"] != "none"].groupby(["seed", "dim"])["linear_h"].mean().unstack()
-    after = contrasts.per_seed(table, "linear_z", head="nonlinear")
+    after = per_seed(table, "linear_z", head="nonlinear")
     return [
-        contrasts.directional(
+        directional(
             "C14", "non-linear minus linear head, on h", heads["nonlinear"] - heads["linear"]
         ),
-        contrasts.directional(
-            "C15", "non-linear head minus none, on h", heads["nonlinear"] - heads["none"]
-        ),
-        contrasts.directional(
-            "C15", "linear head minus none, on h", heads["linear"] - heads["none"]
-        ),
-        contrasts.equivalence(
+        directional("C15", "non-linear head minus none, on h", heads["nonlinear"] - heads["none"]),
+        directional("C15", "linear head minus none, on h", heads["linear"] - heads["none"]),
+        equivalence(
             "C16",
             "range over output dimensions of the mean of both heads, noise between runs included",
             sizes.max(axis=1) - sizes.min(axis=1),
             margin=3.0,  # the paper's effect of non-linear against linear
         ),
-        contrasts.directional(
-            "C17", "non-linear head: on h minus on z", heads["nonlinear"] - after
-        ),
+        directional("C17", "non-linear head: on h minus on z", heads["nonlinear"] - after),
     ]

@@ -7,9 +7,11 @@ Linear evaluation over batch sizes and epochs, with the linear scaling of the le
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Figure 9: batch size and training epochs"
+NUMBER = "Figure 9"
+TITLE = "batch size and training epochs"
+KIND, ORDER = "figure", 9
 PAPER = "Fig 9"
 CLAIMS = ("C25", "C26", "C27")
 LABELS = ("batch", "epochs")
@@ -27,18 +29,14 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """One pre-training per batch size and number of epochs."""
     grid = build(Grid, grid, "experiments.fig9")
     return [
-        Setting(
+        Run(
             name=f"b{batch}-e{epochs}",
             stage="pretrain",
-            settings={
-                "batch_size": batch,
-                "epochs": epochs,
-                "optimizer": {"lr_scaling": "linear"},
-            },
+            settings={"batch_size": batch, "epochs": epochs, "optimizer": {"lr_scaling": "linear"}},
             labels={"batch": batch, "epochs": epochs},
         )
         for epochs in grid.epochs
@@ -50,16 +48,12 @@ def draw(table, paper):
     """Accuracy over epochs, one line per batch size."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=4.2)
-    panel(axes[0], contrasts.summary(table, ["batch", "epochs"], METRIC), plotting)
-    axes[0].set_title(plotting.OURS)
-    panel(axes[1], _theirs(paper), plotting)
-    axes[1].set_title(plotting.PAPER)
-    for one in axes:
-        one.set_xlabel("training epochs")
-    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
-    plotting.legend(figure, axes[:1], "left", "batch size", 3)
-    plotting.legend(figure, axes[1:], "right", "batch size", 3)
+    y = f"linear evaluation, {plotting.ACCURACY}"
+    figure, ours, theirs = plotting.side_by_side(height=4.2, x="training epochs", y=y)
+    panel(ours, contrasts.summary(table, ["batch", "epochs"], METRIC))
+    panel(theirs, _theirs(paper))
+    plotting.legend(figure, [ours], "left", "batch size", 3)
+    plotting.legend(figure, [theirs], "right", "batch size", 3)
     return figure
 
 
@@ -72,36 +66,37 @@ def _theirs(paper):
     )
 
 
-def panel(axes, rows, drawing) -> None:
+def panel(axes, rows) -> None:
+    """Draw accuracy over epochs, a line for each batch size. rows: batch, epochs, mean, ..."""
+    from workflow.figures import plotting
+
     for series, batch in enumerate(sorted(set(rows["batch"]))):
         chosen = rows[rows["batch"] == batch].sort_values("epochs")
-        drawing.points(axes, chosen["epochs"], chosen, f"{batch}", series)
+        plotting.points(axes, chosen["epochs"], chosen, f"{batch}", series)
     epochs = sorted(set(rows["epochs"]))
     shown = epochs if len(epochs) < 6 else [e for e in epochs if e in (100, 200, 400, 600, 1000)]
-    drawing.plain_log(axes, 2, shown)
+    plotting.plain_log(axes, 2, shown)
 
 
 def claims(table) -> list:
     """C25 to C27, between the extremes of the grid."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     small, large = int(table["batch"].min()), int(table["batch"].max())
     short, long = int(table["epochs"].min()), int(table["epochs"].max())
 
     def gain(epochs):
         """By seed: the largest batch minus the smallest."""
-        return contrasts.per_seed(table, METRIC, batch=large, epochs=epochs) - contrasts.per_seed(
+        return per_seed(table, METRIC, batch=large, epochs=epochs) - per_seed(
             table, METRIC, batch=small, epochs=epochs
         )
 
-    length = contrasts.per_seed(table, METRIC, epochs=long) - contrasts.per_seed(
-        table, METRIC, epochs=short
-    )
+    length = per_seed(table, METRIC, epochs=long) - per_seed(table, METRIC, epochs=short)
     batches = f"batch {large} minus {small}"
     return [
-        contrasts.directional("C25", f"{batches}, at {short} epochs", gain(short)),
-        contrasts.directional(
+        directional("C25", f"{batches}, at {short} epochs", gain(short)),
+        directional(
             "C26", f"{batches}: at {short} epochs minus at {long} epochs", gain(short) - gain(long)
         ),
-        contrasts.directional("C27", f"{long} minus {short} epochs, mean over batch sizes", length),
+        directional("C27", f"{long} minus {short} epochs, mean over batch sizes", length),
     ]

@@ -8,9 +8,11 @@ import math
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting
+from workflow.grid import Run
 
-TITLE = "Table B.1, Figure B.2: learning-rate scaling and large batches"
+NUMBER = "Table B.1, Figure B.2"
+TITLE = "learning-rate scaling and large batches"
+KIND, ORDER = "appendix figure", 2
 PAPER = "Table B.1"
 CLAIMS = ("C28", "C29")
 LABELS = ("scaling", "batch", "epochs")
@@ -24,7 +26,7 @@ METRIC = "linear_h"
 @dataclass(frozen=True)
 class Grid:
     batches: tuple[int, ...] = option((256, 512, 1024, 2048, 4096, 8192), low=2)
-    large: tuple[int, ...] = option((), low=2)  # square root alone, at the longest training
+    large: tuple[int, ...] = option((), low=2)  # only the square root, at the longest training
     epochs: tuple[int, ...] = option((100, 200, 400, 800), low=1)
     base_lr: float = option(0.3, above=0.0)  # of linear scaling
     equal_at: int = option(4096, low=2)  # the batch where both give the same rate
@@ -32,11 +34,11 @@ class Grid:
     def check(self):
         if not self.batches or not self.epochs:
             return "batches, epochs: give one value or more."
-        every = (*self.batches, *self.large)
-        return "batches, large: give each once." if len(set(every)) < len(every) else None
+        batches = (*self.batches, *self.large)
+        return "batches, large: give each once." if len(set(batches)) < len(batches) else None
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """Both scalings for every batch and length, and large batches with the square root."""
     grid = build(Grid, grid, "experiments.figb2")
     root = grid.base_lr * math.sqrt(grid.equal_at) / 256
@@ -47,31 +49,27 @@ def settings(grid: dict) -> list[Setting]:
         for scaling in ("linear", "sqrt")
     ]
     cases += [("sqrt", batch, max(grid.epochs)) for batch in grid.large]
-    made = []
+    planned = []
     for scaling, batch, epochs in cases:
         if scaling == "sqrt" and batch == grid.equal_at:
             continue  # the same as linear
         rate = {"lr_scaling": scaling, "base_lr": grid.base_lr if scaling == "linear" else root}
-        how = {"batch_size": batch, "epochs": epochs, "optimizer": rate}
+        values = {"batch_size": batch, "epochs": epochs, "optimizer": rate}
         labels = {"scaling": scaling, "batch": batch, "epochs": epochs}
-        made.append(Setting(f"{scaling}-b{batch}-e{epochs}", "pretrain", how, labels))
-    return made
+        planned.append(Run(f"{scaling}-b{batch}-e{epochs}", "pretrain", values, labels))
+    return planned
 
 
 def draw(table, paper):
     """Accuracy over the batch size; a line for each scaling and length."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=4.2)
-    _panel(axes[0], contrasts.summary(table, ["scaling", "batch", "epochs"], METRIC), plotting)
-    axes[0].set_title(plotting.OURS)
-    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
-    _panel(axes[1], _theirs(paper), plotting)
-    axes[1].set_title(plotting.PAPER)
-    for one in axes:
-        one.set_xlabel("batch size")
-    plotting.legend(figure, axes[:1], "left", "epochs", 2)
-    plotting.legend(figure, axes[1:], "right", "epochs", 2)
+    y = f"linear evaluation, {plotting.ACCURACY}"
+    figure, ours, theirs = plotting.side_by_side(height=4.2, x="batch size", y=y)
+    _panel(ours, contrasts.summary(table, ["scaling", "batch", "epochs"], METRIC))
+    _panel(theirs, _theirs(paper))
+    plotting.legend(figure, [ours], "left", "epochs", 2)
+    plotting.legend(figure, [theirs], "right", "epochs", 2)
     return figure
 
 
@@ -85,37 +83,39 @@ def _theirs(paper):
     )
 
 
-def _panel(axes, rows, drawing) -> None:
+def _panel(axes, rows) -> None:
+    from workflow.figures import plotting
+
     for series, epochs in enumerate(sorted(set(rows["epochs"]))):
         for scaling, line, marker in (("linear", ":", "s"), ("sqrt", "-", "o")):
             chosen = rows[(rows["epochs"] == epochs) & (rows["scaling"] == scaling)]
             if len(chosen):
                 chosen = chosen.sort_values("batch")
                 label = f"{epochs}, {scaling}"
-                drawing.points(axes, chosen["batch"], chosen, label, series, line, marker)
-    drawing.plain_log(axes, 2, sorted(set(rows["batch"])))
+                plotting.points(axes, chosen["batch"], chosen, label, series, line, marker)
+    plotting.plain_log(axes, 2, sorted(set(rows["batch"])))
 
 
 def claims(table) -> list:
     """C28 at the smallest batch and the shortest training; C29 between the two largest batches."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, equivalence, per_seed
 
     small, short, long = table["batch"].min(), table["epochs"].min(), table["epochs"].max()
-    root = {
-        scaling: contrasts.per_seed(table, METRIC, scaling=scaling, batch=small, epochs=short)
+    accuracy = {
+        scaling: per_seed(table, METRIC, scaling=scaling, batch=small, epochs=short)
         for scaling in ("sqrt", "linear")
     }
     last, largest = sorted(table[table["epochs"] == long]["batch"].unique())[-2:]
-    change = contrasts.per_seed(table, METRIC, batch=largest, epochs=long) - contrasts.per_seed(
+    change = per_seed(table, METRIC, batch=largest, epochs=long) - per_seed(
         table, METRIC, batch=last, epochs=long
     )
     return [
-        contrasts.directional(
+        directional(
             "C28",
             f"square-root minus linear scaling, batch {small}, {short} epochs",
-            root["sqrt"] - root["linear"],
+            accuracy["sqrt"] - accuracy["linear"],
         ),
-        contrasts.equivalence(
+        equivalence(
             "C29", f"batch {largest} minus {last} at {long} epochs, size", abs(change), 3.0
         ),
     ]

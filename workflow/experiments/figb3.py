@@ -7,9 +7,11 @@ are large. We state its effective rank (simclr/stages/maps.py) against that of a
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting
+from workflow.grid import Run
 
-TITLE = "Figure B.3: spectrum of a linear projection head"
+NUMBER = "Figure B.3"
+TITLE = "spectrum of a linear projection head"
+KIND, ORDER = "appendix figure", 3
 PAPER = ()
 CLAIMS = ("C19",)
 LABELS = ()
@@ -25,55 +27,50 @@ class Grid:
     out_dim: int = option(2048, low=2)  # of the linear head
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """The encoder with a linear head."""
     grid = build(Grid, grid, "experiments.figb3")
-    of = ("pretrain", {"head": {"kind": "linear", "out_dim": grid.out_dim}})
-    return [Setting("linear-head", "maps", {}, {}, of)]
+    encoder = {"head": {"kind": "linear", "out_dim": grid.out_dim}}
+    return [Run("linear-head", "maps", {}, {}, starts_from=("pretrain", encoder))]
 
 
-def draw(table, paper, files=None):
-    """Values by rank, a line a seed."""
+def draw(table, paper, files):
+    """Draw values by rank, a line for each seed."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=3.4)
-    rows = (files or {}).get("spectrum.csv")
+    y = "squared, relative to the largest"
+    figure, ours, theirs = plotting.side_by_side(height=3.4, x="rank", y=y, paper="Paper")
+    rows = files.get("spectrum.csv")
     if rows is not None:
-        for series, (kind, label) in enumerate(
-            (("singular", "singular values"), ("eigen", "eigenvalues, real part"))
-        ):
+        labels = {"singular": "singular values", "eigen": "eigenvalues, real part"}
+        for series, (kind, label) in enumerate(labels.items()):
             for seed, part in rows[rows["kind"] == kind].groupby("seed"):
                 color = plotting.COLORS[plotting.SERIES[series]]
                 shown = label if seed == rows["seed"].min() else None
-                axes[0].plot(part["rank"], part["value"], color=color, label=shown, linewidth=1)
-    axes[0].set_yscale("log")
-    axes[0].set_ylim(1e-5, 1.5)
-    axes[0].set_xlabel("rank")
-    axes[0].set_ylabel("squared, relative to the largest")
-    axes[0].set_title(plotting.OURS)
-    ours, random = (
+                ours.plot(part["rank"], part["value"], color=color, label=shown, linewidth=1)
+    ours.set_yscale("log")
+    ours.set_ylim(1e-5, 1.5)
+    trained, random = (
         contrasts.interval(table[name])[0] for name in ("spectrum_rank", "spectrum_rank_random")
     )
     plotting.no_numbers(
-        axes[1],
-        f"Effective rank, percent of the full one:\ntrained {ours:.0f}, random {random:.0f}.\n\n"
+        theirs,
+        f"Effective rank, percent of the full one:\ntrained {trained:.0f}, random {random:.0f}.\n\n"
         "The paper shows the spectrum of 2048 values,\nfew of them large, and gives no number.",
     )
-    axes[1].set_title("Paper")
-    plotting.legend(figure, axes[:1])
+    plotting.legend(figure, [ours])
     return figure
 
 
 def claims(table) -> list:
     """C19: the effective rank is below that of a random matrix of the same shape."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     return [
-        contrasts.directional(
+        directional(
             "C19",
             "effective rank of W minus that of a random matrix, percent of the full rank",
-            contrasts.per_seed(table, "spectrum_rank")
-            - contrasts.per_seed(table, "spectrum_rank_random"),
+            per_seed(table, "spectrum_rank") - per_seed(table, "spectrum_rank_random"),
             direction=-1,
             unit="%",
         )

@@ -4,10 +4,11 @@ The number is the mean silhouette of the classes among l2-normalised features, h
 not their map: 1 far apart, 0 mixed.
 """
 
-from simclr.config import ConfigError
-from workflow.experiments import Setting
+from workflow.grid import Run, check_no_grid
 
-TITLE = "Figure B.4: t-SNE of h and of z = g(h)"
+NUMBER = "Figure B.4"
+TITLE = "t-SNE of h and of z = g(h)"
+KIND, ORDER = "appendix figure", 4
 PAPER = ()
 CLAIMS = ("C20",)
 LABELS = ()
@@ -18,46 +19,42 @@ CAPTION = (
 )
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """The base setting."""
-    for name in grid:
-        raise ConfigError(
-            f"experiments.figb4.{name}: unknown; this figure has no grid: write {{}}."
-        )
-    return [Setting("base", "maps", {}, {}, ("pretrain", {}))]
+    check_no_grid(grid, "figb4")
+    return [Run("base", "maps", {}, {}, starts_from=("pretrain", {}))]
 
 
-def draw(table, paper, files=None):
+def draw(table, paper, files):
     """Two maps of the first seed."""
     from workflow.figures import contrasts, plotting
 
     figure, (axes,) = plotting.panels(1, 2, height=4.0)
-    rows = (files or {}).get("points.csv")
-    for one, (kind, name) in zip(axes, (("h", "h"), ("z", "z = g(h)")), strict=True):
+    rows = files.get("points.csv")
+    for panel, (kind, name) in zip(axes, (("h", "h"), ("z", "z = g(h)")), strict=True):
         mean = contrasts.interval(table[f"silhouette_{kind}"])[0]
-        one.set_title(f"{name}: silhouette {mean:.2f}")
-        one.set_xticks([])
-        one.set_yticks([])
+        panel.set_title(f"{name}: silhouette {mean:.2f}")
+        panel.set_xticks([])
+        panel.set_yticks([])
         if rows is None:
             continue
         part = rows[(rows["seed"] == rows["seed"].min()) & (rows["kind"] == kind)]
-        for place, (label, points) in enumerate(part.groupby("label")):
-            color = plotting.COLORS[plotting.SERIES[place % 6]]
-            marker = plotting.MARKERS[(place + place // 6) % 6]
-            one.scatter(points["x"], points["y"], s=12, color=color, marker=marker, linewidths=0)
-            del label
+        for index, (_, points) in enumerate(part.groupby("label")):
+            color = plotting.COLORS[plotting.SERIES[index % 6]]
+            marker = plotting.MARKERS[(index + index // 6) % 6]
+            panel.scatter(points["x"], points["y"], s=12, color=color, marker=marker, linewidths=0)
     return figure
 
 
 def claims(table) -> list:
     """C20."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     return [
-        contrasts.directional(
+        directional(
             "C20",
             "silhouette of the classes in h minus in z",
-            contrasts.per_seed(table, "silhouette_h") - contrasts.per_seed(table, "silhouette_z"),
+            per_seed(table, "silhouette_h") - per_seed(table, "silhouette_z"),
             unit="",
         )
     ]

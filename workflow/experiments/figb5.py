@@ -7,9 +7,11 @@ share of the labels. The paper shows scatter plots; we add the correlation, with
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Figures B.5, B.6: linear evaluation and fine-tuning"
+NUMBER = "Figures B.5, B.6"
+TITLE = "linear evaluation and fine-tuning"
+KIND, ORDER = "appendix figure", 5
 PAPER = ()
 CLAIMS = ("C32",)
 LABELS = ("encoder", "protocol", "epochs", "width")
@@ -31,7 +33,7 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """Each encoder evaluated and fine-tuned."""
     grid = build(Grid, grid, "experiments.figb5")
     cases = dict.fromkeys(
@@ -43,17 +45,21 @@ def settings(grid: dict) -> list[Setting]:
         "epochs": grid.tuning_epochs,
         "optimizer": {"base_lr": grid.base_lr},
     }
-    made = []
+    planned = []
     for epochs, width in cases:
-        encoder = {"encoder": {"width": width}, "epochs": epochs}
-        labels = {"encoder": f"e{epochs}-w{width}", "epochs": epochs, "width": width}
-        one = {**labels, "protocol": "linear"}
-        made.append(Setting(f"linear-{labels['encoder']}", "pretrain", encoder, one))
-        other = {**labels, "protocol": "fine-tuned"}
-        how = {**tuning, "encoder": {"width": width}}
-        of = ("pretrain", encoder)
-        made.append(Setting(f"fine-{labels['encoder']}", "finetune", how, other, of))
-    return made
+        name = f"e{epochs}-w{width}"
+        labels = {"encoder": name, "epochs": epochs, "width": width}
+        pretraining = {"encoder": {"width": width}, "epochs": epochs}
+        linear = Run(f"linear-{name}", "pretrain", pretraining, {**labels, "protocol": "linear"})
+        tuned = Run(
+            name=f"fine-{name}",
+            stage="finetune",
+            settings={**tuning, "encoder": {"width": width}},
+            labels={**labels, "protocol": "fine-tuned"},
+            starts_from=("pretrain", pretraining),
+        )
+        planned += [linear, tuned]
+    return planned
 
 
 def pairs(table):
@@ -65,35 +71,32 @@ def pairs(table):
 
 
 def draw(table, paper):
-    """A scatter plot, means over seeds joined by nothing, single runs small."""
+    """Draw a scatter plot: means over seeds large, single runs small."""
     from workflow.figures import plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=3.8)
+    figure, ours, theirs = plotting.side_by_side(
+        height=3.8, x="linear evaluation (%)", y="fine-tuned (%)", paper="Paper"
+    )
     rows = pairs(table)
-    for series, (name, part) in enumerate(rows.groupby("encoder", sort=False)):
+    for series, (_, part) in enumerate(rows.groupby("encoder", sort=False)):
         color = plotting.COLORS[plotting.SERIES[series % 6]]
         marker = plotting.MARKERS[series % 6]
-        axes[0].scatter(part["linear"], part["fine"], s=10, color=color, marker=marker, alpha=0.5)
+        ours.scatter(part["linear"], part["fine"], s=10, color=color, marker=marker, alpha=0.5)
         first = part.iloc[0]
         label = f"{first['epochs']} epochs, {first['width']}x"
-        where = part["linear"].mean(), part["fine"].mean()
-        axes[0].scatter(*where, s=55, color=color, marker=marker, label=label, edgecolor="white")
-        del name
-    axes[0].set_xlabel("linear evaluation (%)")
-    axes[0].set_ylabel("fine-tuned (%)")
-    axes[0].set_title(plotting.OURS)
+        means = part["linear"].mean(), part["fine"].mean()
+        ours.scatter(*means, s=55, color=color, marker=marker, label=label, edgecolor="white")
     plotting.no_numbers(
-        axes[1],
+        theirs,
         "The paper shows scatter plots\n(over epochs, and over architectures),\nand no number.",
     )
-    axes[1].set_title("Paper")
-    plotting.legend(figure, axes[:1], ncols=3)
+    plotting.legend(figure, [ours], ncols=3)
     return figure
 
 
 def claims(table) -> list:
     """C32: Pearson's r over the encoders, within each seed."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional
 
     correlation = (
         pairs(table)
@@ -101,4 +104,4 @@ def claims(table) -> list:
         .apply(lambda part: part["linear"].corr(part["fine"]))
     )
     what = "correlation over encoders of linear evaluation with fine-tuning"
-    return [contrasts.directional("C32", what, correlation, unit="r")]
+    return [directional("C32", what, correlation, unit="r")]

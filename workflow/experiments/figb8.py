@@ -2,17 +2,20 @@
 
 Linear evaluation over batch sizes at several lengths of training, and over temperatures and batch
 sizes: at all lengths, as in the paper, whose two parts are the means of those up to 300 epochs and
-of those beyond, or at the longest alone; means over the learning rates of the grid. Beside them the
+of those beyond, or only at the longest; means over the learning rates of the grid. Beside them the
 same encoder trained with labels. (At scales without CIFAR-10 the same contrasts on the scale's
 data.)
 """
 
+import itertools
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting
+from workflow.grid import Run
 
-TITLE = "Figures B.7, B.8: epochs, temperature and batch size"
+NUMBER = "Figures B.7, B.8"
+TITLE = "epochs, temperature and batch size"
+KIND, ORDER = "appendix figure", 8
 PAPER = "B.9 text"
 CLAIMS = ("C33", "C34", "C35", "C36")
 LABELS = ("regime", "temperature", "batch", "epochs", "lr")
@@ -41,23 +44,24 @@ class Grid:
         return None
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """Every batch size; every temperature at the longest training, or at all; else the middle."""
     grid = build(Grid, grid, "experiments.figb8")
-    middle, longest, made = grid.temperatures[1], max(grid.epochs), []
-    for epochs in grid.epochs:
-        everywhere = grid.all_lengths or epochs == longest
-        for batch in grid.batches:
-            for temperature in grid.temperatures if everywhere else (middle,):
-                for rate in grid.rates or (0.0,):
-                    how = {"loss": {"temperature": temperature}, "batch_size": batch}
-                    how |= {"epochs": epochs} | ({"optimizer": {"base_lr": rate}} if rate else {})
-                    name = f"t{temperature:g}-b{batch}-e{epochs}" + f"-lr{rate:g}" * bool(rate)
-                    labels = {"regime": "SimCLR", "temperature": temperature, "batch": batch}
-                    labels |= {"epochs": epochs, "lr": rate}
-                    made.append(Setting(name, "pretrain", how, labels))
-    labels = {"regime": "supervised", "temperature": 0.0, "batch": 0, "epochs": 0, "lr": 0.0}
-    return [*made, Setting("supervised", "supervise", {}, labels)]
+    middle, longest = grid.temperatures[1], max(grid.epochs)
+    planned = []
+    for epochs, batch in itertools.product(grid.epochs, grid.batches):
+        all_temperatures = grid.all_lengths or epochs == longest
+        temperatures = grid.temperatures if all_temperatures else (middle,)
+        for temperature, rate in itertools.product(temperatures, grid.rates or (0.0,)):
+            name = f"t{temperature:g}-b{batch}-e{epochs}"
+            values = {"loss": {"temperature": temperature}, "batch_size": batch, "epochs": epochs}
+            if rate:
+                name += f"-lr{rate:g}"
+                values["optimizer"] = {"base_lr": rate}
+            labels = dict(zip(LABELS, ("SimCLR", temperature, batch, epochs, rate), strict=True))
+            planned.append(Run(name, "pretrain", values, labels))
+    labels = dict(zip(LABELS, ("supervised", 0.0, 0, 0, 0.0), strict=True))
+    return [*planned, Run("supervised", "supervise", {}, labels)]
 
 
 def _averaged(table):
@@ -69,9 +73,10 @@ def _averaged(table):
 
 def _parts(rows) -> list[tuple[str, list[int]]]:
     """The panels of Fig. B.8: (what it shows, lengths of training it is the mean of)."""
-    found = rows.groupby("epochs")["temperature"].nunique()
-    full = [int(epochs) for epochs in found[found == found.max()].index]
-    short, long = ([e for e in full if (e <= SHORT) == first] for first in (True, False))
+    temperatures = rows.groupby("epochs")["temperature"].nunique()
+    full = [int(epochs) for epochs in temperatures[temperatures == temperatures.max()].index]
+    short = [epochs for epochs in full if epochs <= SHORT]
+    long = [epochs for epochs in full if epochs > SHORT]
     if not short or not long:
         return [(f"{max(full)} epochs", [max(full)])]
     return [(f"to {SHORT} epochs", short), (f"beyond {SHORT}", long)]
@@ -85,8 +90,8 @@ def draw(table, paper):
     parts = _parts(rows)
     figure, (axes,) = plotting.panels(1, 1 + len(parts), height=4.2)
     middle = sorted(rows["temperature"].unique())[1]
-    some = rows[rows["temperature"] == middle]
-    lengths = contrasts.summary(some, ["epochs", "batch"], "linear_h")
+    at_middle = rows[rows["temperature"] == middle]
+    lengths = contrasts.summary(at_middle, ["epochs", "batch"], "linear_h")
     for series, epochs in enumerate(sorted(set(lengths["epochs"]))):
         chosen = lengths[lengths["epochs"] == epochs].sort_values("batch")
         line = "--" if series < len(plotting.SERIES) else ":"  # the colours begin again
@@ -94,19 +99,19 @@ def draw(table, paper):
     plotting.plain_log(axes[0], 2, sorted(set(rows["batch"])))
     axes[0].set_xlabel(f"batch size (temperature {middle:g})")
     axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
-    for one, (what, epochs) in zip(axes[1:], parts, strict=True):
-        keys = ["seed", "batch", "temperature"]
-        some = rows[rows["epochs"].isin(epochs)].groupby(keys, as_index=False)["linear_h"].mean()
-        some = contrasts.summary(some, ["batch", "temperature"], "linear_h")
-        for series, batch in enumerate(sorted(set(some["batch"]))):
-            chosen = some[some["batch"] == batch].sort_values("temperature")
-            plotting.points(one, chosen["temperature"], chosen, f"batch {batch}", series)
-        plotting.plain_log(one, 10, sorted(set(some["temperature"])))
-        one.set_xlabel("temperature")
-        one.set_title(f"B.8, {what}")
+    keys = ["seed", "batch", "temperature"]
+    for panel, (what, epochs) in zip(axes[1:], parts, strict=True):
+        part = rows[rows["epochs"].isin(epochs)].groupby(keys, as_index=False)["linear_h"].mean()
+        part = contrasts.summary(part, ["batch", "temperature"], "linear_h")
+        for series, batch in enumerate(sorted(set(part["batch"]))):
+            chosen = part[part["batch"] == batch].sort_values("temperature")
+            plotting.points(panel, chosen["temperature"], chosen, f"batch {batch}", series)
+        plotting.plain_log(panel, 10, sorted(set(part["temperature"])))
+        panel.set_xlabel("temperature")
+        panel.set_title(f"B.8, {what}")
     with_labels = contrasts.per_seed(table, "supervised_top1", regime="supervised").mean()
-    for one in axes:
-        one.axhline(with_labels, color=plotting.COLORS["gray"], linestyle=":", label="supervised")
+    for panel in axes:
+        panel.axhline(with_labels, color=plotting.COLORS["gray"], linestyle=":", label="supervised")
     axes[0].set_title("B.7, " + plotting.OURS.lower())
     plotting.legend(figure, axes[:1], "left", ncols=2)
     plotting.legend(figure, axes[-1:], "right", ncols=2)
@@ -115,7 +120,7 @@ def draw(table, paper):
 
 def claims(table) -> list:
     """C33 to C36, at the longest training; the paper's figures have bars without numbers."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, held_out_best, matrix, per_seed
 
     rows = _averaged(table)
     longest = rows[rows["epochs"] == rows["epochs"].max()]
@@ -123,27 +128,24 @@ def claims(table) -> list:
     batches = sorted(longest["batch"].unique())
 
     def accuracy(temperature, batch):
-        return contrasts.per_seed(longest, "linear_h", temperature=temperature, batch=batch)
+        return per_seed(longest, "linear_h", temperature=temperature, batch=batch)
 
-    supervised = contrasts.per_seed(table, "supervised_top1", regime="supervised")
-    every = longest.assign(setting=longest["temperature"].map(str) + longest["batch"].map(str))
-    best = contrasts.held_out_best(contrasts.matrix(every, "linear_h"))
+    supervised = per_seed(table, "supervised_top1", regime="supervised")
+    each = longest.assign(setting=longest["temperature"].map(str) + longest["batch"].map(str))
+    best = held_out_best(matrix(each, "linear_h"))
     what = "supervised minus best SimCLR, less 3 points"
-    made = [contrasts.directional("C33", what, supervised - best - 3, -1)]
+    judged = [directional("C33", what, supervised - best - 3, -1)]
     for batch in sorted({batches[0], batches[-1]}):
-        ends = every[(every["batch"] == batch) & every["temperature"].isin([low, high])]
+        ends = each[(each["batch"] == batch) & each["temperature"].isin([low, high])]
         what = f"batch {batch}: temperature {mid:g} minus the better of {low:g} and {high:g}"
-        other = contrasts.held_out_best(contrasts.matrix(ends, "linear_h"))
-        made.append(contrasts.directional("C34", what, accuracy(mid, batch) - other))
+        better = held_out_best(matrix(ends, "linear_h"))
+        judged.append(directional("C34", what, accuracy(mid, batch) - better))
     if len(batches) > 1:
         first, last, before = batches[0], batches[-1], batches[-2]
-        change = (accuracy(low, last) - accuracy(mid, last)) - (
-            accuracy(low, first) - accuracy(mid, first)
-        )
+        at_last = accuracy(low, last) - accuracy(mid, last)
+        at_first = accuracy(low, first) - accuracy(mid, first)
         what = f"temperature {low:g} minus {mid:g}: batch {last} minus batch {first}"
-        made.append(contrasts.directional("C35", what, change))
+        judged.append(directional("C35", what, at_last - at_first))
         what = f"batch {last} minus {before}, temperature {mid:g}"
-        made.append(
-            contrasts.directional("C36", what, accuracy(mid, last) - accuracy(mid, before), -1)
-        )
-    return made
+        judged.append(directional("C36", what, accuracy(mid, last) - accuracy(mid, before), -1))
+    return judged

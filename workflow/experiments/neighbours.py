@@ -1,9 +1,10 @@
 """Nearest neighbours in h and in z: what do the features find alike? (Not in the paper.)"""
 
-from simclr.config import ConfigError
-from workflow.experiments import Setting
+from workflow.grid import Run, check_no_grid
 
-TITLE = "Neighbours: the nearest training images, by h and by z"
+NUMBER = "Neighbours"
+TITLE = "the nearest training images, by h and by z"
+KIND, ORDER = "beyond the paper", 3
 PAPER = ()
 CLAIMS = ()
 LABELS = ()
@@ -15,19 +16,18 @@ CAPTION = (
 )
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """The base setting."""
-    for name in grid:
-        raise ConfigError(f"experiments.neighbours.{name}: unknown; it has no grid: write {{}}.")
-    return [Setting("base", "neighbours", {}, {}, ("pretrain", {}))]
+    check_no_grid(grid, "neighbours")
+    return [Run("base", "neighbours", {}, {}, starts_from=("pretrain", {}))]
 
 
-def draw(table, paper, files=None):
+def draw(table, paper, files):
     """Left by h, right by z; a row a test image."""
     from simclr.data.pictures import from_text
     from workflow.figures import contrasts, plotting
 
-    rows = (files or {}).get("neighbours.csv")
+    rows = files.get("neighbours.csv")
     if rows is None:
         figure, axes = plotting.panels(1, 1, height=2.5)
         plotting.no_numbers(axes[0, 0], "no images are there")
@@ -37,20 +37,19 @@ def draw(table, paper, files=None):
     queries, ranks = sorted(set(rows["query"])), sorted(set(rows["rank"]))
     shape = len(queries), len(kinds) * len(ranks)
     figure, axes = plotting.panels(*shape, height=0.75 + 0.6 * len(queries))
-    for place, kind in enumerate(kinds):
+    for index, kind in enumerate(kinds):
+        first_column = index * len(ranks)
         part = rows[rows["kind"] == kind].set_index(["query", "rank"])
         for line, query in enumerate(queries):
-            wanted = part.loc[(query, 0), "label"]
+            query_label = part.loc[(query, 0), "label"]
             for rank in ranks:
-                one = part.loc[(query, rank)]
-                axis = axes[line, place * len(ranks) + rank]
-                plotting.image(axis, from_text(one["pixels"]), framed=one["label"] != wanted)
+                neighbour = part.loc[(query, rank)]
+                plotting.image(
+                    axes[line, first_column + rank],
+                    from_text(neighbour["pixels"]),
+                    framed=neighbour["label"] != query_label,
+                )
         mean = contrasts.interval(table[f"neighbours_{kind}"])[0]
         title = f"{kind}: {mean:.0f} % of the class"
-        axes[0, place * len(ranks)].set_title(title, fontsize=9).set_in_layout(False)
+        axes[0, first_column].set_title(title, fontsize=9).set_in_layout(False)
     return figure
-
-
-def claims(table) -> list:
-    """None: kNN accuracy stands in the numbers of other figures."""
-    return []

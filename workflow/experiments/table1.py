@@ -6,13 +6,16 @@ with labels under the same augmentation (90 epochs). The paper keeps crop and fl
 AutoAugment only by implication; so do we. The policy is the scale's (`views.policy`).
 """
 
+import functools
 from dataclasses import dataclass
 from fractions import Fraction
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Table 1: strength of colour distortion"
+NUMBER = "Table 1"
+TITLE = "strength of colour distortion"
+KIND, ORDER = "table", 1
 PAPER = "Table 1"
 CLAIMS = ("C07", "C08", "C09", "C10")
 LABELS = ("regime", "augmentation")
@@ -33,7 +36,7 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """Every augmentation in both regimes. Label `augmentation` is named as in the paper: 1/8 ..."""
     grid = build(Grid, grid, "experiments.table1")
     rows = [
@@ -45,7 +48,7 @@ def settings(grid: dict) -> list[Setting]:
     if grid.autoaugment:
         rows.append(("autoaugment", "AutoAugment", ["autoaugment"], None))
     return [
-        Setting(
+        Run(
             name=f"{regime.lower()}-{name}",
             stage=stage,
             settings={"views": _views(operators, s)},
@@ -65,15 +68,11 @@ def draw(table, paper):
     """Accuracy over the augmentations, one series per regime."""
     from workflow.figures import plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=3.9)
-    _panel(axes[0], _ours(table), plotting)
-    axes[0].set_title(plotting.OURS)
-    _panel(axes[1], _theirs(paper), plotting)
-    axes[1].set_title(plotting.PAPER)
-    for one in axes:
-        one.set_xlabel("strength of colour distortion")
-    axes[0].set_ylabel(plotting.ACCURACY)
-    plotting.legend(figure, axes[::-1])
+    x = "strength of colour distortion"
+    figure, ours, theirs = plotting.side_by_side(height=3.9, x=x, y=plotting.ACCURACY)
+    _panel(ours, _ours(table))
+    _panel(theirs, _theirs(paper))
+    plotting.legend(figure, [theirs, ours])
     return figure
 
 
@@ -82,13 +81,10 @@ def _ours(table):
 
     from workflow.figures import contrasts
 
-    parts = [
-        contrasts.summary(table[table["regime"] == regime], ["augmentation"], metric).assign(
-            regime=regime
-        )
+    return pd.concat(
+        contrasts.summary(table[table["regime"] == regime], ["regime", "augmentation"], metric)
         for regime, metric in METRICS.items()
-    ]
-    return pd.concat(parts)
+    )
 
 
 def _theirs(paper):
@@ -99,7 +95,9 @@ def _theirs(paper):
     return paper.assign(augmentation=names, regime=regimes, mean=paper["value"])
 
 
-def _panel(axes, rows, drawing) -> None:
+def _panel(axes, rows) -> None:
+    from workflow.figures import plotting
+
     names = list(dict.fromkeys(rows["augmentation"]))
     for series, regime in enumerate(REGIMES):
         chosen = rows[rows["regime"] == regime]
@@ -109,7 +107,7 @@ def _panel(axes, rows, drawing) -> None:
         for part, text in ((chosen[joined], label), (chosen[~joined], None)):
             if len(part):
                 x = [names.index(name) for name in part["augmentation"]]
-                drawing.points(axes, x, part, text, series, "-" if text else "none")
+                plotting.points(axes, x, part, text, series, "-" if text else "none")
     axes.set_xticks(range(len(names)), [_tick(name) for name in names])
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.margins(y=0.15)
@@ -121,42 +119,38 @@ def _tick(name: str) -> str:
 
 def claims(table) -> list:
     """C07 to C10. The strengths are those of the scale: weakest and strongest without blur."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     names = list(table["augmentation"].unique())
     plain = sorted((n for n in names if n[0].isdigit() and "+" not in n), key=Fraction)
     weak, strong = plain[0], plain[-1]
 
-    def simclr(a, b):
-        return _accuracy(table, "SimCLR", a) - _accuracy(table, "SimCLR", b)
+    def difference(regime, augmentation, other):
+        accuracy, other_accuracy = (
+            per_seed(table, METRICS[regime], regime=regime, augmentation=name)
+            for name in (augmentation, other)
+        )
+        return accuracy - other_accuracy
 
-    def supervised(a, b):
-        return _accuracy(table, "supervised", a) - _accuracy(table, "supervised", b)
+    simclr = functools.partial(difference, "SimCLR")
+    supervised = functools.partial(difference, "supervised")
 
     span = f"strength {strong} minus {weak}"
     blur, auto = f"{strong}+blur", "AutoAugment"
     return [
-        contrasts.directional("C07", f"SimCLR: {span}", simclr(strong, weak)),
-        contrasts.directional("C08", f"supervised: {span}", supervised(strong, weak), direction=-1),
-        contrasts.directional(
+        directional("C07", f"SimCLR: {span}", simclr(strong, weak)),
+        directional("C08", f"supervised: {span}", supervised(strong, weak), direction=-1),
+        directional(
             "C08",
             f"{span}: gain of SimCLR minus gain of supervised",
             simclr(strong, weak) - supervised(strong, weak),
         ),
-        contrasts.directional("C09", f"SimCLR: {blur} minus {strong}", simclr(blur, strong)),
-        contrasts.directional(
+        directional("C09", f"SimCLR: {blur} minus {strong}", simclr(blur, strong)),
+        directional(
             "C09", f"supervised: {blur} minus {strong}", supervised(blur, strong), direction=-1
         ),
-        contrasts.directional(
+        directional(
             "C10", f"SimCLR: {auto} minus strength {strong}", simclr(auto, strong), direction=-1
         ),
-        contrasts.directional(
-            "C10", f"supervised: {auto} minus strength {strong}", supervised(auto, strong)
-        ),
+        directional("C10", f"supervised: {auto} minus strength {strong}", supervised(auto, strong)),
     ]
-
-
-def _accuracy(table, regime: str, augmentation: str):
-    from workflow.figures import contrasts
-
-    return contrasts.per_seed(table, METRICS[regime], regime=regime, augmentation=augmentation)

@@ -9,9 +9,11 @@ encoder was pre-trained with that transformation added, to every second view (th
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Table 3: transformations told from h and from g(h)"
+NUMBER = "Table 3"
+TITLE = "transformations told from h and from g(h)"
+KIND, ORDER = "table", 3
 PAPER = "Table 3"
 CLAIMS = ("C18",)
 LABELS = ("task",)
@@ -35,58 +37,51 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """A probe for each task, of the encoder that saw its transformation."""
     grid = build(Grid, grid, "experiments.table3")
-    made = []
+    planned = []
     for task, (_, _, added) in TASKS.items():
         encoder = {"head": {"out_dim": grid.out_dim}}
         if added:
             encoder["views"] = {"operators": [*grid.operators, added], "gate": 0.5}
-        of = ("pretrain", encoder)
-        made.append(Setting(task, "probe", {"tasks": [task]}, {"task": task}, of))
-    return made
+        run = Run(task, "probe", {"tasks": [task]}, {"task": task}, ("pretrain", encoder))
+        planned.append(run)
+    return planned
 
 
 def draw(table, paper):
     """Bars: chance, h and g(h) for each task."""
-    import pandas as pd
-
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=3.6)
-    rows = []
+    figure, ours, theirs = plotting.side_by_side(height=3.6, y="accuracy (%)")
+    values = {}
     for task, (_, chance, _) in TASKS.items():
-        rows.append((task, "chance", chance, None, None))
-        for name, series in (("h", "h"), ("z", "g(h)")):
-            values = contrasts.per_seed(table, f"probe_{task}_{name}")
-            rows.append((task, series, *contrasts.interval(values)[:3]))
-    rows = pd.DataFrame(rows, columns=["category", "series", "mean", "low", "high"])
-    plotting.bars(axes[0], rows.astype({"low": float, "high": float}), list(TASKS), SERIES)
-    axes[0].set_title(plotting.OURS)
-    axes[0].set_ylabel("accuracy (%)")
-    names = {said: task for task, (said, _, _) in TASKS.items()}
-    theirs = paper.assign(
+        values[task, "chance"] = [chance]
+        values[task, "h"] = contrasts.per_seed(table, f"probe_{task}_h")
+        values[task, "g(h)"] = contrasts.per_seed(table, f"probe_{task}_z")
+    rows = contrasts.intervals(values, ["category", "series"])
+    plotting.bars(ours, rows, list(TASKS), SERIES)
+    names = {name: task for task, (name, _, _) in TASKS.items()}
+    rows = paper.assign(
         category=paper["row"].map(names),
         series=paper["column"].replace({"random guess": "chance"}),
         mean=paper["value"],
     )
-    plotting.bars(axes[1], theirs, list(TASKS), SERIES)
-    axes[1].set_title(plotting.PAPER)
-    plotting.legend(figure, axes[:1])
+    plotting.bars(theirs, rows, list(TASKS), SERIES)
+    plotting.legend(figure, [ours])
     return figure
 
 
 def claims(table) -> list:
     """C18, for each transformation."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     return [
-        contrasts.directional(
+        directional(
             "C18",
             f"{task}: told from h minus from g(h)",
-            contrasts.per_seed(table, f"probe_{task}_h")
-            - contrasts.per_seed(table, f"probe_{task}_z"),
+            per_seed(table, f"probe_{task}_h") - per_seed(table, f"probe_{task}_z"),
         )
         for task in TASKS
     ]

@@ -1,16 +1,19 @@
 """Table 4: losses (paper 5.1, B.10). NT-Xent, NT-Logistic and margin triplets, without and with
-semi-hard negatives, each at its own best of a grid. Negatives are the other view's alone, in all.
+semi-hard negatives, each at its own best of a grid. All use only the other view's negatives.
 
 The paper tunes the learning rate too. The best of a grid is chosen on other seeds than the one it
 is judged on (workflow/figures/contrasts.py).
 """
 
+import itertools
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Table 4: losses, each at its best setting"
+NUMBER = "Table 4"
+TITLE = "losses, each at its best setting"
+KIND, ORDER = "table", 4
 PAPER = "Table 4"
 CLAIMS = ("C21", "C22")
 LABELS = ("objective", "value", "lr")
@@ -37,23 +40,29 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """Every loss at every value of its grid. Label `value`: temperature, or margin."""
     grid = build(Grid, grid, "experiments.table4")
     values = {"margin": grid.margins, "nt_logistic": grid.temperatures, "nt_xent": grid.xent}
-    made = []
+    planned = []
     for label, (kind, semi_hard, _) in LOSSES.items():
-        for value in values[kind]:
-            for rate in grid.rates:
-                field = "margin" if kind == "margin" else "temperature"
-                loss = {"kind": kind, "negatives": "other_view", field: value}
-                if semi_hard:
-                    loss["semi_hard"] = True
-                how = {"loss": loss, "optimizer": {"base_lr": rate}, "epochs": grid.epochs}
-                name = f"{kind}{'-sh' if semi_hard else ''}-{value:g}-lr{rate:g}"
-                labels = {"objective": label, "value": value, "lr": rate}
-                made.append(Setting(name, "pretrain", how, labels))
-    return made
+        field = "margin" if kind == "margin" else "temperature"
+        loss, prefix = {"kind": kind, "negatives": "other_view"}, kind
+        if semi_hard:
+            loss["semi_hard"], prefix = True, f"{kind}-sh"
+        for value, rate in itertools.product(values[kind], grid.rates):
+            run = Run(
+                name=f"{prefix}-{value:g}-lr{rate:g}",
+                stage="pretrain",
+                settings={
+                    "loss": {**loss, field: value},
+                    "optimizer": {"base_lr": rate},
+                    "epochs": grid.epochs,
+                },
+                labels={"objective": label, "value": value, "lr": rate},
+            )
+            planned.append(run)
+    return planned
 
 
 def best(table) -> dict:
@@ -69,44 +78,34 @@ def best(table) -> dict:
 
 
 def draw(table, paper):
-    """Bars, one a loss."""
-    import pandas as pd
-
+    """Draw a bar for each loss."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=3.4)
-    names = list(LOSSES)
-    rows = [(name, *contrasts.interval(values)[:3]) for name, values in best(table).items()]
-    ours = pd.DataFrame(rows, columns=["category", "mean", "low", "high"])
-    plotting.bars(axes[0], ours.assign(series="linear evaluation"), names, ["linear evaluation"])
-    axes[0].set_title(plotting.OURS)
-    axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
-    said = {name: label for label, (_, _, name) in LOSSES.items()}
-    theirs = paper.assign(
-        category=paper["row"].map(said), series="linear evaluation", mean=paper["value"]
-    )
-    plotting.bars(axes[1], theirs, names, ["linear evaluation"])
-    axes[1].set_title(plotting.PAPER)
+    series = "linear evaluation"
+    figure, ours, theirs = plotting.side_by_side(height=3.4, y=f"{series}, {plotting.ACCURACY}")
+    rows = contrasts.intervals(best(table), ["category"])
+    plotting.bars(ours, rows.assign(series=series), list(LOSSES), [series])
+    labels = {name: label for label, (_, _, name) in LOSSES.items()}
+    rows = paper.assign(category=paper["row"].map(labels), series=series, mean=paper["value"])
+    plotting.bars(theirs, rows, list(LOSSES), [series])
     return figure
 
 
 def claims(table) -> list:
     """C21: NT-Xent against the best other loss; C22: semi-hard negatives against all."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, held_out_best, matrix
 
-    found = best(table)
-    others = contrasts.matrix(table[table["objective"] != "NT-Xent"], "linear_h")
+    accuracy = best(table)
+    others = matrix(table[table["objective"] != "NT-Xent"], "linear_h")
     return [
-        contrasts.directional(
-            "C21",
-            "NT-Xent minus the best other loss",
-            found["NT-Xent"] - contrasts.held_out_best(others),
+        directional(
+            "C21", "NT-Xent minus the best other loss", accuracy["NT-Xent"] - held_out_best(others)
         ),
         *(
-            contrasts.directional(
+            directional(
                 "C22",
                 f"{loss}: semi-hard negatives minus all",
-                found[f"{loss} (sh)"] - found[loss],
+                accuracy[f"{loss} (sh)"] - accuracy[loss],
             )
             for loss in ("Margin", "NT-Logistic")
         ),

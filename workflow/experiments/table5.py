@@ -9,9 +9,11 @@ batch?) and the entropy of that softmax in nats. Both depend on the batch size: 
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Table 5: l2 normalisation and temperature"
+NUMBER = "Table 5"
+TITLE = "l2 normalisation and temperature"
+KIND, ORDER = "table", 5
 PAPER = "Table 5"
 CLAIMS = ("C23", "C24")
 LABELS = ("l2_norm", "temperature")
@@ -34,12 +36,12 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """One pre-training per (l2 norm, temperature)."""
     grid = build(Grid, grid, "experiments.table5")
     rows = [("yes", t) for t in grid.normalized] + [("no", t) for t in grid.raw]
     return [
-        Setting(
+        Run(
             name=f"{'l2' if norm == 'yes' else 'raw'}-{t:g}",
             stage="pretrain",
             settings={"loss": {"normalize": norm == "yes", "temperature": t}},
@@ -55,8 +57,8 @@ def draw(table, paper):
 
     figure, axes = plotting.panels(2, len(METRICS), height=5.6)
     for column, (metric, (label, paper_metric)) in enumerate(METRICS.items()):
-        _panel(axes[0, column], _ours(table, metric), plotting)
-        _panel(axes[1, column], _theirs(paper, paper_metric), plotting)
+        _panel(axes[0, column], _ours(table, metric))
+        _panel(axes[1, column], _theirs(paper, paper_metric))
         for row in (0, 1):
             axes[row, column].set_ylabel(label)
         axes[1, column].set_xlabel("temperature")
@@ -84,13 +86,15 @@ def _theirs(paper, metric):
     )
 
 
-def _panel(axes, rows, drawing) -> None:
+def _panel(axes, rows) -> None:
+    from workflow.figures import plotting
+
     temperatures = list(dict.fromkeys(zip(rows["l2_norm"], rows["temperature"], strict=True)))
     for series, (norm, label) in enumerate((("yes", "l2-normalised"), ("no", "raw dot product"))):
         chosen = rows[rows["l2_norm"] == norm]
         x = [temperatures.index((norm, t)) for t in chosen["temperature"]]
         if len(chosen):
-            drawing.points(axes, x, chosen, label, series)
+            plotting.points(axes, x, chosen, label, series)
     axes.set_xticks(range(len(temperatures)), [f"{t:g}" for _, t in temperatures])
     axes.set_xlim(-0.5, len(temperatures) - 0.5)
     axes.margins(y=0.15)
@@ -98,34 +102,31 @@ def _panel(axes, rows, drawing) -> None:
 
 def claims(table) -> list:
     """C23 and C24. The best temperature is chosen on other seeds than the one it is judged on."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, held_out_best, matrix, per_seed
 
     normal, raw = table[table["l2_norm"] == "yes"], table[table["l2_norm"] == "no"]
     temperatures = sorted(normal["temperature"].unique())
-    ends = normal["temperature"].isin([temperatures[0], temperatures[-1]])
-    linear = {
-        name: contrasts.matrix(rows, "linear_h")
-        for name, rows in (("inside", normal[~ends]), ("ends", normal[ends]), ("normal", normal))
-    }
-    contrastive = contrasts.matrix(normal, "contrastive_accuracy")
+    low, high = temperatures[0], temperatures[-1]
+    ends = normal["temperature"].isin([low, high])
+    linear = matrix(normal, "linear_h")
+    best_inside = held_out_best(matrix(normal[~ends], "linear_h"))
+    best_end = held_out_best(matrix(normal[ends], "linear_h"))
+    contrastive = matrix(normal, "contrastive_accuracy")
     return [
-        contrasts.directional(
+        directional(
             "C23",
-            f"best temperature between minus the better of {temperatures[0]:g} and "
-            f"{temperatures[-1]:g}",
-            contrasts.held_out_best(linear["inside"]) - contrasts.held_out_best(linear["ends"]),
+            f"best temperature between minus the better of {low:g} and {high:g}",
+            best_inside - best_end,
         ),
-        contrasts.directional(
+        directional(
             "C24",
             "contrastive accuracy: without l2 norm minus with it at its best temperature",
-            contrasts.per_seed(raw, "contrastive_accuracy")
-            - contrasts.held_out_best(contrastive, linear["normal"]),
+            per_seed(raw, "contrastive_accuracy") - held_out_best(contrastive, linear),
         ),
-        contrasts.directional(
+        directional(
             "C24",
             "linear evaluation: best without l2 norm minus best with it",
-            contrasts.held_out_best(contrasts.matrix(raw, "linear_h"))
-            - contrasts.held_out_best(linear["normal"]),
+            held_out_best(matrix(raw, "linear_h")) - held_out_best(linear),
             direction=-1,
         ),
     ]

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Table 6: linear evaluation of wider encoders"
+NUMBER = "Table 6"
+TITLE = "linear evaluation of wider encoders"
+KIND, ORDER = "table", 6
 PAPER = "Table 6"
 CLAIMS = ()
 LABELS = ("width", "parameters")
@@ -22,35 +24,35 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """The base setting at each width."""
     grid = build(Grid, grid, "experiments.table6")
     return [
-        Setting(f"w{width}", "pretrain", {"encoder": {"width": width}}, {"width": width})
+        Run(f"w{width}", "pretrain", {"encoder": {"width": width}}, {"width": width})
         for width in grid.widths
     ]
 
 
 def draw(table, paper):
-    """Bars, a group a width."""
-    import pandas as pd
-
+    """Draw bars, a group for each width."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=3.6, width_ratios=[1, 1.5])
-    rows = [
-        (f"SimCLR ({width}x)", name, *contrasts.interval(part[metric])[:3])
+    figure, ours, theirs = plotting.side_by_side(
+        height=3.6,
+        y="linear evaluation, accuracy (%)",
+        paper="Paper (ImageNet)",
+        width_ratios=[1, 1.5],
+    )
+    values = {
+        (f"SimCLR ({width}x)", name): part[metric]
         for width, part in table.groupby("width")
         for name, metric in METRICS.items()
-    ]
-    ours = pd.DataFrame(rows, columns=["category", "series", "mean", "low", "high"])
-    plotting.bars(axes[0], ours, list(dict.fromkeys(ours["category"])), list(METRICS))
-    axes[0].set_title(plotting.OURS)
-    axes[0].set_ylabel("linear evaluation, accuracy (%)")
-    theirs = _theirs(paper)
-    plotting.bars(axes[1], theirs, list(dict.fromkeys(theirs["category"])), list(METRICS))
-    axes[1].set_title("Paper (ImageNet)")
-    plotting.legend(figure, axes[:1])
+    }
+    rows = contrasts.intervals(values, ["category", "series"])
+    plotting.bars(ours, rows, list(dict.fromkeys(rows["category"])), list(METRICS))
+    rows = _theirs(paper)
+    plotting.bars(theirs, rows, list(dict.fromkeys(rows["category"])), list(METRICS))
+    plotting.legend(figure, [ours])
     return figure
 
 
@@ -60,11 +62,6 @@ def _theirs(paper):
     rows = rows.assign(series=rows["metric"].str.removeprefix("linear-eval "), mean=rows["value"])
     size = rows["column"].str.extract(r"\((\d)x\)")[0].fillna("1") + "x"
     rows = rows.assign(category=rows["row"] + " (" + size + ")")
-    own = rows["row"] == "SimCLR"
-    near = rows["row"].isin(["CPC v2", "MoCo"]) & ~rows["column"].str.contains("161")
-    return rows[own | near].sort_values(["row", "category"], ascending=[False, True])
-
-
-def claims(table) -> list:
-    """None of its own: see Figure 7."""
-    return []
+    simclr = rows["row"] == "SimCLR"
+    nearest = rows["row"].isin(["CPC v2", "MoCo"]) & ~rows["column"].str.contains("161")
+    return rows[simclr | nearest].sort_values(["row", "category"], ascending=[False, True])

@@ -1,16 +1,18 @@
 """Tables 6, 7, B.2, B.4: few labels (paper 6, B.2, B.5). Fine-tuning against training from scratch.
 
-The pre-trained encoder is fine-tuned on 1, 10 and 100 % of the labels, classes balanced, crop and
-flip alone; beside it the same encoder from new weights, on the same images. (The paper's supervised
+The pre-trained encoder is fine-tuned on 1, 10 and 100 % of the labels, classes balanced, only crop
+and flip; beside it the same encoder from new weights, on the same images. (The paper's supervised
 baselines with few labels are those of Zhai et al., tuned with more augmentation.)
 """
 
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting
+from workflow.grid import Run
 
-TITLE = "Tables 7, B.2, B.4: fine-tuning with few labels"
+NUMBER = "Tables 7, B.2, B.4"
+TITLE = "fine-tuning with few labels"
+KIND, ORDER = "table", 7
 PAPER = ("Table B.4", "Table B.2", "Table B.3")
 CLAIMS = ("C37", "C38", "C39")
 LABELS = ("method", "width", "labels")
@@ -45,15 +47,17 @@ class Grid:
         return None
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """Both methods for each width and share of the labels (label `labels`: percent)."""
     grid = build(Grid, grid, "experiments.table7")
-    made, none = [], ("",) * len(grid.labels)
-    listed = list(zip(grid.lists or none, grid.lists_sha256 or none, strict=True))
+    planned, no_lists = [], ("",) * len(grid.labels)
+    columns = (
+        *(grid.labels, grid.epochs, grid.scratch_epochs, grid.batches),
+        *(grid.lists or no_lists, grid.lists_sha256 or no_lists),
+    )
     for width in grid.widths:
         encoder = {"encoder": {"width": width}}
-        each = zip(grid.labels, grid.epochs, grid.scratch_epochs, grid.batches, listed, strict=True)
-        for share, epochs, scratch, batch, (names, sha256) in each:
+        for share, epochs, scratch, batch, names, sha256 in zip(*columns, strict=True):
             labels = {"width": width, "labels": 100 * share}
             name = f"w{width}-{100 * share:g}"
             common = {"labels": share, "batch_size": batch, **encoder}
@@ -61,25 +65,24 @@ def settings(grid: dict) -> list[Setting]:
                 common |= {"subset": names, "subset_sha256": sha256}
             fine = {**common, "epochs": epochs, "optimizer": {"base_lr": grid.base_lr}}
             new = {**common, "epochs": scratch, "optimizer": {"base_lr": grid.scratch_lr}}
-            of = ("pretrain", encoder)
-            made.append(Setting(f"fine-{name}", "finetune", fine, {**labels, "method": FINE}, of))
-            made.append(Setting(f"new-{name}", "finetune", new, {**labels, "method": NEW}))
-    return made
+            start = ("pretrain", encoder)
+            planned += [
+                Run(f"fine-{name}", "finetune", fine, {**labels, "method": FINE}, start),
+                Run(f"new-{name}", "finetune", new, {**labels, "method": NEW}),
+            ]
+    return planned
 
 
 def draw(table, paper):
     """Accuracy over the share of the labels, a line for each width and method."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=4.2)
-    _panel(axes[0], contrasts.summary(table, ["method", "width", "labels"], METRIC), plotting)
-    axes[0].set_title(plotting.OURS)
-    axes[0].set_ylabel(plotting.ACCURACY)
-    _panel(axes[1], _theirs(paper), plotting)
-    axes[1].set_title("Paper (ImageNet)")
-    for one in axes:
-        one.set_xlabel("labels used (%)")
-    plotting.legend(figure, axes[::-1], ncols=3)
+    figure, ours, theirs = plotting.side_by_side(
+        height=4.2, x="labels used (%)", y=plotting.ACCURACY, paper="Paper (ImageNet)"
+    )
+    _panel(ours, contrasts.summary(table, ["method", "width", "labels"], METRIC))
+    _panel(theirs, _theirs(paper))
+    plotting.legend(figure, [theirs, ours], ncols=3)
     return figure
 
 
@@ -96,57 +99,59 @@ def _theirs(paper):
     return rows.assign(method=method, width=width, labels=share, mean=rows["value"])
 
 
-def _panel(axes, rows, drawing) -> None:
+def _panel(axes, rows) -> None:
+    from workflow.figures import plotting
+
     for series, width in enumerate(sorted(set(rows["width"]))):
         for method, line, marker in ((FINE, "-", "o"), (NEW, ":", "s")):
             chosen = rows[(rows["width"] == width) & (rows["method"] == method)]
             if len(chosen):
                 chosen = chosen.sort_values("labels")
                 label = f"{method}, {width}x"
-                drawing.points(axes, chosen["labels"], chosen, label, series, line, marker)
-    drawing.plain_log(axes, 10, [int(x) for x in sorted(set(rows["labels"]))])
+                plotting.points(axes, chosen["labels"], chosen, label, series, line, marker)
+    plotting.plain_log(axes, 10, [int(x) for x in sorted(set(rows["labels"]))])
 
 
 def claims(table) -> list:
     """C37, C38, C39."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     narrow, wide = int(table["width"].min()), int(table["width"].max())
-    few, every = table["labels"].min(), table["labels"].max()
+    few, full = table["labels"].min(), table["labels"].max()
 
     def accuracy(method, width, labels):
-        return contrasts.per_seed(table, METRIC, method=method, width=width, labels=labels)
+        return per_seed(table, METRIC, method=method, width=width, labels=labels)
 
     def gain(width, labels):
         return accuracy(FINE, width, labels) - accuracy(NEW, width, labels)
 
-    made = [
-        contrasts.directional(
+    judged = [
+        directional(
             "C37", f"{share:g} % of the labels: fine-tuned minus from scratch", gain(narrow, share)
         )
         for share in sorted(set(table["labels"]))[:2]
     ]
     if wide > narrow:
-        made.append(
-            contrasts.directional(
+        judged.append(
+            directional(
                 "C38",
                 f"{few:g} % of the labels, fine-tuned: width {wide} minus {narrow}",
                 accuracy(FINE, wide, few) - accuracy(FINE, narrow, few),
             )
         )
-        made.append(
-            contrasts.directional(
+        judged.append(
+            directional(
                 "C39",
-                f"{every:g} % of the labels, width {wide}: fine-tuned minus from scratch",
-                gain(wide, every),
+                f"{full:g} % of the labels, width {wide}: fine-tuned minus from scratch",
+                gain(wide, full),
             )
         )
-    made.append(
-        contrasts.directional(
+    judged.append(
+        directional(
             "C39",
-            f"{every:g} % of the labels, width {narrow}: fine-tuned minus from scratch",
-            gain(narrow, every),
+            f"{full:g} % of the labels, width {narrow}: fine-tuned minus from scratch",
+            gain(narrow, full),
             direction=-1,
         )
     )
-    return made
+    return judged

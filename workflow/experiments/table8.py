@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from simclr.config import build, option
 from simclr.settings import SOURCES
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Tables 8 and B.5: transfer to other data"
+NUMBER = "Tables 8 and B.5"
+TITLE = "transfer to other data"
+KIND, ORDER = "table", 8
 PAPER = ("Table 8", "Table B.5")
 CLAIMS = ("C40",)
 LABELS = ("training", "width", "protocol")
@@ -37,7 +39,7 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """Both protocols for every training and width."""
     grid = build(Grid, grid, "experiments.table8")
     other = {"source": grid.source, "file": grid.file, "sha256": grid.sha256}
@@ -45,43 +47,39 @@ def settings(grid: dict) -> list[Setting]:
         other["family"] = grid.family
     sizes = {"train_images": grid.train_images, "test_images": grid.test_images}
     other |= {name: count for name, count in sizes.items() if count}
-    made = []
+    planned = []
     for width in grid.widths:
         encoder = {"encoder": {"width": width}}
         starts = {SIMCLR: ("pretrain", encoder), LABELLED: ("supervise", encoder), NEW: None}
-        for training, of in starts.items():
-            for protocol, stage in (("linear", "transfer"), ("fine-tuned", "finetune")):
-                if of is None and stage == "transfer":
-                    continue
-                name = f"{training.replace(' ', '-')}-w{width}-{stage}"
-                labels = {"training": training, "width": width, "protocol": protocol}
-                rate = grid.base_lr if of else grid.scratch_lr
-                tuned = {**encoder, "optimizer": {"base_lr": rate}}
-                how = tuned if stage == "finetune" else {}
-                made.append(Setting(name, stage, how, labels, of, other))
-    return made
+        for training, start in starts.items():
+            name = f"{training.replace(' ', '-')}-w{width}"
+            labels = {"training": training, "width": width}
+            if start:
+                linear = {**labels, "protocol": "linear"}
+                planned.append(Run(f"{name}-transfer", "transfer", {}, linear, start, other))
+            rate = grid.base_lr if start else grid.scratch_lr
+            values = {**encoder, "optimizer": {"base_lr": rate}}
+            tuned = {**labels, "protocol": "fine-tuned"}
+            planned.append(Run(f"{name}-finetune", "finetune", values, tuned, start, other))
+    return planned
 
 
 def draw(table, paper):
     """Bars: training and width, both protocols; the paper's means over its data sets."""
-    import pandas as pd
-
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=3.8)
-    trainings = [SIMCLR, LABELLED, NEW]
-    rows = []
-    for (training, width, protocol), part in table.groupby(["training", "width", "protocol"]):
-        numbers = contrasts.interval(part[METRICS[protocol]])[:3]
-        rows.append((f"{protocol} {width}x", training, *numbers))
-    rows = pd.DataFrame(rows, columns=["category", "series", "mean", "low", "high"])
-    plotting.bars(axes[0], rows, _in_order(rows), trainings)
-    axes[0].set_title(plotting.OURS)
-    axes[0].set_ylabel(plotting.ACCURACY)
-    theirs = _theirs(paper)
-    plotting.bars(axes[1], theirs, _in_order(theirs), trainings)
-    axes[1].set_title("Paper (mean of 12 data sets)")
-    plotting.legend(figure, axes[:1])
+    figure, ours, theirs = plotting.side_by_side(
+        height=3.8, y=plotting.ACCURACY, paper="Paper (mean of 12 data sets)"
+    )
+    values = {
+        (f"{protocol} {width}x", training): part[METRICS[protocol]]
+        for (training, width, protocol), part in table.groupby(["training", "width", "protocol"])
+    }
+    rows = contrasts.intervals(values, ["category", "series"])
+    plotting.bars(ours, rows, _in_order(rows), [SIMCLR, LABELLED, NEW])
+    rows = _theirs(paper)
+    plotting.bars(theirs, rows, _in_order(rows), [SIMCLR, LABELLED, NEW])
+    plotting.legend(figure, [ours])
     return figure
 
 
@@ -92,20 +90,16 @@ def _in_order(rows) -> list[str]:
 
 def _theirs(paper):
     """Means over the paper's data sets, by protocol, width and training."""
+    linear = paper["row"].str.contains("linear", case=False)
     rows = paper.assign(
-        protocol=paper["row"]
-        .str.contains("linear", case=False)
-        .map({True: "linear", False: "fine-tuned"}),
+        protocol=linear.map({True: "linear", False: "fine-tuned"}),
         width=paper["row"].str.extract(r"(\d)x")[0].fillna("1"),
         series=paper["row"].map(_training),
     )
     rows = rows.dropna(subset="series")
     rows["category"] = rows["protocol"] + " " + rows["width"] + "x"
-    return (
-        rows.groupby(["category", "series"], as_index=False)["value"]
-        .mean()
-        .rename(columns={"value": "mean"})
-    )
+    means = rows.groupby(["category", "series"], as_index=False)["value"].mean()
+    return means.rename(columns={"value": "mean"})
 
 
 def _training(row: str) -> str | None:
@@ -117,24 +111,22 @@ def _training(row: str) -> str | None:
 
 def claims(table) -> list:
     """C40: the widest, fine-tuned; the narrowest, linear evaluation."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, per_seed
 
     narrow, wide = int(table["width"].min()), int(table["width"].max())
 
     def gain(width, protocol):
-        one, other = (
-            contrasts.per_seed(
-                table, METRICS[protocol], training=training, width=width, protocol=protocol
-            )
-            for training in (SIMCLR, LABELLED)
+        rows = table[(table["width"] == width) & (table["protocol"] == protocol)]
+        simclr, supervised = (
+            per_seed(rows, METRICS[protocol], training=training) for training in (SIMCLR, LABELLED)
         )
-        return one - other
+        return simclr - supervised
 
     return [
-        contrasts.directional(
+        directional(
             "C40", f"fine-tuned, width {wide}: SimCLR minus supervised", gain(wide, "fine-tuned")
         ),
-        contrasts.directional(
+        directional(
             "C40",
             f"logistic regression, width {narrow}: SimCLR minus supervised",
             gain(narrow, "linear"),

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Table B.3: longer supervised training"
+NUMBER = "Table B.3"
+TITLE = "longer supervised training"
+KIND, ORDER = "appendix table", 3
 PAPER = "Table B.3"
 CLAIMS = ("C31",)
 LABELS = ("augmentation", "epochs")
@@ -25,11 +27,11 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """One training per augmentation and length."""
     grid = build(Grid, grid, "experiments.tableb3")
     return [
-        Setting(
+        Run(
             name=f"{name.replace('+', 'and-').lower()}-e{epochs}",
             stage="supervise",
             settings={"views": {"operators": OPERATORS[name]}, "epochs": epochs},
@@ -44,47 +46,44 @@ def draw(table, paper):
     """Accuracy over epochs, a line per augmentation."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=3.6)
-    _panel(axes[0], contrasts.summary(table, ["augmentation", "epochs"], METRIC), plotting)
-    axes[0].set_title(plotting.OURS)
-    axes[0].set_ylabel(plotting.ACCURACY)
-    _panel(axes[1], _theirs(paper), plotting)
-    axes[1].set_title(plotting.PAPER)
-    for each in axes:
-        each.set_xlabel("training epochs")
-    plotting.legend(figure, axes[::-1])
+    x = "training epochs"
+    figure, ours, theirs = plotting.side_by_side(height=3.6, x=x, y=plotting.ACCURACY)
+    _panel(ours, contrasts.summary(table, ["augmentation", "epochs"], METRIC))
+    _panel(theirs, _theirs(paper))
+    plotting.legend(figure, [theirs, ours])
     return figure
 
 
 def _theirs(paper):
     """The paper's rows in the form of ours."""
-    one = paper[~paper["row"].str.contains("4x")]
-    return one.assign(
-        augmentation=one["column"],
-        epochs=one["row"].str.extract(r"(\d+)ep")[0].astype(int),
-        mean=one["value"],
+    rows = paper[~paper["row"].str.contains("4x")]
+    return rows.assign(
+        augmentation=rows["column"],
+        epochs=rows["row"].str.extract(r"(\d+)ep")[0].astype(int),
+        mean=rows["value"],
     )
 
 
-def _panel(axes, rows, drawing) -> None:
+def _panel(axes, rows) -> None:
+    from workflow.figures import plotting
+
     for series, name in enumerate(OPERATORS):
         chosen = rows[rows["augmentation"] == name].sort_values("epochs")
         if len(chosen):
-            drawing.points(axes, chosen["epochs"], chosen, name, series)
-    drawing.plain_log(axes, 2, sorted(set(rows["epochs"])))
+            plotting.points(axes, chosen["epochs"], chosen, name, series)
+    plotting.plain_log(axes, 2, sorted(set(rows["epochs"])))
 
 
 def claims(table) -> list:
     """C31: the longest minus the shortest training, for each augmentation."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import equivalence, per_seed
 
     short, long = table["epochs"].min(), table["epochs"].max()
-    made = []
+    judged = []
     for name in table["augmentation"].unique():
-        one, other = (
-            contrasts.per_seed(table, METRIC, augmentation=name, epochs=epochs)
-            for epochs in (long, short)
+        after_long, after_short = (
+            per_seed(table, METRIC, augmentation=name, epochs=epochs) for epochs in (long, short)
         )
         what = f"{name}: {long} minus {short} epochs, size"
-        made.append(contrasts.equivalence("C31", what, abs(one - other), 3.0))
-    return made
+        judged.append(equivalence("C31", what, abs(after_long - after_short), 3.0))
+    return judged

@@ -2,16 +2,18 @@
 
 One change to the base setting each. Without the random flip (App. A); with Sobel, equalize,
 solarize and motion blur sometimes (B.2; the paper gives no probabilities: 0.2 each); with a linear
-classifier trained beside, without gradient to the encoder (B.6); with batch norm over a part of the
-batch alone, as on devices that do not share statistics (2.2), simulated on one.
+classifier trained beside, without gradient to the encoder (B.6); with batch norm over only a part
+of the batch, as on devices that do not share statistics (2.2), simulated on one.
 """
 
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from workflow.experiments import Setting, check_lists
+from workflow.grid import Run, check_lists
 
-TITLE = "Variants: flip, broader augmentation, online classifier, global batch norm"
+NUMBER = "Variants"
+TITLE = "flip, broader augmentation, online classifier, global batch norm"
+KIND, ORDER = "beyond the paper", 1
 PAPER = ("App. A text", "B.2 text")
 CLAIMS = ("C11", "C30", "C41", "C42")
 LABELS = ("variant",)
@@ -29,21 +31,21 @@ class Grid:
     check = check_lists
 
 
-def settings(grid: dict) -> list[Setting]:
+def runs(grid: dict) -> list[Run]:
     """The base setting and four variants."""
     grid = build(Grid, grid, "experiments.variants")
-    kept = [name for name in grid.operators if name != "flip"]
-    made = {
+    without_flip = [name for name in grid.operators if name != "flip"]
+    variants = {
         "base": {},
-        "no-flip": {"views": {"operators": kept}},
+        "no-flip": {"views": {"operators": without_flip}},
         "broader": {"views": {"operators": [*grid.operators, "broad"]}},
         "online": {"online": True},
         "groups": {"norm_groups": grid.groups},
     }
     length = {"epochs": grid.epochs} if grid.epochs else {}
     return [
-        Setting(name, "pretrain", {**how, **length}, {"variant": name})
-        for name, how in made.items()
+        Run(name, "pretrain", {**change, **length}, {"variant": name})
+        for name, change in variants.items()
     ]
 
 
@@ -65,21 +67,15 @@ def differences(table) -> dict:
 
 def draw(table, paper):
     """Differences with intervals beside the paper's."""
-    import pandas as pd
-
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, 2, height=2.9, width_ratios=[1.3, 1])
-    found = differences(table)
-    rows = [(name, *contrasts.interval(values)[:3]) for name, values in found.items()]
-    plotting.differences(axes[0], pd.DataFrame(rows, columns=["name", "mean", "low", "high"]))
-    axes[0].set_title(plotting.OURS)
-    axes[0].set_xlabel("difference in accuracy (points)")
+    figure, ours, theirs = plotting.side_by_side(height=2.9, width_ratios=[1.3, 1])
+    plotting.differences(ours, contrasts.intervals(differences(table), ["name"]))
+    ours.set_xlabel("difference in accuracy (points)")
     value = {(row.row, row.column): row.value for row in paper.itertuples()}
     flip = value["default policy", "with flip"] - value["default policy minus flip", "no flip"]
-    axes[1].set_title(plotting.PAPER)
     plotting.no_numbers(
-        axes[1],
+        theirs,
         f"with the random flip: {flip:+.1f}\nbroader augmentation: +0.7 (ResNet-50 1x)\n"
         "online classifier: about the same\nglobal batch norm: no number",
     )
@@ -88,21 +84,18 @@ def draw(table, paper):
 
 def claims(table) -> list:
     """C11, C30, C41 and C42."""
-    from workflow.figures import contrasts
+    from workflow.figures.contrasts import directional, equivalence, per_seed
 
     flip, broader, online, norm = differences(table).values()
     accuracy = {
-        name: contrasts.per_seed(table, "contrastive_accuracy", variant=name)
-        for name in ("base", "groups")
+        name: per_seed(table, "contrastive_accuracy", variant=name) for name in ("base", "groups")
     }
     return [
-        contrasts.directional("C11", "with minus without the random flip", flip),
-        contrasts.directional("C30", "broader augmentation minus the base setting", broader),
-        contrasts.equivalence(
-            "C41", "online classifier minus one trained later, size", abs(online), 3.0
-        ),
-        contrasts.directional("C42", "global minus partial batch norm, linear evaluation", norm),
-        contrasts.directional(
+        directional("C11", "with minus without the random flip", flip),
+        directional("C30", "broader augmentation minus the base setting", broader),
+        equivalence("C41", "online classifier minus one trained later, size", abs(online), 3.0),
+        directional("C42", "global minus partial batch norm, linear evaluation", norm),
+        directional(
             "C42",
             "contrastive accuracy: partial minus global batch norm",
             accuracy["groups"] - accuracy["base"],

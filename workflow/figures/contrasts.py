@@ -12,9 +12,9 @@ seeds with a Student t interval at 95 %. The verdict follows from that interval 
 A claim that something hardly matters has a margin instead: reproduced if the interval lies below
 it, contradicted if above. One seed has no interval; it is shown as n=1.
 
-Intervals and verdicts are per contrast. `p` is the t-test's that belongs to the interval (below
+Intervals and verdicts are per contrast. `p` is that of the t-test with the same interval (below
 0.05 where it excludes zero, or the margin); workflow/pages/ledger.py corrects it for the number of
-contrasts. Permutations of three to five seeds' signs could not tell: the least p of three is 0.25.
+contrasts. A sign permutation test of so few seeds cannot decide: its least p for three is 0.25.
 """
 
 import math
@@ -25,11 +25,12 @@ import pandas as pd
 import scipy.stats
 
 CONFIDENCE = 0.95
+EMPTY = pd.Series(dtype=np.float64)  # a contrast that no seed has
 VERDICTS = ("reproduced", "contradicted", "inconclusive", "not tested")
 
 
 class Claim(NamedTuple):
-    """The outcome of one contrast. `id` is that of data/paper/claims.csv, in `unit` the effect."""
+    """The outcome of one contrast: `id` as in data/paper/claims.csv, the effect in `unit`."""
 
     id: str
     contrast: str  # in words, so that the sign can be read
@@ -43,7 +44,11 @@ class Claim(NamedTuple):
 
 
 def interval(values) -> tuple[float, float, float, int]:
-    """Return (mean, low, high, n) of `values`, one per seed; nan values are left out."""
+    """Return (mean, low, high, n) of `values`, one per seed; nan values are left out.
+
+    SciPy's `ttest_1samp(...).confidence_interval()` gives the same interval, but other last digits
+    than those published.
+    """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]
     n = len(values)
@@ -75,11 +80,19 @@ def summary(table: pd.DataFrame, by: list[str], metric: str) -> pd.DataFrame:
 
     In the order of first appearance in `table`.
     """
+    return intervals({key: rows[metric] for key, rows in table.groupby(by, sort=False)}, by)
+
+
+def intervals(values: dict, names: list[str]) -> pd.DataFrame:
+    """Return a row per item of `values`: its key in the columns `names`, mean, low, high, n.
+
+    values: key, or tuple of as many keys as names -> numbers, one per seed.
+    """
     rows = [
-        (*(key if isinstance(key, tuple) else (key,)), *interval(group[metric]))
-        for key, group in table.groupby(by, sort=False)
+        (*(key if isinstance(key, tuple) else (key,)), *interval(numbers))
+        for key, numbers in values.items()
     ]
-    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=[*names, "mean", "low", "high", "n"])
 
 
 def per_seed(table: pd.DataFrame, metric: str, **labels) -> pd.Series:
@@ -88,7 +101,7 @@ def per_seed(table: pd.DataFrame, metric: str, **labels) -> pd.Series:
     A label may be given a list of values. Empty where no row matches or the metric is absent.
     """
     if metric not in table:
-        return pd.Series(dtype=np.float64)
+        return EMPTY
     for name, value in labels.items():
         table = table[table[name].isin(value if isinstance(value, list) else [value])]
     return table.groupby("seed")[metric].mean().dropna()
@@ -109,12 +122,12 @@ def held_out_best(values: pd.DataFrame, chosen_by: pd.DataFrame | None = None) -
     """
     ranks = values if chosen_by is None else chosen_by[values.columns]
     if values.empty:
-        return pd.Series(dtype=np.float64)
-    found = {}
+        return EMPTY
+    best = {}
     for seed in values.index:
         others = ranks.drop(index=seed) if len(ranks) > 1 else ranks
-        found[seed] = values.loc[seed, others.mean().idxmax()]
-    return pd.Series(found)
+        best[seed] = values.loc[seed, others.mean().idxmax()]
+    return pd.Series(best)
 
 
 def directional(
@@ -125,14 +138,11 @@ def directional(
     differences: the contrast by seed.
     """
     mean, low, high, n = interval(differences)
-    if n == 0:
-        verdict = "not tested"
-    elif (low if direction > 0 else -high) > 0:
-        verdict = "reproduced"
-    elif (high if direction > 0 else -low) < 0:
-        verdict = "contradicted"
+    positive, negative = low > 0, high < 0
+    if direction > 0:
+        verdict = _verdict(n, reproduced=positive, contradicted=negative)
     else:
-        verdict = "inconclusive"
+        verdict = _verdict(n, reproduced=negative, contradicted=positive)
     return Claim(id, contrast, mean, low, high, n, p_value(differences), unit, verdict)
 
 
@@ -142,13 +152,14 @@ def equivalence(id: str, contrast: str, sizes: pd.Series, margin: float, unit: s
     sizes: not negative. They contain the noise between runs, so they are too large if anything.
     """
     mean, low, high, n = interval(sizes)
-    if n == 0:
-        verdict = "not tested"
-    elif high < margin:
-        verdict = "reproduced"
-    elif low > margin:
-        verdict = "contradicted"
-    else:
-        verdict = "inconclusive"
+    verdict = _verdict(n, reproduced=high < margin, contradicted=low > margin)
     contrast, p = f"{contrast} (margin: {margin:g} {unit})", p_value(sizes, margin)
     return Claim(id, contrast, mean, low, high, n, p, unit, verdict)
+
+
+def _verdict(n: int, reproduced: bool, contradicted: bool) -> str:
+    if n == 0:
+        return "not tested"
+    if reproduced:
+        return "reproduced"
+    return "contradicted" if contradicted else "inconclusive"

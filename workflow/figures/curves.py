@@ -1,7 +1,7 @@
 """Training curves of an experiment's runs: a small panel per setting, a line per seed.
 
-What is shown is the loss that was minimised, by epoch. (Losses of different kinds, temperatures or
-batch sizes cannot be compared with each other; their course can.)
+A panel shows the loss that was minimised, by epoch. (The values of losses of different kinds,
+temperatures or batch sizes cannot be compared with each other; the shapes of their curves can.)
 """
 
 import math
@@ -22,8 +22,9 @@ def means(curves: pd.DataFrame) -> pd.DataFrame:
     known = [name for name in ACCURACY if name in curves]
     accuracy = curves[known].bfill(axis=1).iloc[:, 0] if known else math.nan
     rows = curves.assign(accuracy=accuracy).groupby(["setting", "epoch"], sort=False)
-    found = rows.agg(loss=("loss", "mean"), accuracy=("accuracy", "mean"), n=("seed", "nunique"))
-    return found.reset_index()
+    return rows.agg(
+        loss=("loss", "mean"), accuracy=("accuracy", "mean"), n=("seed", "nunique")
+    ).reset_index()
 
 
 def draw(curves: pd.DataFrame):
@@ -33,16 +34,15 @@ def draw(curves: pd.DataFrame):
     columns = min(COLUMNS, len(names))
     figure, axes = plotting.panels(lines, columns, height=0.7 + 1.25 * lines)
     seeds = sorted(set(curves["seed"]))
-    for place, one in enumerate(axes.flat):
-        if place >= len(names):
-            one.set_axis_off()
-            continue
-        rows = curves[curves["setting"] == names[place]]
+    for panel in axes.flat[len(names) :]:
+        panel.set_axis_off()
+    for panel, name in zip(axes.flat, names, strict=False):
+        rows = curves[curves["setting"] == name]
         for seed, part in rows.groupby("seed"):
             color = plotting.COLORS[plotting.SERIES[seeds.index(seed) % len(plotting.SERIES)]]
-            one.plot(part["epoch"], part["loss"], color=color, linewidth=0.9)
-        one.set_title(names[place], fontsize=7, fontweight="normal")
-        one.tick_params(labelsize=6.5)
+            panel.plot(part["epoch"], part["loss"], color=color, linewidth=0.9)
+        panel.set_title(name, fontsize=7, fontweight="normal")
+        panel.tick_params(labelsize=6.5)
     figure.supxlabel("epoch", fontsize=8)
     figure.supylabel("training loss", fontsize=8)
     return figure

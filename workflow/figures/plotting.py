@@ -56,9 +56,7 @@ STYLE = {
     "svg.hashsalt": "simclr",  # ids in an SVG are hashes with this salt, else random
     "path.simplify": False,
 }
-
-
-PLAIN = {"Date": None, "Creator": None}  # what an SVG shall not say, so that equal ones are equal
+PLAIN = {"Date": None, "Creator": None}  # omitted, so that equal figures give equal bytes
 
 
 @contextlib.contextmanager
@@ -80,6 +78,19 @@ def panels(rows: int, columns: int, height: float, **kwargs):
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
+def side_by_side(height: float, x: str = "", y: str = "", paper: str = PAPER, **kwargs):
+    """Return (figure, axes of this replication, axes of the paper), with their titles.
+
+    x: the label of both x axes; y: of the left y axis; paper: the right panel's title.
+    """
+    figure, (axes,) = panels(1, 2, height, **kwargs)
+    for panel, title in zip(axes, (OURS, paper), strict=True):
+        panel.set_title(title)
+        panel.set_xlabel(x)
+    axes[0].set_ylabel(y)
+    return figure, *axes
+
+
 def mosaic(layout: list[list[str]], height: float, **kwargs):
     """Return (figure, {name: axes}) of panels that span cells, as the layout names them.
 
@@ -98,14 +109,10 @@ def points(axes, x, rows, label, series: int = 0, line: str = "-", marker: str =
     """
     color = COLORS[SERIES[series % len(SERIES)]]
     mean = np.asarray(rows["mean"], dtype=float)
-    errors = None
-    if "low" in rows:
-        half = np.stack([mean - rows["low"], rows["high"] - mean]).astype(float)
-        errors = np.nan_to_num(half) if np.isfinite(half).any() else None
     axes.errorbar(
         np.asarray(x, dtype=float),
         mean,
-        yerr=errors,
+        yerr=_errors(rows),
         label=label,
         color=color,
         marker=marker or MARKERS[series % len(MARKERS)],
@@ -117,6 +124,15 @@ def points(axes, x, rows, label, series: int = 0, line: str = "-", marker: str =
     )
 
 
+def _errors(rows):
+    """Return the intervals' parts below and above the mean [2, n]; None where there is none."""
+    if "low" not in rows:
+        return None
+    mean = np.asarray(rows["mean"], dtype=float)
+    parts = np.stack([mean - rows["low"], rows["high"] - mean]).astype(float)
+    return np.nan_to_num(parts) if np.isfinite(parts).any() else None
+
+
 def bars(axes, rows, categories: list, series: list) -> None:
     """Draw grouped bars with intervals, each with its number. rows: category, series, mean, ...
 
@@ -125,23 +141,25 @@ def bars(axes, rows, categories: list, series: list) -> None:
     width = 0.8 / len(series)
     for number, name in enumerate(series):
         chosen = rows[rows["series"] == name].set_index("category")
-        places = [i for i, category in enumerate(categories) if category in chosen.index]
-        if not places:
+        indices = [i for i, category in enumerate(categories) if category in chosen.index]
+        if not indices:
             continue
-        chosen = chosen.loc[[categories[i] for i in places]]
+        chosen = chosen.loc[[categories[i] for i in indices]]
         mean = np.asarray(chosen["mean"], dtype=float)
-        errors = None
-        if "low" in chosen:
-            half = np.stack([mean - chosen["low"], chosen["high"] - mean]).astype(float)
-            errors = np.nan_to_num(half) if np.isfinite(half).any() else None
-        x = np.asarray(places) + (number - (len(series) - 1) / 2) * width
-        color = COLORS[SERIES[number % len(SERIES)]]
-        how = {"color": color, "label": name, "error_kw": {"elinewidth": 1.1}}
-        axes.bar(x, mean, width * 0.92, yerr=errors, **how)
-        for place, value in zip(x, mean, strict=True):
-            axes.text(place, 0, f"{value:.0f}", ha="center", va="bottom", fontsize=7, color="white")
-    room = max(6, 42 // len(categories) - 1)  # letters below each group
-    names = [textwrap.fill(str(c), room, break_long_words=False) for c in categories]
+        x = np.asarray(indices) + (number - (len(series) - 1) / 2) * width
+        axes.bar(
+            x,
+            mean,
+            width * 0.92,
+            yerr=_errors(chosen),
+            color=COLORS[SERIES[number % len(SERIES)]],
+            label=name,
+            error_kw={"elinewidth": 1.1},
+        )
+        for left, value in zip(x, mean, strict=True):
+            axes.text(left, 0, f"{value:.0f}", ha="center", va="bottom", fontsize=7, color="white")
+    letters = max(6, 42 // len(categories) - 1)  # in a line below each group
+    names = [textwrap.fill(str(c), letters, break_long_words=False) for c in categories]
     axes.set_xticks(range(len(categories)), names)
     axes.set_xlim(-0.6, len(categories) - 0.4)
     axes.set_ylim(bottom=0)
@@ -155,23 +173,20 @@ def differences(axes, rows) -> None:
     """
     names = list(rows["name"])
     mean = np.asarray(rows["mean"], dtype=float)
-    half = np.stack([mean - rows["low"], rows["high"] - mean]).astype(float)
-    axes.errorbar(mean, range(len(names)), xerr=np.nan_to_num(half), fmt="o", color=COLORS["blue"])
+    axes.errorbar(mean, range(len(names)), xerr=_errors(rows), fmt="o", color=COLORS["blue"])
     axes.axvline(0, color=COLORS["gray"], linewidth=1)
     axes.set_yticks(range(len(names)), [textwrap.fill(name, 34) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def heat(axes, values, labels, notes=None, averages=True) -> None:
+def heat(axes, values, labels, notes=None) -> None:
     """Draw a square matrix with its row averages as the last column; each cell says its number.
 
     values: [k, k], rows first; labels: k names; notes: [k, k] small texts below the numbers.
     """
     values = np.asarray(values, dtype=float)
     k = len(labels)
-    shown = values
-    if averages:
-        shown = np.column_stack([values, np.nanmean(values, axis=1)])
+    shown = np.column_stack([values, np.nanmean(values, axis=1)])
     low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     colors = matplotlib.colormaps["YlGnBu"]
     axes.grid(False)
@@ -180,7 +195,7 @@ def heat(axes, values, labels, notes=None, averages=True) -> None:
     gap = 0.15  # between the matrix and the averages
     size = 8.5 if k > 5 else 10.0
     for row in range(k):
-        for column in range(shown.shape[1]):
+        for column in range(k + 1):
             value = shown[row, column]
             left = column + (gap if column == k else 0.0)
             if np.isnan(value):
@@ -193,44 +208,29 @@ def heat(axes, values, labels, notes=None, averages=True) -> None:
             red, green, blue, _ = face
             ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
             note = notes[row][column] if notes is not None and column < k else ""
-            axes.text(
-                left + 0.5,
-                row + (0.4 if note else 0.5),
-                f"{value:.1f}",
-                ha="center",
-                va="center",
-                color=ink,
-                fontsize=size,
-            )
+            center = {"x": left + 0.5, "ha": "center", "va": "center", "color": ink}
+            y = row + (0.4 if note else 0.5)
+            axes.text(y=y, s=f"{value:.1f}", fontsize=size, **center)
             if note:
-                axes.text(
-                    left + 0.5,
-                    row + 0.76,
-                    note,
-                    ha="center",
-                    va="center",
-                    color=ink,
-                    fontsize=size - 2.5,
-                )
-    names = [*labels, "average"] if averages else list(labels)
-    ticks = [i + 0.5 + (gap if i == k else 0.0) for i in range(len(names))]
+                axes.text(y=row + 0.76, s=note, fontsize=size - 2.5, **center)
+    names = [*labels, "average"]
+    ticks = [i + 0.5 + (gap if i == k else 0.0) for i in range(k + 1)]
     axes.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks([i + 0.5 for i in range(k)], labels)
     axes.tick_params(length=0)
-    axes.set_xlim(0, shown.shape[1] + (gap if averages else 0.0))
+    axes.set_xlim(0, k + 1 + gap)
     axes.set_ylim(k, 0)
     axes.set_aspect("equal", anchor="N")
 
 
-def legend(figure, axes, place: str = "center", title: str = "", ncols: int = 4) -> None:
+def legend(figure, axes, side: str = "center", title: str = "", ncols: int = 4) -> None:
     """Put the legend of the panels `axes` below them, where it covers no data; each label once."""
-    found = {}
-    for one in axes:
-        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    figure.legend(
-        found.values(), found.keys(), loc=f"outside lower {place}", title=title, ncols=ncols
-    )
+    handles = {}
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    where = f"outside lower {side}"
+    figure.legend(handles.values(), handles.keys(), loc=where, title=title, ncols=ncols)
 
 
 def plain_log(axes, base: int, ticks=None) -> None:

@@ -34,22 +34,22 @@ def run(settings, inputs: dict[str, Path], out: Path, checkpoint: Path, report) 
     settings: experiment, rows (setting, seed and labels of each run) and context (scale, title);
     inputs: "<setting>.s<seed>" -> the folder with the metrics.json of that run.
     """
-    module = importlib.import_module(f"workflow.experiments.{settings.experiment}")
-    wanted = (*getattr(module, "FILES", ()), CURVES)
-    rows, files = [], {name: [] for name in wanted}
-    for row in settings.rows:
-        folder = inputs[f"{row['setting']}.s{row['seed']}"]
+    experiment = settings.experiment
+    module = importlib.import_module(f"workflow.experiments.{experiment}")
+    rows, tables = [], {name: [] for name in (*getattr(module, "FILES", ()), CURVES)}
+    for labels in settings.rows:
+        folder = inputs[f"{labels['setting']}.s{labels['seed']}"]
         metrics = json.loads((folder / "metrics.json").read_text())
-        if both := set(row) & set(metrics):
-            raise ValueError(f"{settings.experiment}: {min(both)} is a label and a metric.")
-        rows.append({**row, **metrics})
-        for name in wanted:
+        if both := set(labels) & set(metrics):
+            raise ValueError(f"{experiment}: {min(both)} is a label and a metric; rename it.")
+        rows.append({**labels, **metrics})
+        for name, parts in tables.items():
             if (folder / name).is_file():
-                found = pd.read_csv(folder / name)
-                files[name].append(found.assign(setting=row["setting"], seed=row["seed"]))
+                part = pd.read_csv(folder / name)
+                parts.append(part.assign(setting=labels["setting"], seed=labels["seed"]))
     report(0.2, "drawing")
-    files = {name: pd.concat(parts) for name, parts in files.items() if parts}
-    draw(settings.experiment, rows, settings.context, out, files)
+    files = {name: pd.concat(parts) for name, parts in tables.items() if parts}
+    draw(experiment, rows, settings.context, out, files)
     report(1.0, "drawn")
 
 
@@ -57,31 +57,43 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
     """Write all files of `experiment` into the folder `out`.
 
     rows: one per setting and seed, with labels and metrics; context: scale and title; files: name
-    -> table, of those that the module lists as FILES, and of curves.csv.
+    -> table, of those that the module lists as FILES, and of curves.csv, as far as runs have them.
     """
+    files = dict(files or {})
+    curve_rows = files.pop(CURVES, None)
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     table = pd.DataFrame(rows)
-    paper = pd.read_csv(REFERENCE / "paper_reported.csv", dtype=str, keep_default_na=False)
-    sources = [module.PAPER] if isinstance(module.PAPER, str) else module.PAPER
-    paper = paper[paper["id"].isin(sources)].reset_index(drop=True)
-    paper["value"] = pd.to_numeric(paper["value"])
+    arguments = [table, reported(module.PAPER)]
+    if hasattr(module, "FILES"):
+        arguments.append(files)
+    title, note = f"{module.NUMBER}: {module.TITLE}", _note(table, context)
     with plotting.style():
-        more = {name: rows for name, rows in (files or {}).items() if name != CURVES}
-        figure = module.draw(table, paper, more) if more else module.draw(table, paper)
-        plotting.headline(figure, module.TITLE, _note(table, context))
+        figure = module.draw(*arguments)
+        plotting.headline(figure, title, note)
         plotting.save(figure, out, experiment)
-        if CURVES in (files or {}):
-            trained = curves.draw(files[CURVES])
-            plotting.headline(trained, f"{module.TITLE}: training", _note(table, context))
-            trained.savefig(out / f"{experiment}.curves.svg", metadata=plotting.PLAIN)
-            shown = curves.means(files[CURVES]).round(6)
-            shown.to_csv(out / f"{experiment}.curves.csv", index=False, lineterminator="\n")
+        if curve_rows is not None:
+            figure = curves.draw(curve_rows)
+            plotting.headline(figure, f"{title}: training", note)
+            figure.savefig(out / f"{experiment}.curves.svg", metadata=plotting.PLAIN)
+            means = curves.means(curve_rows).round(6)
+            means.to_csv(out / f"{experiment}.curves.csv", index=False, lineterminator="\n")
     labels = [name for name in module.LABELS if name in table]
-    _write_values(experiment, table, labels, out / f"{experiment}.csv")
-    _write_summary(experiment, table, labels, out / f"{experiment}.summary.csv")
-    _write_claims(experiment, module, table, out / f"{experiment}.claims.csv")
-    caption = f"{module.CAPTION} {_note(table, context)}\n"
-    (out / f"{experiment}.caption.md").write_text(caption)
+    metrics = sorted(set(table) - {"setting", "seed", *labels})
+    contents = {
+        "csv": _values(experiment, table, labels, metrics),
+        "summary.csv": _summary(experiment, table, labels, metrics),
+        "claims.csv": _claims(experiment, module, table),
+    }
+    for suffix, rows in contents.items():
+        _write_csv(out / f"{experiment}.{suffix}", rows)
+    (out / f"{experiment}.caption.md").write_text(f"{module.CAPTION} {note}\n")
+
+
+def reported(ids: str | tuple[str, ...]) -> pd.DataFrame:
+    """Return the numbers that the paper reports under these ids."""
+    paper = pd.read_csv(REFERENCE / "paper_reported.csv", dtype=str, keep_default_na=False)
+    paper = paper[paper["id"].isin([ids] if isinstance(ids, str) else ids)].reset_index(drop=True)
+    return paper.assign(value=pd.to_numeric(paper["value"]))
 
 
 def _note(table: pd.DataFrame, context: dict) -> str:
@@ -91,65 +103,57 @@ def _note(table: pd.DataFrame, context: dict) -> str:
     return f"Scale {context['scale']}: {context['title']}. {seeds}."
 
 
-def _metrics(table: pd.DataFrame, labels: list[str]) -> list[str]:
-    return sorted(set(table) - {"setting", "seed", *labels})
-
-
-def _write_values(experiment, table, labels, path) -> None:
+def _values(experiment, table, labels, metrics) -> list[list]:
+    header = ["experiment", "setting", *labels, "seed", "metric", "value"]
     rows = [
         [experiment, row["setting"], *(row[name] for name in labels), row["seed"], metric, value]
         for row in table.to_dict("records")
-        for metric in _metrics(table, labels)
+        for metric in metrics
         if not math.isnan(value := row[metric])
     ]
-    _write(path, ["experiment", "setting", *labels, "seed", "metric", "value"], rows)
+    return [header, *rows]
 
 
-def _write_summary(experiment, table, labels, path) -> None:
-    rows = []
+def _summary(experiment, table, labels, metrics) -> list[list]:
+    rows = [["experiment", "setting", *labels, "metric", "mean", "low", "high", "n"]]
     for setting, group in table.groupby("setting", sort=False):
-        first = group.iloc[0]
-        for metric in _metrics(table, labels):
+        label_values = [group[name].iloc[0] for name in labels]
+        for metric in metrics:
             mean, low, high, n = contrasts.interval(group[metric])
             if n:
-                words = [first[name] for name in labels]
-                rows.append([experiment, setting, *words, metric, mean, low, high, n])
-    header = ["experiment", "setting", *labels, "metric", "mean", "low", "high", "n"]
-    _write(path, header, rows)
+                rows.append([experiment, setting, *label_values, metric, mean, low, high, n])
+    return rows
 
 
-def _write_claims(experiment, module, table, path) -> None:
+def _claims(experiment, module, table) -> list[list]:
     with open(REFERENCE / "claims.csv", newline="") as file:
-        said = {row["id"]: row for row in csv.DictReader(file)}
-    found = module.claims(table)
-    absent = [name for name in module.CLAIMS if name not in {claim.id for claim in found}]
-    nothing = pd.Series(dtype=float)
-    found += [contrasts.directional(name, "no such settings", nothing) for name in absent]
+        paper = {row["id"]: row for row in csv.DictReader(file)}
+    tested = module.claims(table) if module.CLAIMS else []
+    absent = [name for name in module.CLAIMS if name not in {claim.id for claim in tested}]
+    tested += [contrasts.directional(name, "no such settings", contrasts.EMPTY) for name in absent]
+    header = "id,experiment,claim,contrast,effect,low,high,n,p,unit,verdict,paper_effect,where"
     rows = [
         [
             claim.id,
             experiment,
-            said[claim.id]["claim"],
-            claim.contrast,
-            *(claim.effect, claim.low, claim.high, claim.n, claim.p, claim.unit, claim.verdict),
-            said[claim.id]["paper_effect"],
-            said[claim.id]["where"],
+            paper[claim.id]["claim"],
+            *claim[1:],  # contrast to verdict
+            paper[claim.id]["paper_effect"],
+            paper[claim.id]["where"],
         ]
-        for claim in sorted(found, key=lambda claim: claim.id)
+        for claim in sorted(tested, key=lambda claim: claim.id)
     ]
-    names = "id,experiment,claim,contrast,effect,low,high,n,p,unit,verdict,paper_effect,where"
-    _write(path, names.split(","), rows)
+    return [header.split(","), *rows]
 
 
-def _write(path: Path, header: list[str], rows: list[list]) -> None:
+def _write_csv(path: Path, rows: list[list]) -> None:
+    """Write `rows`, the header first, with numbers that read back as the same numbers."""
     with open(path, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([_text(value) for value in row] for row in rows)
+        csv.writer(file, lineterminator="\n").writerows([map(_text, row) for row in rows])
 
 
 def _text(value) -> str:
-    """Shortest text that reads back as the same number; nothing for nan."""
+    """Return the shortest text that reads back as the same number; "" for nan."""
     if isinstance(value, str):
         return value
     number = float(value)

@@ -16,7 +16,7 @@ class Image:
 
 def names_in(folder: Path) -> list[str]:
     """Return the experiments whose figures are in the folder, in the paper's order."""
-    names = [name for name in catalog.ORDER if (folder / f"{name}.svg").is_file()]
+    names = [name for name in catalog.names() if (folder / f"{name}.svg").is_file()]
     return sorted(names, key=catalog.paper_order)
 
 

@@ -6,7 +6,6 @@ number of figures use them.
 """
 
 import hashlib
-import importlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from simclr.config import ConfigError, build, merge
 from simclr.files import ROOT
 from simclr.registry import EVALUATION, Stage
 from simclr.store.instance import Instance
+from workflow import catalog
 from workflow.planning import checks, cost, networks, placement
 from workflow.planning.plan import Plan, data_of, encoder_of
 from workflow.planning.scale import SCALES, Scale, load_scale
@@ -53,11 +53,11 @@ class Planner:
 
     def _add_experiment(self, experiment: str, data: Instance) -> None:
         """Add the runs of an experiment for each of its seeds, and its figure."""
-        module = importlib.import_module(f"workflow.experiments.{experiment}")
+        module = catalog.module(experiment)
         where = f"scale {self.plan.name}: experiments.{experiment}"
         grid, seeds, base = self.scale.grid(experiment, where)
         rows, inputs = [], {}
-        for run in module.settings(grid):
+        for run in module.runs(grid):
             if any(row["setting"] == run.name for row in rows):
                 raise ConfigError(f"{where}: two settings are named {run.name}.")
             for seed in seeds:
@@ -88,8 +88,8 @@ class Planner:
             inputs["data"] = self._add(
                 STAGES["prepare"], other, {}, experiment=experiment, setting="data"
             )
-        if run.of:
-            stage, own = run.of
+        if run.starts_from:
+            stage, own = run.starts_from
             inputs["encoder"] = self._add(
                 STAGES[stage], values(stage, own), {"data": data}, **named
             )

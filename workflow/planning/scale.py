@@ -8,7 +8,7 @@ import yaml
 from simclr import files
 from simclr.config import ConfigError, build, merge, nearest, option
 from simclr.registry import STAGES
-from workflow.catalog import ORDER
+from workflow import catalog
 
 SCALES = files.ROOT / "workflow" / "scales"
 MOST_VALUES = 10_000  # of a scale file; the largest here has some hundreds
@@ -72,9 +72,10 @@ class Scale:
             return "measured, assumed: the rates are one or the other; give one."
         if problem := _bad_base(self.base):
             return problem
+        known = catalog.names()
         for name in self.experiments:
-            if name not in ORDER:
-                return f"experiments.{name}: unknown experiment.{nearest(name, ORDER)}"
+            if name not in known:
+                return f"experiments.{name}: unknown experiment.{nearest(name, known)}"
         return None
 
     @property
