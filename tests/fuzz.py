@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 
 from simclr.config import ConfigError
-from simclr.settings import STAGES
+from simclr.registry import DECLARED
 from tests import evidence
 
 SECONDS = 20  # for one input, on a busy machine
@@ -41,7 +41,7 @@ def refuses(call, *given) -> bool:
     return False
 
 
-WORDS = sorted({name for cls, _ in STAGES.values() for name in cls.__dataclass_fields__})
+WORDS = sorted({name for one in DECLARED for name in one.settings.__dataclass_fields__})
 SCALARS = some.one_of(
     some.none(),
     some.booleans(),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from simclr.config import ConfigError, build, merge, to_dict
-from simclr.settings import STAGES
+from simclr.registry import STAGES
 from tests.synthetic import ROOT, SCALES
 from workflow import catalog
 from workflow.experiments import fig5, fig7, figb8, table1
@@ -23,7 +23,7 @@ def resolved(scale: str, experiment: str) -> dict:
     for run in catalog.module(experiment).runs(values.grid(experiment)[0]):
         assert run.name not in found
         merged = merge(values.base.get(run.stage, {}), run.settings)
-        settings = to_dict(build(STAGES[run.stage][0], merged))
+        settings = to_dict(build(STAGES[run.stage].settings, merged))
         found[run.name] = run.stage, settings, run.starts_from, run.data
     return found
 
@@ -65,7 +65,7 @@ def test_every_module_says_what_it_is():
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_base_run_is_shared_by_the_experiments(scale):
-    base = to_dict(build(STAGES["pretrain"][0], load_scale(scale).base["pretrain"]))
+    base = to_dict(build(STAGES["pretrain"].settings, load_scale(scale).base["pretrain"]))
     for experiment in ("table5", "fig8", "table1", "fig7", "fig9"):
         assert ("pretrain", base, None, None) in resolved(scale, experiment).values()
 

@@ -24,7 +24,8 @@ from simclr.data import images, label_list, packed
 from simclr.data.sources import cifar10, folder, imagenet_files
 from simclr.models import weights
 from simclr.models.resnet import build_encoder
-from simclr.settings import STAGES, Encoder, FineTune
+from simclr.registry import STAGES
+from simclr.settings import Encoder, FineTune
 from simclr.store import results
 from tests import jpegs, test_cifar10
 from tests.fuzz import TREES, damaged, refuses
@@ -44,7 +45,7 @@ def profile(request):
 @pytest.mark.parametrize("stage", STAGES)
 @given(values=TREES)
 def test_settings(stage, values):
-    cls, _ = STAGES[stage]
+    cls = STAGES[stage].settings
     if not refuses(build, cls, values):
         made = build(cls, values)
         assert build(cls, json.loads(json.dumps(to_dict(made), allow_nan=False))) == made

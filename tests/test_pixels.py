@@ -13,7 +13,8 @@ from scipy.stats import ks_2samp
 from simclr.augment import crop_boxes, pipeline
 from simclr.config import ConfigError, build
 from simclr.data import image_store, images, packed
-from simclr.settings import STAGES, Evaluate, FineTune, Views
+from simclr.registry import STAGES
+from simclr.settings import Evaluate, FineTune, Views
 from simclr.stages import evaluate, finetune, pretrain, supervise
 from tests import training
 
@@ -231,7 +232,7 @@ def test_every_stage_reads_squeezed_images_of_another_side(name, tmp_path):
         count = len(np.load(data / f"{split}_labels.npy"))
         shapes = np.linspace(0.5, 2.0, count, dtype=np.float32)
         np.save(data / f"{split}_aspects.npy", shapes)
-    cls, module = STAGES[name]
+    cls, module = STAGES[name].settings, STAGES[name].module
     few = {"epochs": 1, "batch_size": 20, "images": 40, "neighbours": 5}
     fields = {field.name for field in dataclasses.fields(cls)}
     settings = build(cls, {key: value for key, value in few.items() if key in fields})
