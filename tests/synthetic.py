@@ -1,11 +1,11 @@
 """Made-up metrics in the shape of an experiment's runs, for tests of figures and verdicts."""
 
-import importlib
 from pathlib import Path
 
 import numpy as np
 
 from simclr.config import merge
+from workflow import catalog
 from workflow.planning import cost
 from workflow.planning.scale import load_scale
 
@@ -15,23 +15,23 @@ SCALES = ("tiny", "small", "small-original", "cifar10")
 def rows(scale: str, experiment: str, seeds=(0, 1, 2), noise: float = 1.0) -> list[dict]:
     """One row per setting and seed, with every metric that its stage has; the same every time."""
     values = load_scale(scale)
-    module = importlib.import_module(f"workflow.experiments.{experiment}")
-    made = []
-    for rank, one in enumerate(module.runs(values.grid(experiment)[0])):
-        resolved = merge(values.base.get(one.stage, {}), one.settings)
+    module = catalog.module(experiment)
+    table = []
+    for rank, run in enumerate(module.runs(values.grid(experiment)[0])):
+        labels = {"setting": run.name, **run.labels}
+        if "parameters" in module.LABELS:
+            resolved = merge(values.base.get(run.stage, {}), run.settings)
+            labels["parameters"] = cost.parameters(resolved["encoder"])
+        level = 30 + 2.0 * (rank * 7 % 11)
+        online = {"online_h": 0.95} if run.settings.get("online") else {}
         for seed in seeds:
             draw = np.random.default_rng([rank, seed])
-            row = {"setting": one.name, "seed": seed, **one.labels}
-            if "parameters" in module.LABELS:
-                row["parameters"] = cost.parameters(resolved["encoder"])
-            level = 30 + 2.0 * (rank * 7 % 11)
-            metrics = dict(METRICS[one.stage])
-            if one.settings.get("online"):
-                metrics["online_h"] = 0.95
-            for metric, height in metrics.items():
-                row[metric] = float(level * height + noise * draw.standard_normal())
-            made.append(row)
-    return made
+            metrics = {
+                metric: float(level * height + noise * draw.standard_normal())
+                for metric, height in (METRICS[run.stage] | online).items()
+            }
+            table.append({"seed": seed, **labels, **metrics})
+    return table
 
 
 METRICS = {
@@ -69,6 +69,12 @@ ROOT = Path(__file__).resolve().parent.parent
 # The numbers that the paper reports, as rows of labels and metrics (floats), one per setting.
 
 
+def labelled(rows, labels, metric: str) -> list[dict]:
+    return [
+        {**{name: r[name] for name in labels}, metric: r["mean"]} for r in rows.to_dict("records")
+    ]
+
+
 def paper_table1(module, paper) -> list[dict]:
     rows = module._theirs(paper)
     return [
@@ -78,10 +84,7 @@ def paper_table1(module, paper) -> list[dict]:
 
 
 def paper_fig8(module, paper) -> list[dict]:
-    return [
-        {"head": r.head, "dim": r.dim, "linear_h": r.mean}
-        for r in module._theirs(paper).itertuples()
-    ]
+    return labelled(module._theirs(paper), ("head", "dim"), "linear_h")
 
 
 def paper_table5(module, paper) -> list[dict]:
@@ -97,7 +100,7 @@ def paper_table5(module, paper) -> list[dict]:
 def paper_fig9(module, paper) -> list[dict]:
     rows = module._theirs(paper)
     rows = rows[rows["batch"] <= 4096]  # the claim is about 4096 against 256
-    return [{"batch": r.batch, "epochs": r.epochs, "linear_h": r.mean} for r in rows.itertuples()]
+    return labelled(rows, ("batch", "epochs"), "linear_h")
 
 
 def paper_fig7(module, paper) -> list[dict]:
@@ -138,17 +141,11 @@ def paper_table7(module, paper) -> list[dict]:
 
 
 def paper_figb2(module, paper) -> list[dict]:
-    return [
-        {"scaling": r.scaling, "batch": r.batch, "epochs": r.epochs, "linear_h": r.mean}
-        for r in module._theirs(paper).itertuples()
-    ]
+    return labelled(module._theirs(paper), ("scaling", "batch", "epochs"), "linear_h")
 
 
 def paper_tableb3(module, paper) -> list[dict]:
-    return [
-        {"augmentation": r.augmentation, "epochs": r.epochs, "supervised_top1": r.mean}
-        for r in module._theirs(paper).itertuples()
-    ]
+    return labelled(module._theirs(paper), ("augmentation", "epochs"), "supervised_top1")
 
 
 def context(scale: str) -> dict:
