@@ -145,11 +145,13 @@ def loss(kind: str):
 
 @loss("nt_xent")
 def nt_xent_cross_view(similarity: Tensor, positive_index: Tensor, settings) -> Tensor:
+    """Softmax cross entropy among the N candidates of the other branch."""
     return F.cross_entropy(similarity / settings.temperature, positive_index, reduction="none")
 
 
 @loss("nt_logistic")
 def nt_logistic(similarity: Tensor, positive_index: Tensor, settings) -> Tensor:
+    """Binary cross entropy of the positive, and the mean of those of the negatives."""
     positive = similarity.gather(1, positive_index[:, None])  # [m, 1]
     terms = F.softplus(similarity / settings.temperature)  # -log sigmoid(-s / temperature)
     negative_mask = _negative_mask(similarity, positive, positive_index, settings.semi_hard)
@@ -158,6 +160,7 @@ def nt_logistic(similarity: Tensor, positive_index: Tensor, settings) -> Tensor:
 
 @loss("margin")
 def margin(similarity: Tensor, positive_index: Tensor, settings) -> Tensor:
+    """Mean over negatives of how far each is from being `margin` less similar than the positive."""
     positive = similarity.gather(1, positive_index[:, None])
     terms = F.relu(similarity - positive + settings.margin)
     negative_mask = _negative_mask(similarity, positive, positive_index, settings.semi_hard)

@@ -2,14 +2,10 @@
 
 An epoch's steps are grouped twice, because at 16x16 pixels calls cost more than arithmetic:
 
-* one generator draws the parameters of up to DRAW_IMAGES images (at least one step's), so that a
+* a draw: one generator draws the parameters of up to DRAW_IMAGES images, at least one step's, so a
   change of DRAW_IMAGES changes results;
-* a `Chunk` is one or more such draws whose views are made in one go. Its size changes no bit.
+* a chunk: the views of one or more draws are made in one go. Its size changes no bit.
 """
-
-from dataclasses import dataclass
-
-from torch import Tensor
 
 from simclr.augment import pipeline
 from simclr.data import image_store
@@ -18,15 +14,6 @@ from simclr.training.order import epoch_order, steps_per_epoch
 
 DRAW_IMAGES = 1024
 VIEW_FLOATS = {"cpu": 2**22, "cuda": 2**27}  # of a chunk: 16 MiB of views, 512 MiB on a GPU
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Steps `first` to `stop` - 1 of an epoch; index: their images, int64 [steps * batch_size]."""
-
-    first: int
-    stop: int
-    index: Tensor
 
 
 def epoch_batches(
@@ -50,67 +37,41 @@ def epoch_batches(
     images = image_store.as_store(images)
     part = part or slice(0, batch_size)
     local_n = part.stop - part.start
-    chunks = epoch_chunks(
-        images, seed=seed, batch_size=batch_size, epoch=epoch, branches=branches, start=start
-    )
-    local_index = [chunk.index.view(-1, batch_size)[:, part].flatten() for chunk in chunks]
-    for chunk, index, batch in zip(chunks, local_index, images.prefetch(local_index), strict=True):
-        drawn = draw_chunk(
-            images,
-            settings,
-            chunk,
-            seed=seed,
-            batch_size=batch_size,
-            epoch=epoch,
-            branches=branches,
-        )
-        if local_n < batch_size:  # every rank draws for the whole batch and keeps its part
-            drawn = {
-                name: value.unflatten(1, (-1, batch_size))[:, :, part].flatten(1, 2)
-                for name, value in drawn.items()
-            }
-        views = pipeline.make(batch, drawn, settings, images.side).split(local_n, 1)
-        indices = index.to(images.device, non_blocking=True).split(local_n)
-        steps = range(chunk.first, chunk.stop)
-        for step, x, image_index in zip(steps, views, indices, strict=True):
-            if step >= start:
-                yield step, x, image_index
+    steps = steps_per_epoch(len(images), batch_size)
+    order = epoch_order(seed, epoch, len(images))[: steps * batch_size].view(steps, batch_size)
 
+    # Steps of each chunk, from the first step of the draw that `start` belongs to.
+    draw_steps, chunk_steps = per_draw(batch_size), per_chunk(images, batch_size, branches)
+    first = start - start % draw_steps
+    chunks = [range(k, min(k + chunk_steps, steps)) for k in range(first, steps, chunk_steps)]
+    indices = [order[chunk.start : chunk.stop, part].flatten() for chunk in chunks]
 
-def epoch_chunks(
-    images, *, seed: int, batch_size: int, epoch: int, branches: int, start: int
-) -> list[Chunk]:
-    """Return the chunks of an epoch, from the draw that has step `start` on."""
-    steps, order = steps_per_epoch(len(images), batch_size), epoch_order(seed, epoch, len(images))
-    size, first = per_chunk(images, batch_size, branches), start - start % per_draw(batch_size)
-    chunks = []
-    for step in range(first, steps, size):
-        stop = min(step + size, steps)
-        chunks.append(Chunk(step, stop, order[step * batch_size : stop * batch_size]))
-    return chunks
-
-
-def draw_chunk(
-    images, settings, chunk: Chunk, *, seed: int, batch_size: int, epoch: int, branches: int
-) -> dict[str, Tensor]:
-    """Draw the parameters of a chunk's views; each draw has the generator of its first step."""
-    size = per_draw(batch_size)
-    draws = []
-    draw_index = chunk.index.split(size * batch_size)
-    for step, index in zip(range(chunk.first, chunk.stop, size), draw_index, strict=True):
-        draws.append(
-            pipeline.draw(
+    for chunk, index, stored in zip(chunks, indices, images.prefetch(indices), strict=True):
+        draws = []
+        for step in chunk[::draw_steps]:
+            rows = order[step : min(step + draw_steps, chunk.stop)].flatten()
+            drawn = pipeline.draw(
                 settings,
-                n=len(index),
+                n=len(rows),
                 side=images.side,
                 generator=generator(seed, "views", epoch, step),
                 branches=branches,
                 batch_size=batch_size,
                 stored=images.stored_side,
-                aspects=images.aspects_of(index),
+                aspects=images.aspects_of(rows),
             )
-        )
-    return pipeline.join(draws)
+            if local_n < batch_size:  # draws are for whole batches, of which this is a part
+                drawn = {
+                    name: value.unflatten(1, (-1, batch_size))[:, :, part].flatten(1, 2)
+                    for name, value in drawn.items()
+                }
+            draws.append(drawn)
+        views = pipeline.make(stored, pipeline.join(draws), settings, images.side)
+        on_device = index.to(images.device, non_blocking=True)
+        batches = zip(chunk, views.split(local_n, 1), on_device.split(local_n), strict=True)
+        for step, x, image_index in batches:
+            if step >= start:
+                yield step, x, image_index
 
 
 def per_draw(batch_size: int) -> int:
