@@ -70,16 +70,13 @@ def nt_xent(
         rows = max(1, LOGITS // (2 * global_n))
         in_one_go = rows >= len(anchors)
         compute = _row_sums if in_one_go else partial(checkpoint, _row_sums, use_reentrant=False)
-        loss_sum = hits_sum = entropy_sum = 0.0
+        parts = []
         for start in range(0, len(anchors), rows):
             stop, rows_of_a = start + rows, max(0, local_n - start)
-            row_loss, hits, entropy = compute(
-                anchors[start:stop], candidates, row_index[start:stop], rows_of_a, temperature
-            )
-            loss_sum = loss_sum + row_loss
-            hits_sum = hits_sum + hits
-            entropy_sum = entropy_sum + entropy
-    return loss_sum / (2 * global_n), 100 * hits_sum / global_n, entropy_sum / global_n
+            part = anchors[start:stop], candidates, row_index[start:stop], rows_of_a, temperature
+            parts.append(compute(*part))
+        loss, hits, entropy = (torch.stack(sums).sum() for sums in zip(*parts, strict=True))
+    return loss / (2 * global_n), 100 * hits / global_n, entropy / global_n
 
 
 def _row_sums(

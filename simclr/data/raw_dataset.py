@@ -18,7 +18,7 @@ class RawDataset(NamedTuple):
     fill: fill(arrays, report) writes all images into arrays[SPLIT_images], uint8 [N, 3, S, S], and
         reports its progress with report(done, text). It may return more entries for data.json.
     names: split -> names of the images, for a data set so large that an interrupted packing must
-        resume. `fill` then also writes arrays[SPLIT_digests]; see imagenet.pack. Otherwise None.
+        resume. `fill` then also writes arrays[SPLIT_digests]; see packing.pack. Otherwise None.
     """
 
     classes: tuple[str, ...]

@@ -52,7 +52,10 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     other data.
     """
     data = packed.load(inputs["data"])
-    check_sizes(settings, len(data.train_images))
+    count, classes = len(data.train_images), len(data.classes)
+    steps_per_epoch(count, settings.batch_size)
+    if settings.neighbours > count:
+        raise ConfigError(f"neighbours: {settings.neighbours}, but only {count} training images.")
     device = devices.find_device(settings.device)
     networks = load_networks(inputs["encoder"], inputs["data"], device)
     images = image_store.open_split(data, "train", device)
@@ -64,7 +67,6 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     test_features = features_of(networks, test_images, reduced)
     report(0.1, "features")
     metrics = files.read_json(inputs["encoder"] / "training.json")
-    classes = len(data.classes)
     for name, x in features.items():
         votes = knn_votes(
             x,
@@ -89,13 +91,6 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     files.copy_atomic(inputs["encoder"] / "curves.csv", out / "curves.csv")
 
 
-def check_sizes(settings, count: int) -> None:
-    """Raise ConfigError if `count` training images do not fill a batch or the nearest neighbors."""
-    steps_per_epoch(count, settings.batch_size)
-    if settings.neighbours > count:
-        raise ConfigError(f"neighbours: {settings.neighbours}, but only {count} training images.")
-
-
 def on_stored_features(settings, features: dict, test_features: dict) -> Protocol:
     """Protocol `features`: the stored features of plain images, standardized."""
     standard = {name: standardize(x, x) for name, x in features.items()}
@@ -106,21 +101,18 @@ def on_stored_features(settings, features: dict, test_features: dict) -> Protoco
 
 def on_new_views(settings, networks, images, test_features: dict) -> Protocol:
     """Protocol `augmented`: features of new views in every epoch; test images are plain."""
-
-    def batches(epoch: int):
-        return augmented_batches(
-            networks,
-            images,
-            seed=settings.seed,
-            batch_size=settings.batch_size,
-            epoch=epoch,
-            reduced=settings.precision == "bfloat16",
-        )
-
+    batches = functools.partial(
+        augmented_batches,
+        networks,
+        images,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        reduced=settings.precision == "bfloat16",
+    )
     return Protocol(batches, test_features)
 
 
-def augmented_batches(networks, images, *, seed: int, batch_size: int, epoch: int, reduced=False):
+def augmented_batches(networks, images, epoch: int, *, seed: int, batch_size: int, reduced=False):
     """Yield (indices [B], {name: features [B, d]}) of new crops, flipped or not (paper B.6).
 
     reduced: the networks compute in bfloat16.
