@@ -11,7 +11,7 @@ from tests import synthetic
 from tests.project import MINI
 from workflow.figures import stage
 from workflow.pages import overview, runs, scale_page
-from workflow.pages.csv_files import read_rows
+from workflow.pages.ledger import read_rows
 from workflow.planning import planner
 from workflow.planning.scale import load_scale
 

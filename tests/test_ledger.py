@@ -10,7 +10,7 @@ from tests import synthetic
 from workflow.catalog import names
 from workflow.figures import stage
 from workflow.pages import ledger, overview, scale_page
-from workflow.pages.csv_files import read_rows
+from workflow.pages.ledger import read_rows
 
 
 def test_holm_is_the_step_down_method():

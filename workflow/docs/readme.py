@@ -12,7 +12,7 @@ from collections import Counter
 from simclr import files
 from workflow.docs import markdown
 from workflow.pages import ledger
-from workflow.pages.csv_files import read_rows
+from workflow.pages.ledger import read_rows
 
 README = files.ROOT / "README.md"
 SECTION = re.compile(r"(<!-- claims (?P<scales>[\w -]+?) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -13,15 +13,13 @@ Equal metrics give equal bytes. The experiment's module is imported by name, so 
 a figure depends on is its own module, not all of them.
 """
 
-import csv
 import importlib
-import json
 import math
 from pathlib import Path
 
 import pandas as pd
 
-from simclr.files import ROOT
+from simclr.files import ROOT, read_csv, read_json, write_atomic, write_csv
 from workflow.figures import contrasts, curves, plotting
 
 CURVES = "curves.csv"  # of each training, by epoch
@@ -39,7 +37,7 @@ def run(settings, inputs: dict[str, Path], out: Path, checkpoint: Path, report) 
     rows, tables = [], {name: [] for name in (*getattr(module, "FILES", ()), CURVES)}
     for labels in settings.rows:
         folder = inputs[f"{labels['setting']}.s{labels['seed']}"]
-        metrics = json.loads((folder / "metrics.json").read_text())
+        metrics = read_json(folder / "metrics.json")
         if both := set(labels) & set(metrics):
             raise ValueError(f"{experiment}: {min(both)} is a label and a metric; rename it.")
         rows.append({**labels, **metrics})
@@ -84,9 +82,10 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
         "summary.csv": _summary(experiment, table, labels, metrics),
         "claims.csv": _claims(experiment, module, table),
     }
-    for suffix, rows in contents.items():
-        _write_csv(out / f"{experiment}.{suffix}", rows)
-    (out / f"{experiment}.caption.md").write_text(f"{module.CAPTION} {note}\n")
+    for suffix, (header, *rows) in contents.items():
+        cells = [[_text(value) for value in row] for row in rows]
+        write_csv(out / f"{experiment}.{suffix}", header, cells)
+    write_atomic(out / f"{experiment}.caption.md", f"{module.CAPTION} {note}\n")
 
 
 def reported(ids: str | tuple[str, ...]) -> pd.DataFrame:
@@ -126,8 +125,7 @@ def _summary(experiment, table, labels, metrics) -> list[list]:
 
 
 def _claims(experiment, module, table) -> list[list]:
-    with open(REFERENCE / "claims.csv", newline="") as file:
-        paper = {row["id"]: row for row in csv.DictReader(file)}
+    paper = {row["id"]: row for row in read_csv(REFERENCE / "claims.csv")}
     tested = module.claims(table) if module.CLAIMS else []
     absent = [name for name in module.CLAIMS if name not in {claim.id for claim in tested}]
     tested += [contrasts.directional(name, "no such settings", contrasts.EMPTY) for name in absent]
@@ -144,12 +142,6 @@ def _claims(experiment, module, table) -> list[list]:
         for claim in sorted(tested, key=lambda claim: claim.id)
     ]
     return [header.split(","), *rows]
-
-
-def _write_csv(path: Path, rows: list[list]) -> None:
-    """Write `rows`, the header first, with numbers that read back as the same numbers."""
-    with open(path, "w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([map(_text, row) for row in rows])
 
 
 def _text(value) -> str:

@@ -10,9 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 from simclr import registry
-from simclr.files import write_atomic
+from simclr.files import csv_text, write_atomic
 from workflow.pages import figure_files
-from workflow.pages.csv_files import csv_text, read_rows
+from workflow.pages.ledger import read_rows
 
 FILES = ("metrics.json", "accuracy.csv", "curves.csv")
 # A setting's headline accuracy is the first of these that it has.

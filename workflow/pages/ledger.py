@@ -10,7 +10,7 @@ collects its verdicts and reads no metric. It is without pandas, so that publish
 from pathlib import Path
 
 from simclr import files
-from workflow.pages.csv_files import csv_text, read_rows
+from simclr.files import csv_text, read_csv
 
 CLAIMS = files.ROOT / "data" / "paper" / "claims.csv"
 LEVEL = 0.05
@@ -18,6 +18,11 @@ COLUMNS = (
     *("id", "experiment", "claim", "contrast", "effect", "low", "high", "n"),
     *("p", "p_holm", "unit", "verdict", "paper_effect", "where"),
 )
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a published CSV file; one that is not there has no rows."""
+    return read_csv(path) if path.is_file() else []
 
 
 def collect(folder: Path, names: list[str]) -> list[dict]:

@@ -12,7 +12,7 @@ from simclr import registry
 from simclr.files import write_atomic
 from workflow import catalog
 from workflow.pages import figure_files, ledger
-from workflow.pages.csv_files import read_rows
+from workflow.pages.ledger import read_rows
 from workflow.pages.rendering import write_page
 from workflow.pages.runs import RUNS
 
