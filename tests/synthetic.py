@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from simclr.config import merge
+from simclr.config import build, merge
+from simclr.settings import Encoder
 from workflow import catalog
-from workflow.planning import cost
+from workflow.planning import networks
 from workflow.planning.scale import load_scale
 
 SCALES = ("tiny", "small", "small-original", "cifar10")
@@ -21,7 +22,7 @@ def rows(scale: str, experiment: str, seeds=(0, 1, 2), noise: float = 1.0) -> li
         labels = {"setting": run.name, **run.labels}
         if "parameters" in module.LABELS:
             resolved = merge(values.base.get(run.stage, {}), run.settings)
-            labels["parameters"] = cost.parameters(resolved["encoder"])
+            labels["parameters"] = networks.parameters(build(Encoder, resolved["encoder"]))
         level = 30 + 2.0 * (rank * 7 % 11)
         online = {"online_h": 0.95} if run.settings.get("online") else {}
         for seed in seeds:
