@@ -60,7 +60,7 @@ PROMISES = {
         "A flipped bit in any output, provenance included, is named by `simclr verify`": (
             "test_faults.py::test_every_flipped_bit_is_found"
         ),
-        "No driver uses or records a damaged output; `simclr verify --repair` computes it alone": (
+        "No driver uses or records a damaged output; `simclr verify --repair` computes only it": (
             "test_faults.py::test_no_driver_uses_or_records_what_is_damaged"
         ),
         "Metrics edited by hand, changed provenance, swapped encoders are caught": (
@@ -137,6 +137,9 @@ PROMISES = {
         ),
         "The bits depend on nothing but what is said below": (
             "test_same_bits.py::test_bits_by_environment"
+        ),
+        "A variable that would change bits is refused, and named": (
+            "test_determinism.py::test_a_variable_that_changes_bits_is_refused"
         ),
     },
 }
