@@ -4,17 +4,17 @@
 #     snakemake --cores all fig8                   one of them, and only what it needs
 #     snakemake --cores all --config scale=small   at another scale
 #
-# What must exist, and under which key, is planned in workflow/planning/planner.py. A finished result has no
-# rule: its path names its content, so there is nothing to check and nothing that a file's date
-# could make stale. Snakemake sees what is missing, and schedules that.
+# workflow/planning/planner.py plans what must exist, and under which key. A finished result has no
+# rule: its path names its content, so there is nothing to check, and no file's date makes it stale.
+# Snakemake sees what is missing, and schedules that.
 
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/report.smk"
 
 
-# No output, so it always runs: it takes a moment, and re-publishes what was drawn before when a
-# change is reverted.
+# It has no output, so it always runs: it takes a moment, and publishes again what was drawn before
+# a change that is now reverted.
 rule all:
     input:
         unfinished(PLAN.of_kind("figure")),

@@ -1,4 +1,4 @@
-# What the rules share: the plan, and what of it is not there yet.
+# What the rules share: the plan, and which of its results are missing.
 import os
 import sys
 
@@ -36,7 +36,7 @@ def or_stop(function, *arguments):
 
 PLAN = or_stop(build_plan, str(config.get("scale", default_scale())))
 # A job on a cluster is a Snakemake of its own, which reads these rules again when it starts. It
-# must see those that the main process saw: rules and their names follow from what is missing.
+# must see the rules of the main process, although less is missing by now: so it reads what was.
 if workflow.remote_exec:
     MISSING = or_stop(read_session, PLAN)
 else:

@@ -1,6 +1,6 @@
 # One rule per group of missing results (training and evaluation of a setting, all seeds): one
-# process computes them, so that Python and torch start once. Outputs are listed one by one; a rule
-# of a finished result does not exist. The order is that of the plan: first figures first.
+# process computes them, so that Python and torch start once. Outputs are listed one by one. A
+# finished result has no rule. The order is that of the plan: first figures first.
 
 
 for rank, (group, members) in enumerate(PLAN.groups(MISSING.values()).items()):

@@ -22,7 +22,7 @@ for figure in PLAN.of_kind("figure"):
             " 2>&1 | tee {log:q} >&2"
 
 
-# `snakemake augmentation`: a family of figures, published; `snakemake core`: those of three families.
+# `snakemake augmentation`: a family of figures, published; `snakemake core`: three families.
 for family, members in FAMILIES.items():
     figures = [one for one in PLAN.of_kind("figure") if one.name in members]
 
@@ -65,7 +65,7 @@ for stage in DVC_STAGES:
             " 2>&1 | tee {log:q} >&2"
 
 
-# A misspelt figure name would otherwise be taken for a file that no rule makes.
+# Without this, Snakemake would take a misspelled name for a file that no rule makes.
 rule unknown_target:
     input:
         nearest_target,
