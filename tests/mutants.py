@@ -101,9 +101,9 @@ MUTANTS = [
     ("training/batching", "if step >= start:", "if True:", LOOP),
     ("training/loop", "    model.train()\n", "    model.eval()\n", LOOP),
     # keys and the plan
-    ("store/keys", "tuple(sorted(set(found)))", "tuple(sorted(set(found)))[:1]", KEYS),
+    ("store/keys", "tuple(sorted(set(names)))", "tuple(sorted(set(names)))[:1]", KEYS),
     ("store/results", "sha256(file) != recorded", "False", "tests/test_faults.py"),
-    ("store/results", "provenance_text(found) != text", "False", "tests/test_faults.py"),
+    ("store/results", "provenance_text(provenance) != text", "False", "tests/test_faults.py"),
     # several devices
     (
         "distributed",
