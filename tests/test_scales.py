@@ -91,6 +91,7 @@ def test_figures_whose_numbers_are_there_are_drawn_by_few_processes():
     assert sum(name.startswith("figures_") for name in first) == len(figures)
 
 
+@pytest.mark.slow
 def test_a_setting_of_scale_cifar10_trains_on_any_device(tmp_path):
     """ResNet-18 with the CIFAR stem, bfloat16, as on the GPU; two steps of 5 images."""
     scale = load_scale("cifar10")
