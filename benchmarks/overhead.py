@@ -45,23 +45,23 @@ write_plan(plan)
 now = datetime.datetime.now(datetime.UTC)
 curves = "epoch,loss,contrastive_accuracy,contrastive_entropy,lr\\n1,4.0,5.0,3.0,0.1\\n"
 for number, one in enumerate(plan.instances.values()):
-    if one.stage in ("prepare", "figures"):
+    if one.stage.kind in ("data", "figure"):
         continue
     draw = random.Random(number)
     folder = one.path(plan.store)
     folder.mkdir(parents=True)
     names = ["linear_h", "linear_z", "knn_h", "contrastive_accuracy", "contrastive_entropy"]
-    if one.stage == "histograms":
+    if one.stage.name == "histograms":
         names = ["retrieval_plain_chi2", "retrieval_distorted_chi2", "retrieval_chance"]
     metrics = {name: 50 + draw.random() for name in names}
     files = {"metrics.json": json.dumps(metrics, indent=1, sort_keys=True) + "\\n"}
-    if one.stage == "pretrain":
+    if one.stage.name == "pretrain":
         files = {"training.json": "{}\\n", "encoder.safetensors": draw.randbytes(4096).hex()}
-    elif one.stage == "evaluate":
+    elif one.stage.name == "evaluate":
         files["curves.csv"] = curves
     for name, text in files.items():
         (folder / name).write_text(text)
-    provenance.write_provenance(one.line(), folder, now, 1.0)
+    provenance.write_provenance(one, folder, now, 1.0)
 """
 
 
@@ -69,7 +69,6 @@ for number, one in enumerate(plan.instances.values()):
 TIME = """\
 import json, time
 from simclr.store import keys
-from simclr.store.runner import keyed_settings
 from workflow.planning.planner import build_plan
 
 start = time.perf_counter()
@@ -77,9 +76,7 @@ plan = build_plan("mini")
 planned = time.perf_counter() - start
 start = time.perf_counter()
 for one in plan.instances.values():
-    inputs = {role: key for role, (_, key) in one.inputs.items()}
-    key = keys.result_key(one.stage, keyed_settings(one.settings), inputs, tuple(one.modules))
-    assert key == one.key
+    assert keys.key_of(one.parts()) == one.key
 print(json.dumps([len(plan.instances), planned, time.perf_counter() - start]))
 """
 

@@ -56,13 +56,13 @@ def build(cls, values, where: str = ""):
             shown = name if str(name).isprintable() else repr(name)  # a message is one line
             raise ConfigError(f"{prefix}{shown}: unknown setting.{nearest(name, fields)}")
     hints = typing.get_type_hints(cls)
-    made = {}
+    converted = {}
     for name, field in fields.items():
         if name in values:
-            made[name] = _convert(hints[name], values[name], prefix + name, field.metadata)
+            converted[name] = _convert(hints[name], values[name], prefix + name, field.metadata)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{prefix}{name}: missing; this setting has no default.")
-    result = cls(**made)
+    result = cls(**converted)
     check = getattr(result, "check", None)
     if check is not None:
         problem = check()  # a relation between settings; None or a one-line text

@@ -28,11 +28,16 @@ MUTANTS = [
     ("losses", "    logits.scatter_(1, row_index[:, None], -torch.inf)", "    pass", LOSS),
     (
         "losses",
-        "n loss_sum / (2 * global_n), 100 * hits_sum",
-        "n loss_sum / global_n, 100 * hits_sum",
+        "return loss / (2 * global_n)",
+        "return loss / global_n",
         LOSS,
     ),
-    ("losses", "entropy_sum / global_n\n", "entropy_sum / (2 * global_n)\n", LOSS),
+    (
+        "losses",
+        "hits / global_n, entropy / global_n\n\n\ndef _row",
+        "hits / global_n, entropy / (2 * global_n)\n\n\ndef _row",
+        LOSS,
+    ),
     ("losses", "probability + 1e-8", "probability + 1e-2", LOSS),
     ("losses", "logits.detach()[:rows_of_a, n:]", "logits.detach()[:rows_of_a, :n]", LOSS),
     ("losses", "max(0, local_n - start)", "local_n", LOSS),
@@ -96,9 +101,9 @@ MUTANTS = [
     ("training/batching", "if step >= start:", "if True:", LOOP),
     ("training/loop", "    model.train()\n", "    model.eval()\n", LOOP),
     # keys and the plan
-    ("keys", "tuple(sorted(set(found)))", "tuple(sorted(set(found)))[:1]", KEYS),
-    ("results", "sha256(file) != recorded", "False", "tests/test_faults.py"),
-    ("results", "provenance_text(found) != text", "False", "tests/test_faults.py"),
+    ("store/keys", "tuple(sorted(set(names)))", "tuple(sorted(set(names)))[:1]", KEYS),
+    ("store/results", "sha256(file) != recorded", "False", "tests/test_faults.py"),
+    ("store/results", "provenance_text(provenance) != text", "False", "tests/test_faults.py"),
     # several devices
     (
         "distributed",

@@ -15,6 +15,7 @@ from tests import synthetic
 from workflow import catalog
 from workflow.figures import stage
 from workflow.planning.scale import load_scale
+from workflow.stages import Figures
 
 TINY, SMALL, CIFAR10 = (list(load_scale(s).experiments) for s in ("tiny", "small", "cifar10"))
 KINDS = ("svg", "png", "csv", "summary.csv", "claims.csv", "caption.md")
@@ -95,7 +96,7 @@ def test_the_stage_reads_the_metrics_of_its_runs(tmp_path):
         inputs[f"{row['setting']}.s{row['seed']}"] = folder
     out = tmp_path / "out"
     out.mkdir()
-    settings = {"experiment": "fig6", "rows": rows, "context": context("tiny")}
+    settings = Figures(experiment="fig6", rows=rows, context=context("tiny"), paper="")
     stage.run(settings, inputs, out, tmp_path / "checkpoint", lambda done, text: None)
     direct = tmp_path / "direct"
     direct.mkdir()

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from markupsafe import escape
 
+from simclr.config import to_dict
 from tests import synthetic
 from tests.project import MINI
 from workflow.figures import stage
@@ -136,7 +137,7 @@ def test_the_runs_say_what_differs_and_where_they_came_from(tmp_path):
     (tmp_path / "mini.yaml").write_text(MINI)
     plan = planner.build_plan("mini", tmp_path)
     figure = plan.figure("table5")
-    (_, key), *_ = figure.inputs.values()
+    key = next(iter(figure.inputs.values())).key
     line = {
         "versions": {"torch": "1.2.3"},
         "hardware": "an <abacus>",
@@ -149,7 +150,7 @@ def test_the_runs_say_what_differs_and_where_they_came_from(tmp_path):
     about = {"scale": "mini", "title": "mini", "seeds": 2}
     rows = [
         {**row, "linear_h": 50.0 + row["seed"], "contrastive_accuracy": 10.0, "loss": 1.0}
-        for row in figure.settings["rows"]
+        for row in figure.settings.rows
     ]
     stage.draw("table5", rows, about, folder)
     runs.write_runs(plan, {key: line}, folder)
@@ -159,5 +160,5 @@ def test_the_runs_say_what_differs_and_where_they_came_from(tmp_path):
     assert text.count("not published") == 3 and key in text
     for instance in plan.of("pretrain"):
         if "table5" in instance.experiments:
-            settings = {k: v for k, v in instance.settings.items() if k != "seed"}
+            settings = {k: v for k, v in to_dict(instance.settings).items() if k != "seed"}
             assert escape(json.dumps(settings, sort_keys=True)) in text

@@ -87,7 +87,7 @@ def test_every_part_of_the_key_counts():
         (*base[:2], {"data": "abd"}, base[3]),
         (*base[:3], ("simclr.store.keys",)),
     ]
-    found = {keys.result_key(*arguments) for arguments in (base, *changed)}
+    found = {keys.key_of(keys.made_of(*arguments)) for arguments in (base, *changed)}
     assert len(found) == 5 and all(len(key) == 12 for key in found)
 
 

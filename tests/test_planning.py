@@ -265,6 +265,7 @@ def test_ten_thousand_results_are_planned_in_seconds(tmp_path):
     assert len(plan.instances) > 10_000
 
 
+@pytest.mark.slow
 def test_the_overhead_is_measured(tmp_path):
     """The benchmark itself, at two hundred results; and the measurement that the page shows."""
     command = [sys.executable, "-m", "benchmarks.overhead", "--seeds", "1", "--repetitions", "1"]

@@ -75,7 +75,7 @@ def into_torchvision(encoder: nn.Module, model: nn.Module) -> nn.Module:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images below a folder, in the order of their names. Raises ConfigError if none."""
+    """Return the images below a folder, sorted by name. Raises ConfigError if there is none."""
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder.")
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
@@ -90,11 +90,11 @@ def features(encoder: nn.Module, files: list[Path], side: int, report=None) -> n
 
     Raises DataError, which names an image that cannot be decoded.
     """
-    made = []
+    batches = []
     for start in range(0, len(files), BATCH):
-        some = files[start : start + BATCH]
-        pixels = np.stack([images.decode(f.read_bytes(), side, str(f)) for f in some])
-        made.append(encoder(torch.from_numpy(pixels).float() / 255).numpy())
+        batch = files[start : start + BATCH]
+        pixels = np.stack([images.decode(file.read_bytes(), side, str(file)) for file in batch])
+        batches.append(encoder(torch.from_numpy(pixels).float() / 255).numpy())
         if report:
-            report(len(some))
-    return np.concatenate(made)
+            report(len(batch))
+    return np.concatenate(batches)

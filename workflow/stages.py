@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from simclr import registry
 from simclr.config import option
-from simclr.registry import STAGES as COMPUTED
 from simclr.registry import Stage
 
 
@@ -30,7 +30,7 @@ FIGURES = Stage(
     seconds=lambda s, work: 1.0,
     files=("{experiment}.svg",),
 )
-STAGES = {**COMPUTED, FIGURES.name: FIGURES}
+STAGES = {**registry.STAGES, FIGURES.name: FIGURES}
 # Stages of dvc.yaml -> the kind of results that each covers.
 DVC_STAGES = {
     "prepare": "data",

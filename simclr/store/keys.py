@@ -19,7 +19,7 @@ from pathlib import Path
 
 from packaging.markers import Marker
 
-from simclr.files import ROOT
+from simclr.files import ROOT, read_text
 
 # Declarations of settings: what they do to a result stands in the resolved settings of its key.
 NOT_CODE = ("simclr.config", "simclr.settings", "simclr.registry")
@@ -76,9 +76,8 @@ def closure(modules: tuple[str, ...], root: Path = ROOT) -> frozenset[str]:
 @functools.cache
 def pinned_versions(modules: tuple[str, ...], root: Path = ROOT) -> dict[str, str]:
     """Return {distribution: version} of the locked libraries that `modules` come to import."""
-    tops = {
-        found.split(".")[0] for name in closure(modules, root) for found in _imports(root, name)
-    }
+    imports = {other for name in closure(modules, root) for other in _imports(root, name)}
+    tops = {name.split(".")[0] for name in imports}
     names = {DISTRIBUTIONS.get(top, top) for top in tops}
     return {name: version for name, version in locked(root).items() if name in names}
 
@@ -90,12 +89,12 @@ def locked(root: Path = ROOT) -> dict[str, str]:
     A line is `name==version ; marker \\`, the marker optional: some libraries have one version
     for Python 3.11 and another for later ones.
     """
-    found = {}
-    for line in (root / "requirements.lock").read_text().splitlines():
+    versions = {}
+    for line in read_text(root / "requirements.lock").splitlines():
         match = re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)\s*(?:;([^\\]*))?", line)
         if match and (match[3] is None or Marker(match[3].strip()).evaluate()):
-            found[match[1]] = match[2]
-    return dict(sorted(found.items()))
+            versions[match[1]] = match[2]
+    return dict(sorted(versions.items()))
 
 
 def modules_in(package: str, root: Path = ROOT) -> list[str]:
@@ -123,22 +122,22 @@ def _tree(root: Path, name: str) -> ast.Module:
     path = _file(root, name)
     if path is None:
         raise FileNotFoundError(f"module {name} has no source below {root}")
-    return ast.parse(path.read_text(), filename=str(path))
+    return ast.parse(read_text(path), filename=str(path))
 
 
 @functools.cache
 def _imports(root: Path, name: str) -> tuple[str, ...]:
     """All modules that `name` may import, at its top or inside functions, as dotted names."""
-    found = []
+    names = []
     for node in ast.walk(_tree(root, name)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 raise SyntaxError(f"{name}: relative import; the project imports absolutely")
             # `from a import b` may name a module, or something in one
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(sorted(set(found)))
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(sorted(set(names)))
 
 
 @functools.cache

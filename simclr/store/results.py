@@ -3,8 +3,8 @@
     results/<scale>/<stage>/<key>/   outputs and provenance.json, which lists the SHA-256 of each
 
 A folder appears by one rename when it is complete, so a folder that is there is finished. The path
-holds the key alone, no name: settings can be renamed and regrouped without recomputing anything
-(the lists in results/<scale>/plan/ say which name has which key).
+holds only the key, no name, so settings can be renamed and regrouped without recomputing anything.
+The lists in results/<scale>/plan/ say which name has which key.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from simclr.config import ConfigError
-from simclr.files import sha256
+from simclr.files import read_text, sha256
 
 PROVENANCE = "provenance.json"
 UNUSED = "unused"  # results/<scale>/unused/<stage>/<key>: of other plans
@@ -36,10 +36,10 @@ def is_finished(path: Path) -> bool:
 
 
 def provenance_text(provenance: dict) -> str:
-    """The content of a provenance.json: JSON with a seal, the SHA-256 of all else in it.
+    """Return the content of a provenance.json: JSON with a seal, the SHA-256 of all else in it.
 
-    The seal tells of damage and of careless edits; who edits on purpose can make a new one, and is
-    found out by DVC's hashes, the published ones, or by computing again.
+    The seal detects damage and careless edits, not deliberate forgery: that needs DVC's hashes,
+    the published metrics or a recomputation.
     """
     rest = {name: value for name, value in provenance.items() if name != "seal"}
     seal = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
@@ -49,13 +49,13 @@ def provenance_text(provenance: dict) -> str:
 def read_provenance(path: Path, remedy: str = REMEDY) -> dict:
     """Return the provenance of the result folder `path`. Raises ResultError."""
     try:
-        text = (path / PROVENANCE).read_text()
-        found = json.loads(text)
-        if found["key"] != path.name or not isinstance(found["outputs"], dict):
+        text = read_text(path / PROVENANCE)
+        provenance = json.loads(text)
+        if provenance["key"] != path.name or not isinstance(provenance["outputs"], dict):
             raise ValueError("it belongs to another result")
-        if provenance_text(found) != text:
+        if provenance_text(provenance) != text:
             raise ValueError("its text is not the one that its seal was made of")
-        return found
+        return provenance
     except FileNotFoundError:
         raise ResultError(f"{path}: no such result; run the stage that makes it.") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -82,7 +82,7 @@ def verify(path: Path, names=None, remedy: str = REMEDY) -> dict:
 
 
 def commit(folder: Path, final: Path) -> None:
-    """Let a complete folder be the result `final`, in place of remains that have no provenance."""
+    """Move a complete folder to `final`, replacing an unfinished one."""
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists() and not is_finished(final):
         shutil.rmtree(final)

@@ -7,7 +7,6 @@ provenance.json; every other file is the same, bit for bit, on the same kind of 
 
 import contextlib
 import datetime
-import fcntl
 import importlib
 import json
 import os
@@ -15,6 +14,8 @@ import shutil
 import sys
 import time
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from simclr import determinism
 from simclr.config import ConfigError
@@ -113,12 +114,13 @@ def _exclusive(store: Path, instance: Instance):
     """Hold a lock on this result while it is computed; the lock dies with the process."""
     locks = store / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    with open(locks / instance.key, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{instance.name}: another process computes it; waiting.", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    lock = FileLock(locks / instance.key)
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        print(f"{instance.name}: another process computes it; waiting.", file=sys.stderr)
+        held = lock.acquire()
+    with held:
         yield
 
 

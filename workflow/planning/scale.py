@@ -83,17 +83,17 @@ class Scale:
         """What the rates rest on: 'measured: ...' or 'assumed, not measured: ...'."""
         if self.measured:
             return f"measured: {self.measured}"
-        return f"assumed, not measured{': ' * bool(self.assumed)}{self.assumed}"
+        return f"assumed, not measured: {self.assumed}" if self.assumed else "assumed, not measured"
 
     def devices(self, cls) -> dict:
         """The device and precision of the scale, as far as settings of class `cls` have them."""
-        every = {"device": self.device, "precision": self.precision}
-        return {k: v for k, v in every.items() if k in cls.__dataclass_fields__}
+        values = {"device": self.device, "precision": self.precision}
+        return {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
 
     def grid(self, experiment: str, where: str = "") -> tuple[dict, tuple[int, ...], dict]:
         """Return (grid, seeds, base) of an experiment. Raises ConfigError for unusable ones."""
         grid = self.experiments[experiment] or {}
-        if not isinstance(grid, dict):  # what is wrong with it says the experiment
+        if not isinstance(grid, dict):  # the experiment reports the error
             return grid, self.seeds, self.base
         own = {name: grid[name] for name in ("seeds", "base") if name in grid}
         seeds = self.seeds

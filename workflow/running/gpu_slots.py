@@ -51,14 +51,14 @@ def take(count: int) -> tuple[str, list]:
     Returns (their names as CUDA_VISIBLE_DEVICES has them, the locked files, open as long as the
     slots are held). Raises ConfigError where there are not so many cards.
     """
-    found, per_card, waiting = cards(), slots_per_card(), False
-    if count > len(found):
-        raise ConfigError(f"gpus: {count} wanted, but only {len(found)} available here.")
+    available, per_card, waiting = cards(), slots_per_card(), False
+    if count > len(available):
+        raise ConfigError(f"gpus: {count} wanted, but only {len(available)} available here.")
     while True:
         held = {}
         # First slots of all cards come first: a second job on a card only where none is free.
         for number in range(per_card):
-            for card in found:
+            for card in available:
                 if card not in held and len(held) < count:
                     file = _try_to_lock(card, number)
                     if file is not None:
@@ -68,7 +68,7 @@ def take(count: int) -> tuple[str, list]:
         for file in held.values():  # all or none: nobody waits with a card in hand
             file.close()
         if not waiting:
-            slots = per_card * len(found)
+            slots = per_card * len(available)
             which = f"all {slots}" if count == 1 else f"too many of {slots}"
             print(f"{which} GPU slots are taken; waiting.", file=sys.stderr)
             waiting = True
@@ -80,14 +80,14 @@ def cards() -> list[str]:
     if os.environ.get(VISIBLE) is not None:
         named = [name.strip() for name in os.environ[VISIBLE].split(",")]
         # As CUDA reads it: what follows an impossible one, such as -1, does not count.
-        found = list(itertools.takewhile(lambda name: name and name[0] != "-", named))
+        names = list(itertools.takewhile(lambda name: name and name[0] != "-", named))
     else:
         import torch
 
-        found = [str(number) for number in range(torch.cuda.device_count())]
-    if not found:
+        names = [str(number) for number in range(torch.cuda.device_count())]
+    if not names:
         raise ConfigError("device: 'cuda', but no GPU is available here; use 'cpu'.")
-    return found
+    return names
 
 
 def slots_per_card() -> int:

@@ -31,9 +31,9 @@ def check(plan, executor: str, jobs, chooses: bool = False) -> None:
         )
     elif executor == "local":
         wanted = max((job.resources.get("gpu", 0) for job in jobs), default=0)
-        if wanted and wanted > (found := len(gpu_slots.cards())):
+        if wanted and wanted > (available := len(gpu_slots.cards())):
             raise ConfigError(
-                f"scale {plan.name}: gpus {wanted}, but only {found} available here; "
+                f"scale {plan.name}: gpus {wanted}, but only {available} available here; "
                 "lower gpus in the scale."
             )
 
@@ -75,15 +75,15 @@ def check_nodes(asked, partitions: dict[str, list[tuple[int, int]]]) -> None:
     gres = re.match(r"gpu:(?:[^:]+:)?(\d+)", str(asked.get("gres") or ""))
     gpus = int(gres[1]) if gres else asked.get("gpu") or 0  # of each node
     problem = "no partition has nodes"
-    for name, found in partitions.items():
-        enough = [has for has, _ in found if has >= gpus]
+    for name, nodes_of in partitions.items():
+        enough = [has for has, _ in nodes_of if has >= gpus]
         if len(enough) < nodes:
             problem = (
                 f"gpus: a job wants {nodes} node{'s' * (nodes > 1)} with {gpus} each, but partition"
                 f" {name!r} has {len(enough)} such; lower gpus or gpus_per_node in the scale"
             )
-        elif sum(has >= gpus and has_mb >= mb for has, has_mb in found) < nodes:
-            most = max(has_mb for has, has_mb in found if has >= gpus)
+        elif sum(has >= gpus and has_mb >= mb for has, has_mb in nodes_of) < nodes:
+            most = max(has_mb for has, has_mb in nodes_of if has >= gpus)
             problem = (
                 f"mem_mb: a job wants {mb:,} MB on a node, but partition {name!r} has {most:,} at "
                 f"most; set {resources.RESIDENT} to copy fewer images"
@@ -106,11 +106,11 @@ def partitions() -> tuple[dict[str, list[tuple[int, int]]], str]:
     if asked.returncode:
         problem = " ".join(asked.stderr.split())
         raise ConfigError(f"sinfo: {problem}; Slurm does not answer: is its controller running?")
-    found, default = {}, ""
+    nodes_by_name, default = {}, ""
     for line in asked.stdout.splitlines():
         name, mb, gres = line.split("|", 2)
         if name.endswith("*"):
             name = default = name.removesuffix("*")
         counts = re.findall(r"(?<![\w/])gpu(?::[^:,()]+)?:(\d+)", gres)
-        found.setdefault(name, []).append((sum(map(int, counts)), int(mb.rstrip("+"))))
-    return found, default
+        nodes_by_name.setdefault(name, []).append((sum(map(int, counts)), int(mb.rstrip("+"))))
+    return nodes_by_name, default
