@@ -1,4 +1,4 @@
-"""Several processes that train one network together: `torchrun --nproc-per-node N -m simclr run`.
+"""Several processes that train one network together: `torchrun --nproc-per-node N -m workflow run`.
 
 Every rank holds all weights and its part of each batch. What couples the images of a batch is
 computed over all ranks, with gradients (`gather`): the negatives of the loss and the statistics of

@@ -182,7 +182,15 @@ class Supervise(Training):
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class OnEncoder:
+    """What all stages that look at a frozen encoder have in common."""
+
+    device: str = option("cpu", choices=("cpu", "cuda"))
+    seed: int = option(0, low=0)
+
+
+@dataclass(frozen=True)
+class Evaluate(OnEncoder):
     """Stage `evaluate`: a linear classifier on the frozen encoder, on h and on z, and kNN."""
 
     protocols: tuple[str, ...] = option(("features",), choices=("features", "augmented"))
@@ -194,9 +202,7 @@ class Evaluate:
     weight_decay: float = option(0.0, low=0.0)
     neighbours: int = option(20, low=1)  # k of kNN
     knn_temperature: float = option(0.1, above=0.0)
-    device: str = option("cpu", choices=("cpu", "cuda"))
     precision: str = option("float32", choices=("float32", "bfloat16"))  # of the frozen networks
-    seed: int = option(0, low=0)
 
     def check(self):
         if not self.protocols or len(set(self.protocols)) < len(self.protocols):
@@ -232,7 +238,7 @@ class FineTune(Training):
 
 
 @dataclass(frozen=True)
-class Probe:
+class Probe(OnEncoder):
     """Stage `probe`: is a transformation seen in h, and in z? (Table 3)"""
 
     tasks: tuple[str, ...] = option(("gray", "rotation", "noise", "sobel"), choices=TASKS)
@@ -242,8 +248,6 @@ class Probe:
     batch_size: int = option(128, low=2)
     epochs: int = option(30, low=1)
     learning_rate: float = option(1e-3, above=0.0)  # of Adam
-    device: str = option("cpu", choices=("cpu", "cuda"))
-    seed: int = option(0, low=0)
 
     def check(self):
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
@@ -252,29 +256,25 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Transfer:
+class Transfer(OnEncoder):
     """Stage `transfer`: logistic regression on features of another data set (paper B.8.1)."""
 
     penalties: int = option(45, low=2)  # values of l2, log-spaced over the next two
     least: float = option(1e-6, above=0.0)
     most: float = option(1e5, above=0.0)
     validation: float = option(0.2, above=0.0, high=0.5)  # share of the training images
-    device: str = option("cpu", choices=("cpu", "cuda"))
-    seed: int = option(0, low=0)
 
     def check(self):
         return "most: must be more than least." if self.most <= self.least else None
 
 
 @dataclass(frozen=True)
-class Maps:
+class Maps(OnEncoder):
     """Stage `maps`: the spectrum of a linear head, and maps of h and z (paper B.4)."""
 
     classes: int = option(10, low=2)  # on the map, drawn at random if there are more
     images: int = option(500, low=20)  # on the map, at most; of the test images
     perplexity: float = option(30.0, above=1.0)  # of t-SNE
-    device: str = option("cpu", choices=("cpu", "cuda"))
-    seed: int = option(0, low=0)
 
 
 @dataclass(frozen=True)
@@ -287,10 +287,8 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbours(OnEncoder):
     """Stage `neighbours`: the training images nearest to some test images, by h and by z."""
 
     queries: int = option(6, low=1)  # shown, one of each class, from the first one on
     nearest: int = option(5, low=1)
-    device: str = option("cpu", choices=("cpu", "cuda"))
-    seed: int = option(0, low=0)  # unused: nothing is random

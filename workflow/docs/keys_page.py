@@ -5,6 +5,7 @@ python -m workflow.docs.keys_page     # a test compares the page with the code
 
 from simclr.files import ROOT, write_atomic
 from simclr.registry import DECLARED
+from simclr.sources import SOURCES
 from simclr.store import keys
 from workflow import catalog
 from workflow.stages import FIGURES
@@ -33,10 +34,11 @@ def page() -> str:
     text = [INTRODUCTION, "All are modules of `simclr`.\n\n", "\n".join(rows), "\n\n"]
     text.append("## Data sources\n\nA prepared set depends on its own source as well:\n\n")
     prepared = closures["prepare"]
-    for source in keys.modules_in("simclr.data.sources"):
-        more = sorted(_without_packages(keys.closure((source,)) - prepared))
+    for source in SOURCES:
+        modules = keys.closure((f"simclr.data.sources.{source}",))
+        more = sorted(_without_packages(modules - prepared))
         names = ", ".join(f"`{module.removeprefix('simclr.')}`" for module in more)
-        text.append(f"* `{source.rpartition('.')[2]}`: {names}\n")
+        text.append(f"* `{source}`: {names}\n")
     figure = sorted(_without_packages(keys.closure((FIGURES.module,))))
     names = ", ".join(f"`{module}`" for module in figure)
     text.append(f"\n## Figures\n\nA figure depends on {names}, and on its experiment:\n\n")
