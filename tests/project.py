@@ -161,4 +161,4 @@ class Project:
         """What is published, but for the bar of a page, which links to other published scales."""
         folder = self.path / "paper_figures" / "mini"
         files = {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
-        return {name: re.sub(rb"<header.*</header>", b"", files[name]) for name in files}
+        return {name: re.sub(rb"(?s)<header.*</header>", b"", files[name]) for name in files}

@@ -139,8 +139,8 @@ def ranks(log: Log, folder: Path) -> None:
     scale = "gpus: 2\ngpus_per_node: 1\n" + SHORT
     made, alone = project(folder / "ranks", scale), project(folder / "ranks-alone", scale)
     log.places |= {str(made.path): "."}
-    log.say("(On CPUs: the copy of workflow/running/torchrun.py lets them have several ranks.)")
-    made.edit("workflow/running/torchrun.py", ' and settings["device"] == "cuda"', "")
+    log.say("(On CPUs: the copy of workflow/planning/placement.py lets them have several ranks.)")
+    made.edit("workflow/planning/placement.py", ' and settings.device == "cuda"', "")
     before = len(slurm.jobs())
     log.snakemake(made, "pretrain")
     log.jobs(before)

@@ -250,7 +250,7 @@ def test_a_full_disk_leaves_nothing_half_written(elsewhere, home):
     process = home.launch(command, preexec_fn=short)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 2 and said.startswith("error: ") and len(said.splitlines()) == 1
-    assert "File too large; nothing is lost, mend it and run the same again" in said
+    assert "File too large; fix it and run the same command again" in said
     assert not keys_of(home) and not list((home.store / "tmp").glob("*"))
     assert bring(home, elsewhere.store).startswith("22 results brought in")
 
@@ -290,4 +290,4 @@ def test_a_complete_forgery_shows_beside_the_published_metrics(elsewhere, finish
     reseal(forged, outputs=outputs(forged))
     assert bring(home, store).startswith("22 results brought in")
     said = home.snakemake().stdout
-    assert f"linear_h: 99.0 (published: {metrics['linear_h']})" in said
+    assert f"linear_h: 99.0 | {metrics['linear_h']}" in said

@@ -135,7 +135,7 @@ def work(args):
 
 parser = argparse.ArgumentParser()
 parser.set_defaults(run=work)
-cli._parser = lambda: parser
+cli.parser = lambda: parser
 raise SystemExit(cli.main([]))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -132,7 +132,7 @@ def test_several_ranks_train_through_torchrun(before, two_ranks, tmp_path, per_n
     """On CPUs, which stand for GPUs here: one line of the copy says so."""
     scale = f"gpus: 2\ngpus_per_node: {per_node}\n" + SHORT
     made = prepared(tmp_path / "project", scale)
-    made.edit("workflow/running/torchrun.py", ' and settings["device"] == "cuda"', "")
+    made.edit("workflow/planning/placement.py", ' and settings.device == "cuda"', "")
     slurm.run(made, "pretrain")
     assert states(before)["train_table5_l2_0_5"] == ["COMPLETED"]
     assert made.contents().items() >= two_ranks.contents().items()
