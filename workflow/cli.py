@@ -103,7 +103,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--figures", nargs="+", metavar="NAME", help="only these; default: all")
 
     text = "Write all metrics of a scale to data/published/SCALE.jsonl."
-    command("export", commands.export, text)
+    sub = command("export", commands.export, text)
+    sub.add_argument("--partial", action="store_true", help="keep what is not computed here")
 
     text = "Bring in published metrics by key, to draw figures, or results of another machine."
     sub = command("import", commands.import_, text)

@@ -149,7 +149,7 @@ def export(args):
     """Write the published metrics of a scale."""
     from workflow.publishing.export_metrics import export_metrics
 
-    print(export_metrics(_plan(args)))
+    print(export_metrics(_plan(args), args.partial))
 
 
 def import_(args):
