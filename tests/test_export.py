@@ -28,7 +28,7 @@ def test_a_partial_export_keeps_what_is_not_computed_here(tmp_path, monkeypatch)
         for number, instance in enumerate((computed, other)):
             names = {"stage": instance.stage.name, "name": instance.name}
             file.write(json.dumps({**names, "key": f"old{number}", "metrics": {"x": 1.0}}) + "\n")
-    with pytest.raises(ConfigError, match="are not computed yet: .*--partial"):
+    with pytest.raises(ConfigError, match=r"are not computed yet: .*--partial"):
         export_metrics(plan)
     assert "not computed here: kept as published" in export_metrics(plan, partial=True)
     lines = {line["name"]: (line["key"], line["metrics"]) for line in read_lines(path)}
