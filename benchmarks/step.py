@@ -116,7 +116,7 @@ def main(argv=None):
         contestants[f"matrix product, {how['precision']}"] = multiply
     seconds = measure.take_turns(contestants, arguments.repetitions)
     # Forward, and twice that backward, of two views an image.
-    work = 6 * arguments.batch * macs(vars(settings), measure.SIDE)
+    work = 6 * arguments.batch * macs(settings, measure.SIDE)
     shares = {}
     for name, how in named.items():
         product = seconds[f"matrix product, {how['precision']}"]
