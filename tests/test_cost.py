@@ -76,7 +76,7 @@ def settings_of(cls, **values):
 
 
 def seconds(stage, settings, gpus=1):
-    return cost.seconds(STAGES[stage], settings, cost.Work(DATA, encoder(8), Rates(), gpus))
+    return STAGES[stage].seconds(settings, cost.Work(DATA, encoder(8), Rates(), gpus))
 
 
 ONE = networks.macs(encoder(8), 16) / 10e9 + networks.elements(encoder(8), 16) / 1e9  # a pass

@@ -21,7 +21,7 @@ from workflow import catalog
 from workflow.docs import cost_page, durations
 from workflow.planning import cost, estimates
 from workflow.planning.placement import gpus_of
-from workflow.planning.plan import data_of, encoder_of
+from workflow.planning.plan import work_of
 from workflow.planning.planner import build_plan
 from workflow.planning.scale import SCALES
 from workflow.planning.summary import summary
@@ -165,11 +165,10 @@ def test_the_rate_that_a_gpu_needs_is_that_of_the_estimates(plans):
     plan = plans["imagenet"]
     for stage in ("pretrain", "evaluate"):
         one = next(one for one in plan.of(stage) if "table5" in one.experiments)
-        work = cost.Work(data_of(one), encoder_of(one), plan.scale)
+        work = work_of(one, plan.scale)
         rate = cost.images_a_second(one.settings, work, 2 if stage == "pretrain" else 1 / 3)
         seconds = [
-            cost.seconds(one.stage, replace(one.settings, epochs=epochs), work)
-            for epochs in (50, 150)
+            one.stage.seconds(replace(one.settings, epochs=epochs), work) for epochs in (50, 150)
         ]
         steps = 1_281_167 // 4096
         each = plan.scale.step_milliseconds / 1000 if stage == "pretrain" else cost.LINEAR_STEP

@@ -10,6 +10,12 @@ from simclr.registry import Stage
 from simclr.store import keys, results
 
 
+def full_name(experiment: str, setting: str, seed: int | None) -> str:
+    """Return the name of an instance: those of its parts that it has, joined by dots."""
+    parts = (experiment, setting, None if seed is None else f"s{seed}")
+    return ".".join(part for part in parts if part)
+
+
 @dataclass
 class Instance:
     """One result to be: a stage with settings and inputs.
@@ -38,8 +44,7 @@ class Instance:
     @property
     def name(self) -> str:
         """`fig8.none.s0`, `table8.data`, `fig8`; `data` is the scale's own data set."""
-        seed = None if self.seed is None else f"s{self.seed}"
-        return ".".join(part for part in (self.experiment, self.setting, seed) if part)
+        return full_name(self.experiment, self.setting, self.seed)
 
     @property
     def label(self) -> str:
@@ -69,17 +74,23 @@ class Instance:
         """Return role -> [stage, key] of its inputs, as files have them."""
         return {role: [one.stage.name, one.key] for role, one in self.inputs.items()}
 
-    def line(self) -> dict:
-        """Return it as plain JSON types, for results/<scale>/plan.jsonl."""
+    def record(self) -> dict:
+        """Return what every provenance says of it, as plain JSON types."""
         return {
             "stage": self.stage.name,
             "key": self.key,
             "name": self.name,
+            "settings": to_dict(self.settings),
+            "inputs": self.references(),
+        }
+
+    def line(self) -> dict:
+        """Return it as plain JSON types, for results/<scale>/plan.jsonl."""
+        return {
+            **self.record(),
             "experiment": self.experiment,
             "setting": self.setting,
             "seed": self.seed,
-            "settings": to_dict(self.settings),
-            "inputs": self.references(),
             "modules": list(self.modules),
             "seconds": self.seconds,
         }

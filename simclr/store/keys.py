@@ -97,12 +97,6 @@ def locked(root: Path = ROOT) -> dict[str, str]:
     return dict(sorted(versions.items()))
 
 
-def modules_in(package: str, root: Path = ROOT) -> list[str]:
-    """Return the names of the modules in a package of this project."""
-    folder = root.joinpath(*package.split("."))
-    return sorted(f"{package}.{path.stem}" for path in folder.glob("[a-z]*.py"))
-
-
 def is_package(name: str, root: Path = ROOT) -> bool:
     """Tell whether `name` is a package of this project."""
     return root.joinpath(*name.split("."), "__init__.py").is_file()

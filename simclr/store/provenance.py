@@ -20,9 +20,8 @@ def write_provenance(instance: Instance, out: Path, started, seconds: float) -> 
     started: when, with its time zone; seconds: how long it took.
     """
     names = sorted(p.name for p in out.iterdir())
-    line = instance.line()
     provenance = {
-        **{name: line[name] for name in ("key", "stage", "name", "settings", "inputs")},
+        **instance.record(),
         "code": keys.fingerprint(instance.modules),
         "versions": {
             name: installed_version(name) for name in keys.pinned_versions(instance.modules)

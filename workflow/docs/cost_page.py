@@ -22,7 +22,7 @@ from workflow.docs import durations
 from workflow.docs.markdown import table
 from workflow.planning import cost
 from workflow.planning.estimates import Fleet, fleet, hours
-from workflow.planning.plan import data_of, encoder_of
+from workflow.planning.plan import work_of
 from workflow.planning.planner import build_plan
 from workflow.planning.summary import duration
 
@@ -137,7 +137,7 @@ def _loading(plan, loader: dict) -> dict:
 def _images_a_second(plan, stage: str) -> float:
     """Images per second that one GPU takes in a stage with the scale's base settings."""
     instance = next(one for one in plan.of(stage) if "table5" in one.experiments)
-    work = cost.Work(data_of(instance), encoder_of(instance), plan.scale)
+    work = work_of(instance, plan.scale)
     passes = 2 if stage == "pretrain" else 1 / 3  # evaluation has only forward passes
     return cost.images_a_second(instance.settings, work, passes)
 

@@ -36,17 +36,21 @@ def page() -> str:
     prepared = closures["prepare"]
     for source in SOURCES:
         modules = keys.closure((f"simclr.data.sources.{source}",))
-        more = sorted(_without_packages(modules - prepared))
-        names = ", ".join(f"`{module.removeprefix('simclr.')}`" for module in more)
-        text.append(f"* `{source}`: {names}\n")
-    figure = sorted(_without_packages(keys.closure((FIGURES.module,))))
-    names = ", ".join(f"`{module}`" for module in figure)
-    text.append(f"\n## Figures\n\nA figure depends on {names}, and on its experiment:\n\n")
+        text.append(f"* `{source}`: {_listed(modules - prepared, 'simclr.')}\n")
+    figure = keys.closure((FIGURES.module,))
+    text.append(
+        f"\n## Figures\n\nA figure depends on {_listed(figure)}, and on its experiment:\n\n"
+    )
     for experiment in catalog.names():
-        more = keys.closure((FIGURES.module, f"workflow.experiments.{experiment}"))
-        names = ", ".join(f"`{m}`" for m in sorted(_without_packages(more) - set(figure)))
-        text.append(f"* `{experiment}`: {names}\n")
+        modules = keys.closure((FIGURES.module, f"workflow.experiments.{experiment}"))
+        text.append(f"* `{experiment}`: {_listed(modules - figure)}\n")
     return "".join(text)
+
+
+def _listed(modules, prefix: str = "") -> str:
+    """Name modules in a line, without a prefix that all of them have."""
+    names = sorted(_without_packages(modules))
+    return ", ".join(f"`{name.removeprefix(prefix)}`" for name in names)
 
 
 def _without_packages(modules) -> set[str]:

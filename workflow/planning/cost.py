@@ -7,7 +7,6 @@ through a network, training steps, steps of linear classifiers.
 import math
 from dataclasses import dataclass
 
-from simclr.registry import Stage
 from simclr.settings import Encoder, Prepare, Training
 from simclr.sources import SOURCES, Source
 from workflow.planning.networks import elements, feature_dim, macs, parameters
@@ -84,11 +83,6 @@ class Work:
         """Fits by L-BFGS to the features of the training images."""
         size = penalties * images(self.data)[0] * feature_dim(self.encoder)
         return L_BFGS * size * SOURCES[self.data.source].classes
-
-
-def seconds(stage: Stage, settings, work: Work) -> float:
-    """Return the expected duration of one result on a core, or on the GPUs that share it."""
-    return stage.seconds(settings, work)
 
 
 def images_a_second(settings, work: Work, views: float) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from simclr.settings import Training
 from simclr.store.instance import Instance
 from workflow.planning import cost
-from workflow.planning.plan import Plan, data_of, encoder_of
+from workflow.planning.plan import Plan, data_of, work_of
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,10 @@ def fleet(plan: Plan, count: int) -> Fleet:
                 needed = max(needed, gpus)
             elif settings is not instance.settings:
                 recomputed += 1
-        work_of = cost.Work(data_of(instance), encoder_of(instance), scale, gpus or 1)
-        seconds = cost.seconds(instance.stage, settings, work_of)
+        seconds = instance.stage.seconds(settings, work_of(instance, scale, gpus or 1))
         inputs = (finished[needed.key] for needed in instance.inputs.values())
         finished[instance.key] = seconds + max(inputs, default=0.0)
-        if scale.device == "cpu" or hasattr(
-            settings, "device"
-        ):  # not what the CPUs of a GPU's machine do
+        if scale.device == "cpu" or hasattr(settings, "device"):  # not the CPUs of a GPU's machine
             work += (gpus or 1) * seconds
     work += len(plan.groups(plan.instances.values())) * scale.startup_seconds
     chain = max(finished.values())

@@ -11,6 +11,7 @@ from simclr.settings import Prepare
 from simclr.store import results
 from simclr.store.instance import Instance
 from workflow.planning import grouping, placement
+from workflow.planning.cost import Work
 from workflow.planning.scale import Scale
 
 
@@ -132,3 +133,8 @@ def encoder_of(instance: Instance):
     """Return the settings of the encoder that it trains or looks at; None where there is none."""
     trained = instance.inputs.get("encoder", instance)
     return getattr(trained.settings, "encoder", None)
+
+
+def work_of(instance: Instance, scale: Scale, gpus: int = 1) -> Work:
+    """Return the quantities of its duration, on one core or on the GPUs that share the work."""
+    return Work(data_of(instance), encoder_of(instance), scale, gpus)

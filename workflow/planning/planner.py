@@ -5,6 +5,7 @@ torch, and takes milliseconds. Settings that resolve to the same values share on
 number of figures use them.
 """
 
+import functools
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,10 +13,10 @@ from pathlib import Path
 from simclr.config import ConfigError, build, merge
 from simclr.files import ROOT
 from simclr.registry import EVALUATION, Stage
-from simclr.store.instance import Instance
+from simclr.store.instance import Instance, full_name
 from workflow import catalog
-from workflow.planning import checks, cost, networks, placement
-from workflow.planning.plan import Plan, data_of, encoder_of
+from workflow.planning import checks, networks
+from workflow.planning.plan import Plan, data_of, work_of
 from workflow.planning.scale import SCALES, Scale, load_scale
 from workflow.stages import FIGURES, STAGES
 
@@ -44,6 +45,11 @@ class Planner:
     def scale(self) -> Scale:
         return self.plan.scale
 
+    @functools.cached_property
+    def paper(self) -> str:
+        """SHA-256 of the paper's numbers and claims, which every figure shows."""
+        return hashlib.sha256(b"".join(path.read_bytes() for path in PAPER)).hexdigest()
+
     def add_scale(self) -> None:
         """Add the scale's data set and all its experiments."""
         values = self.scale.base.get("prepare", {})
@@ -56,10 +62,11 @@ class Planner:
         module = catalog.module(experiment)
         where = f"scale {self.plan.name}: experiments.{experiment}"
         grid, seeds, base = self.scale.grid(experiment, where)
-        rows, inputs = [], {}
+        rows, inputs, names = [], {}, set()
         for run in module.runs(grid):
-            if any(row["setting"] == run.name for row in rows):
+            if run.name in names:
                 raise ConfigError(f"{where}: two settings are named {run.name}.")
+            names.add(run.name)
             for seed in seeds:
                 trained, shown = self._add_run(experiment, run, seed, base, data)
                 row = {"setting": run.name, "seed": seed, **run.labels}
@@ -68,8 +75,7 @@ class Planner:
                 rows.append(row)
                 inputs[f"{run.name}.s{seed}"] = shown
         context = {"scale": self.plan.name, "title": self.scale.title, "seeds": len(seeds)}
-        paper = hashlib.sha256(b"".join(path.read_bytes() for path in PAPER)).hexdigest()
-        values = {"experiment": experiment, "rows": rows, "context": context, "paper": paper}
+        values = {"experiment": experiment, "rows": rows, "context": context, "paper": self.paper}
         self._add(FIGURES, values, inputs, experiment=experiment)
 
     def _add_run(self, experiment: str, run, seed: int, base: dict, data: Instance):
@@ -120,10 +126,7 @@ class Planner:
 
         values: settings of the stage that differ from the defaults.
         """
-        name = ".".join(
-            part for part in (experiment, setting, "" if seed is None else f"s{seed}") if part
-        )
-        where = f"scale {self.plan.name}: {name}"
+        where = f"scale {self.plan.name}: {full_name(experiment, setting, seed)}"
         instance = Instance(
             stage=stage,
             experiment=experiment,
@@ -137,7 +140,8 @@ class Planner:
             if stage.trains:
                 data = data_of(instance)
                 checks.check_batch(self.scale, stage, instance.settings, data, where)
-            instance.seconds = self._seconds(instance)
+            work = work_of(instance, self.scale, self.plan.gpus(instance) or 1)
+            instance.seconds = round(stage.seconds(instance.settings, work), 2)
             self.plan.instances[instance.key] = known = instance
         if experiment and experiment not in known.experiments:
             known.experiments.append(experiment)
@@ -152,9 +156,3 @@ class Planner:
             self.resolved[known] = build(stage.settings, every, where)
         settings = self.resolved[known]
         return replace(settings, seed=values["seed"]) if "seed" in values else settings
-
-    def _seconds(self, instance: Instance) -> float:
-        """Return the expected duration on a core, or on the scale's GPUs."""
-        gpus = placement.gpus_of(self.scale, instance.stage, instance.settings)
-        work = cost.Work(data_of(instance), encoder_of(instance), self.scale, gpus or 1)
-        return round(cost.seconds(instance.stage, instance.settings, work), 2)

@@ -54,9 +54,8 @@ def _import_one(plan: Plan, instance: Instance, line: dict) -> None:
         if name != METRICS and name not in SHARED_CSV:
             raise ResultError(f"{where}: unexpected file {name}; restore it.")
         (temporary / name).write_text(text, encoding="utf-8")
-    planned = instance.line()
     provenance = {
-        **{name: planned[name] for name in ("key", "stage", "name", "settings", "inputs")},
+        **instance.record(),
         **{name: line[name] for name in ("hardware", "versions", "code")},
         "imported": True,
         "outputs": {name: line["outputs"][name] for name in texts},
