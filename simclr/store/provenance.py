@@ -34,7 +34,7 @@ def write_provenance(instance: Instance, out: Path, started, seconds: float) -> 
         "process_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,  # most so far
         "outputs": {name: files.sha256(out / name) for name in names},
     }
-    (out / results.PROVENANCE).write_text(results.provenance_text(provenance))
+    files.write_atomic(out / results.PROVENANCE, results.provenance_text(provenance))
 
 
 def hardware(device: str = "cpu") -> str:
@@ -44,7 +44,7 @@ def hardware(device: str = "cpu") -> str:
 
         return torch.cuda.get_device_name()
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in files.read_text(Path("/proc/cpuinfo")).splitlines():
             if line.startswith("model name"):
                 model = f"{line.split(':', 1)[1].strip()}, {platform.machine()}"
                 torch = sys.modules.get("torch")

@@ -11,7 +11,6 @@ overhead.json.
 """
 
 import argparse
-import json
 import statistics
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def page() -> str:
     plans = {name: build_plan(name) for name in SCALES}
     fleets = {(name, count): fleet(plan, count) for name, plan in plans.items() for count in COUNTS}
     hours_of = {name: hours(plan) for name, plan in plans.items()}
-    loader, overhead = (json.loads(path.read_text()) for path in (LOADER, OVERHEAD))
+    loader, overhead = map(files.read_json, (LOADER, OVERHEAD))
     return TEMPLATE.render(
         counts=COUNTS,
         plans=plans.values(),
@@ -163,7 +162,7 @@ def main() -> None:
     elif arguments.check:
         print(durations.check_table(arguments.check), end="")
     else:
-        PAGE.write_text(page())
+        files.write_atomic(PAGE, page())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from workflow.publishing.published import read_published
 
 def recorded(scale: str) -> dict:
     """Return hardware, the day of the record, and seconds by '<stage> <name>' of each result."""
-    return json.loads(_path(scale).read_text())
+    return files.read_json(_path(scale))
 
 
 def _path(scale: str) -> Path:

@@ -59,4 +59,4 @@ def _cell(row: dict, scale: str) -> str:
 
 
 if __name__ == "__main__":
-    files.write_atomic(README, filled(README.read_text()))
+    files.write_atomic(README, filled(files.read_text(README)))

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from simclr import registry
-from simclr.files import write_atomic
+from simclr.files import read_text, write_atomic
 from workflow import catalog
 from workflow.pages import figure_files, ledger
 from workflow.pages.ledger import read_rows
@@ -44,7 +44,7 @@ def _figure(folder: Path, name: str) -> dict:
     return {
         "figure": catalog.entry(name),
         "image": figure_files.image(folder, f"{name}.svg"),
-        "caption": (folder / f"{name}.caption.md").read_text().strip(),
+        "caption": read_text(folder / f"{name}.caption.md").strip(),
         "contrasts": [_with_effect(row) for row in read_rows(folder / f"{name}.claims.csv")],
         "numbers": _numbers(read_rows(folder / f"{name}.summary.csv")),
         "curves": figure_files.image(folder, curves) if (folder / curves).is_file() else None,
@@ -94,6 +94,6 @@ def _data(folder: Path) -> dict | None:
     if not card.is_file():
         return None
     return {
-        "counts": card.read_text().splitlines()[2],
+        "counts": read_text(card).splitlines()[2],
         "contact_sheet": figure_files.image(folder, "contact_sheet.png"),
     }

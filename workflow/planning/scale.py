@@ -117,7 +117,7 @@ def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict
     if name in children:
         raise ConfigError(f"workflow/scales/{name}.yaml: extends itself; remove `extends`.")
     try:
-        values = yaml.safe_load((folder / f"{name}.yaml").read_text())
+        values = yaml.safe_load(files.read_text(folder / f"{name}.yaml"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, dates
         problem = " ".join(str(error).split())
         raise ConfigError(f"workflow/scales/{name}.yaml: not valid YAML: {problem}") from None
@@ -152,7 +152,7 @@ def _more_than(most: int, values) -> bool:
 
 def default_scale() -> str:
     """The scale that params.yaml names: the one that every command without a scale means."""
-    params = yaml.safe_load((files.ROOT / "params.yaml").read_text())
+    params = yaml.safe_load(files.read_text(files.ROOT / "params.yaml"))
     if not isinstance(params, dict) or not isinstance(params.get("scale"), str):
         raise ConfigError("params.yaml: expected `scale: <name>`, e.g. `scale: tiny`.")
     unknown = set(params) - {"scale"}

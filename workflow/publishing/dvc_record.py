@@ -30,7 +30,7 @@ def record(plan: Plan) -> None:
         return
     write_plan(plan)
     note = plan.store / "recorded"
-    if note.is_file() and note.read_text() == _signature(plan):
+    if note.is_file() and files.read_text(note) == _signature(plan):
         return
     absent = []
     for instance in plan.instances.values():

@@ -5,6 +5,7 @@ import json
 import shutil
 
 from simclr.config import ConfigError
+from simclr.files import write_atomic
 from simclr.store import results
 from simclr.store.instance import Instance
 from simclr.store.results import PROVENANCE, ResultError
@@ -53,14 +54,14 @@ def _import_one(plan: Plan, instance: Instance, line: dict) -> None:
     for name, text in texts.items():
         if name != METRICS and name not in SHARED_CSV:
             raise ResultError(f"{where}: unexpected file {name}; restore it.")
-        (temporary / name).write_text(text, encoding="utf-8")
+        write_atomic(temporary / name, text)
     provenance = {
         **instance.record(),
         **{name: line[name] for name in ("hardware", "versions", "code")},
         "imported": True,
         "outputs": {name: line["outputs"][name] for name in texts},
     }
-    (temporary / PROVENANCE).write_text(results.provenance_text(provenance))
+    write_atomic(temporary / PROVENANCE, results.provenance_text(provenance))
     results.commit(temporary, instance.path(plan.store))
 
 

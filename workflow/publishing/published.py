@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from simclr.config import ConfigError
+from simclr.files import read_json, read_text
 from simclr.registry import STAGES
 from simclr.store import results
 from simclr.store.instance import Instance
@@ -35,7 +36,7 @@ def published_line(instance: Instance, store: Path) -> dict | None:
         "name": instance.name,
         "stage": instance.stage.name,
         "key": instance.key,
-        "metrics": json.loads((path / METRICS).read_text(encoding="utf-8")),
+        "metrics": read_json(path / METRICS),
         **_shared_files(path),
         **_durations(instance, provenance, store),
         "outputs": provenance["outputs"],
@@ -59,7 +60,7 @@ def _durations(instance: Instance, provenance: dict, store: Path) -> dict:
 
 def _shared_files(path: Path) -> dict:
     present = [name for name in SHARED_CSV if (path / name).is_file()]
-    files = {name: (path / name).read_text(encoding="utf-8") for name in present}
+    files = {name: read_text(path / name) for name in present}
     return {"files": files} if files else {}
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from simclr.config import ConfigError
-from simclr.files import write_atomic
+from simclr.files import read_text, write_atomic
 from simclr.store.instance import Instance, from_line
 from workflow.planning.plan import Plan
 from workflow.planning.unused import settle
@@ -33,7 +33,7 @@ def read_planned(scale: str, wanted: list[str]) -> list[Instance]:
     if not path.is_file():
         raise ConfigError(f"{path}: missing; run `simclr plan {scale} --write` first.")
     lines = {}
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in read_text(path).splitlines():
         line = json.loads(text)
         lines[line["key"]] = line
     instances = {}

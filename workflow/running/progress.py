@@ -1,12 +1,12 @@
 """Progress: a bar where a person watches, lines elsewhere."""
 
 import contextlib
-import json
 import os
 import sys
 import time
 from pathlib import Path
 
+from simclr.files import read_json
 from simclr.store import results
 from simclr.store.instance import Instance
 from workflow.planning.summary import duration
@@ -21,7 +21,7 @@ def finished_line(store: Path, instance: Instance, seconds: float) -> str:
     """
     text = f"{instance.label}  {seconds:.1f} s"
     with contextlib.suppress(OSError, ValueError, KeyError):
-        session = json.loads((store / "session.json").read_text(encoding="utf-8"))
+        session = read_json(store / "session.json")
         expected, stage = session["seconds"], session["stage"]
         if instance.key not in expected:
             return text
@@ -39,7 +39,7 @@ def images_seen(store: Path, instance: Instance) -> int:
         return 0
     with contextlib.suppress(OSError, ValueError, KeyError):
         folder = instance.inputs["data"].path(store)
-        counts = json.loads((folder / "data.json").read_text(encoding="utf-8"))["train_counts"]
+        counts = read_json(folder / "data.json")["train_counts"]
         return instance.settings.epochs * sum(counts)
     return 0
 

@@ -7,7 +7,7 @@ import json
 import time
 
 from simclr.config import ConfigError
-from simclr.files import write_atomic
+from simclr.files import read_json, write_atomic
 from simclr.store.instance import Instance
 from workflow.planning.plan import Plan
 
@@ -32,8 +32,7 @@ def read_session(plan: Plan) -> dict[str, Instance]:
 
     Raises ConfigError where the plan is another one by now.
     """
-    text = (plan.store / "session.json").read_text(encoding="utf-8")
-    keys = json.loads(text)["absent"]
+    keys = read_json(plan.store / "session.json")["absent"]
     for key in keys:
         if key not in plan.instances:
             raise ConfigError(f"{key}: the code or scale changed since it was planned; run again.")
