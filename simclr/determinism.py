@@ -39,7 +39,7 @@ def cap_instruction_sets() -> None:
     Must run before torch computes: it reads these variables at its first use. A value that is set
     already stays; `check_environment` then refuses to compute under it.
     """
-    if PROCESSOR.is_file() and "avx512f" in PROCESSOR.read_text():
+    if PROCESSOR.is_file() and "avx512f" in PROCESSOR.read_text(encoding="utf-8", errors="replace"):
         for name, value in INSTRUCTION_SETS.items():
             os.environ.setdefault(name, value)
 
@@ -56,10 +56,17 @@ def check_environment() -> None:
 
 
 def make_deterministic() -> None:
-    """One thread on the CPU, deterministic kernels. No effect on stages without torch."""
+    """One thread on the CPU, deterministic kernels: `--cores N` packs N jobs, and changes no bit.
+
+    Call it after the stage is imported: it limits the libraries that are loaded by then. BLAS with
+    two threads adds in another order, and an iterated fit (L-BFGS) then ends elsewhere.
+    """
+    from threadpoolctl import threadpool_limits  # here, to plan without it
+
+    threadpool_limits(1)
     torch = sys.modules.get("torch")
     if torch is not None:
         os.environ.setdefault(*CUBLAS)
-        torch.set_num_threads(1)  # `--cores N` packs N jobs, and never changes a bit
+        torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False

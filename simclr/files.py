@@ -65,9 +65,14 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def json_text(value) -> str:
+    """Return a value as JSON with sorted keys, for people to read."""
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
 def write_json(path: Path, value) -> bool:
-    """Write JSON with sorted keys, for people to read. Returns whether the file changed."""
-    return write_atomic(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+    """Write the `json_text` of a value. Returns whether the file changed."""
+    return write_atomic(path, json_text(value))
 
 
 def read_json(path: Path):

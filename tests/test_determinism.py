@@ -51,6 +51,23 @@ def test_the_cap_is_set_before_torch_computes_where_the_processor_has_more():
     assert said == ("avx2" if has_more else "None")
 
 
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_every_library_computes_in_one_thread(threads):
+    """In a process of its own: BLAS with more threads adds in another order (stage `transfer`)."""
+    code = """
+import simclr.stages.transfer, sklearn.manifold
+from simclr import determinism
+from threadpoolctl import threadpool_info
+determinism.make_deterministic()
+print(sorted({(pool["user_api"], pool["num_threads"]) for pool in threadpool_info()}))
+"""
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert said == "[('blas', 1), ('openmp', 1)]"
+
+
 def test_it_is_part_of_every_key():
     for stage in DECLARED:
         reached = keys.closure((stage.module,))

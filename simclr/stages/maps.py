@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
-from threadpoolctl import threadpool_limits
 
 from simclr import devices, files, rng
 from simclr.data import image_store, packed
@@ -41,13 +40,12 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     labels = data.test_labels[chosen]
     images = image_store.open_split(data, "test", device, torch.from_numpy(chosen))
     rows = []
-    with threadpool_limits(1):  # the same bits with any number of cores
-        for name, x in features_of(networks, images).items():
-            x = F.normalize(x, dim=1).cpu().numpy()
-            metrics[f"silhouette_{name}"] = float(silhouette_score(x.astype(np.float64), labels))
-            report(0.3, f"t-SNE of {name}")
-            for label, point in zip(labels, embed(x, settings), strict=True):
-                rows.append((name, int(label), *(f"{value:.4g}" for value in point)))
+    for name, x in features_of(networks, images).items():
+        x = F.normalize(x, dim=1).cpu().numpy()
+        metrics[f"silhouette_{name}"] = float(silhouette_score(x.astype(np.float64), labels))
+        report(0.3, f"t-SNE of {name}")
+        for label, point in zip(labels, embed(x, settings), strict=True):
+            rows.append((name, int(label), *(f"{value:.4g}" for value in point)))
     files.write_csv(out / "points.csv", ("kind", "label", "x", "y"), rows)
     files.write_metrics(out / "metrics.json", metrics)
 

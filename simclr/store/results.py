@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from simclr.config import ConfigError
-from simclr.files import read_text, sha256
+from simclr.files import json_text, read_text, sha256
 
 PROVENANCE = "provenance.json"
 UNUSED = "unused"  # results/<scale>/unused/<stage>/<key>: of other plans
@@ -43,7 +43,7 @@ def provenance_text(provenance: dict) -> str:
     """
     rest = {name: value for name, value in provenance.items() if name != "seal"}
     seal = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-    return json.dumps({**rest, "seal": seal}, indent=1, sort_keys=True) + "\n"
+    return json_text({**rest, "seal": seal})
 
 
 def read_provenance(path: Path, remedy: str = REMEDY) -> dict:

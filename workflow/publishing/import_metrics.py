@@ -1,11 +1,10 @@
 """Bring published metrics into results/ by key."""
 
 import hashlib
-import json
 import shutil
 
 from simclr.config import ConfigError
-from simclr.files import write_atomic
+from simclr.files import json_text, write_atomic
 from simclr.store import results
 from simclr.store.instance import Instance
 from simclr.store.results import PROVENANCE, ResultError
@@ -44,7 +43,7 @@ def import_metrics(plan: Plan) -> str:
 def _import_one(plan: Plan, instance: Instance, line: dict) -> None:
     """Write one imported result folder, after checking the published hash of its files."""
     where = f"{published_file(plan.name)}: {line['name']}"
-    texts = {METRICS: metrics_text(line["metrics"]), **line.get("files", {})}
+    texts = {METRICS: json_text(line["metrics"]), **line.get("files", {})}
     for name, text in texts.items():
         if hashlib.sha256(text.encode()).hexdigest() != line["outputs"].get(name):
             raise ResultError(f"{where}: {name} differs from its recorded SHA-256; restore it.")
@@ -63,8 +62,3 @@ def _import_one(plan: Plan, instance: Instance, line: dict) -> None:
     }
     write_atomic(temporary / PROVENANCE, results.provenance_text(provenance))
     results.commit(temporary, instance.path(plan.store))
-
-
-def metrics_text(metrics: dict) -> str:
-    """Return the content of a metrics.json; the stages write it the same way."""
-    return json.dumps(metrics, indent=1, sort_keys=True) + "\n"
