@@ -50,7 +50,7 @@ def test_the_encoder_is_frozen_and_metrics_are_complete(data, encoder, tmp_path,
     found = metrics(out)
     recorded = json.loads((encoder / "training.json").read_text())
     top5 = {"linear_top5_h", "linear_top5_z"}
-    assert set(found) == {"linear_h", "linear_z", "knn_h", "knn_z", *top5, *recorded}
+    assert set(found) >= {"linear_h", "linear_z", "knn_h", "knn_z", *top5, *recorded}
     for kind in "hz":  # ten classes
         assert found[f"linear_{kind}"] < found[f"linear_top5_{kind}"] <= 100
     assert (out / "curves.csv").read_bytes() == (encoder / "curves.csv").read_bytes()
@@ -129,7 +129,8 @@ def test_features_are_those_of_single_plain_images_in_inference_mode(data, encod
 def test_without_a_head_there_is_no_z(data, tmp_path):
     supervised = run(supervise, supervise_settings(epochs=1), data, tmp_path / "encoder")
     found = metrics(run(evaluate, settings(), data, tmp_path / "out", encoder=supervised))
-    assert set(found) == {"linear_h", "linear_top5_h", "knn_h", "loss", "supervised_top1"}
+    assert set(found) >= {"linear_h", "linear_top5_h", "knn_h", "loss", "supervised_top1"}
+    assert not [name for name in found if name.endswith("_z")]
 
 
 def test_another_data_set_is_refused(encoder, tmp_path):

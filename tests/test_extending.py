@@ -1,6 +1,7 @@
 """docs/extending.md, done as it stands there, on a copy of the project."""
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -78,3 +79,21 @@ def test_the_new_module_is_clean(extended):
     command = [BIN / "ruff", "check", "simclr", "workflow"]
     done = subprocess.run(command, cwd=extended.path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_quick_suite_passes_on_the_extended_copy(extended):
+    """Beside what is published here, at the default scale; the tests' own scale is taken away."""
+    for name in ("paper_figures", "results"):
+        if (ROOT / name).is_dir():
+            listed = subprocess.run(
+                ["git", "ls-files", "-z", name], cwd=ROOT, capture_output=True, text=True
+            ).stdout
+            for file in filter(None, listed.split("\0")):
+                (extended.path / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / file, extended.path / file)
+    shutil.copyfile(ROOT / "params.yaml", extended.path / "params.yaml")
+    (extended.path / "workflow" / "scales" / "mini.yaml").unlink()
+    shutil.rmtree(extended.path / "paper_figures" / "mine")  # not among what is published
+    pytest_ = [sys.executable, "-m", "pytest", "-m", "not slow", "--numprocesses", "2"]
+    done = extended._run(pytest_, check=False)
+    assert done.returncode == 0, done.stdout[-5000:]

@@ -1,16 +1,21 @@
 """The ledger: corrected p, verdicts on claims from those on contrasts, the table over scales."""
 
 import importlib
+import re
 import shutil
 
 import pytest
 import scipy.stats
 
+from simclr.config import ConfigError
 from tests import synthetic
+from tests.project import ROOT
 from workflow.catalog import names
 from workflow.figures import stage
 from workflow.pages import ledger, overview, scale_page
 from workflow.pages.ledger import read_rows
+from workflow.planning.planner import build_plan
+from workflow.publishing import power
 
 
 def test_holm_is_the_step_down_method():
@@ -40,6 +45,20 @@ def test_holm_is_the_step_down_method():
 )
 def test_the_verdict_on_a_claim(contrasts, verdict):
     assert ledger.verdict([{"verdict": one} for one in contrasts]) == verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({"verdict": "reproduced"}, ""),
+        ({"low": ""}, "one seed excludes nothing"),
+        ({}, "no effect beyond ±3.2 pp; 9 seeds would decide it"),
+        ({"unit": "r", "needed": "inf"}, "beyond ±3.24 r; more than 1,000 seeds would decide it"),
+    ],
+)
+def test_an_open_contrast_says_what_it_excludes_and_what_would_decide_it(values, wanted):
+    row = {"verdict": "inconclusive", "low": "-1.5", "high": "3.24", "unit": "pp", "needed": "9"}
+    assert ledger.what_is_open({**row, **values}).endswith(wanted)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +98,7 @@ def test_p_belongs_to_the_interval_and_is_corrected_over_all_contrasts(root):
         assert (float(row["p"]) < 0.05) == decided, row
         assert float(row["p_holm"]) >= float(row["p"]) * 0.999
         assert ledger.decided_after_holm(row) <= decided
+        assert bool(row["needed"]) == (row["verdict"] == "inconclusive")
     wanted = ledger.holm([float(row["p"]) for row in rows])
     found = [float(row["p_holm"]) for row in rows]
     assert found == pytest.approx(wanted, rel=1e-3)
@@ -112,3 +132,18 @@ def test_a_metric_changed_by_hand_flips_the_verdict_everywhere(root, tmp_path):
         table = {row["id"]: row for row in read_rows(folder.parent / "claims.csv")}
         verdicts.append(table["C18"]["tiny verdict"])
     assert verdicts == ["reproduced", "contradicted"]
+
+
+def test_power_lists_every_open_contrast_with_the_cost_of_its_seeds():
+    rows = read_rows(ROOT / "paper_figures" / "tiny" / "claims.csv")
+    still_open = [row for row in rows if row["verdict"] == "inconclusive"]
+    tested = [row for row in rows if row["verdict"] != "not tested"]
+    first, *lines = power.text(build_plan("tiny")).splitlines()
+    assert first == f"{len(tested) - len(still_open)} of {len(tested)} contrasts are decided."
+    names = [f"{row['id']} {row['experiment']}: {row['contrast']}" for row in still_open]
+    assert sorted(lines[::2]) == sorted(names)
+    assert all(
+        re.search(r"seeds would decide it: (about \d|out of reach$)", x) for x in lines[1::2]
+    )
+    with pytest.raises(ConfigError, match="scale imagenet: no figure is published"):
+        power.text(build_plan("imagenet"))

@@ -10,7 +10,7 @@ import scipy.stats
 from tests import synthetic
 from workflow import catalog
 from workflow.experiments import fig5, fig6
-from workflow.figures import contrasts, stage
+from workflow.figures import contrasts, power, stage
 
 
 def by_seed(*values):
@@ -82,6 +82,25 @@ def test_equivalence_verdicts(values, verdict):
     claim = contrasts.equivalence("C05", "range", by_seed(*values), margin=3.0)
     assert claim.verdict == verdict
     assert "3 pp" in claim.contrast  # the margin is stated
+
+
+@pytest.mark.parametrize(("p", "n"), [(0.06, 3), (0.2, 3), (0.06, 5), (0.4, 6)])
+def test_the_seeds_that_would_decide_do_so_in_four_of_five_repetitions(p, n):
+    effect = scipy.stats.t.isf(p / 2, n - 1) / n**0.5  # in deviations over seeds
+    needed = power.seeds_to_decide(p, n)
+    draws = np.random.default_rng(0).normal(effect, 1.0, (4000, needed))
+    decided = scipy.stats.ttest_1samp(draws, 0, axis=1)
+    rate = np.mean((decided.pvalue < 0.05) & (decided.statistic > 0))
+    fewer = scipy.stats.ttest_1samp(draws[:, :-1], 0, axis=1)
+    assert rate > 0.8 - 0.02 and np.mean(fewer.pvalue < 0.05) < 0.8 + 0.02
+
+
+def test_what_no_number_of_seeds_decides():
+    assert power.seeds_to_decide(1.0, 3) == power.seeds_to_decide(0.95, 3) == math.inf
+    assert math.isnan(power.seeds_to_decide(math.nan, 1))
+    assert power.seeds_to_decide(0.0, 3) == 2
+    claim = contrasts.directional("C01", "a minus b", by_seed(3.0, -1.0, 1.0))
+    assert claim.needed == power.seeds_to_decide(claim.p, 3)
 
 
 def test_a_choice_made_on_other_seeds_is_not_too_high():

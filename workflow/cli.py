@@ -99,6 +99,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("right", nargs="?", metavar="RIGHT", help="default: what is published of LEFT")
     sub.add_argument("--all", action="store_true", help="list every metric that differs")
 
+    text = "Say how many more seeds would decide each open contrast, and what they cost."
+    command("power", commands.power, text)
+
     sub = command("publish", commands.publish, "Put finished figures into paper_figures/SCALE.")
     sub.add_argument("--figures", nargs="+", metavar="NAME", help="only these; default: all")
 

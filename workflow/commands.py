@@ -135,6 +135,13 @@ def compare(args):
     return 0 if identical else 1
 
 
+def power(args):
+    """Say how many more seeds would decide each open contrast, and what they cost."""
+    from workflow.publishing.power import text
+
+    print(text(_plan(args)))
+
+
 def publish(args):
     """Copy finished figures to paper_figures."""
     from workflow.planning.unused import settle

@@ -24,6 +24,8 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
+from workflow.figures.power import seeds_to_decide
+
 CONFIDENCE = 0.95
 EMPTY = pd.Series(dtype=np.float64)  # a contrast that no seed has
 VERDICTS = ("reproduced", "contradicted", "inconclusive", "not tested")
@@ -41,6 +43,7 @@ class Claim(NamedTuple):
     p: float  # two-sided, of no effect (or of one as large as the margin); nan as low
     unit: str
     verdict: str
+    needed: float = math.nan  # seeds that would decide it, if inconclusive (see power.py)
 
 
 def interval(values) -> tuple[float, float, float, int]:
@@ -143,7 +146,8 @@ def directional(
         verdict = _verdict(n, reproduced=positive, contradicted=negative)
     else:
         verdict = _verdict(n, reproduced=negative, contradicted=positive)
-    return Claim(id, contrast, mean, low, high, n, p_value(differences), unit, verdict)
+    p = p_value(differences)
+    return Claim(id, contrast, mean, low, high, n, p, unit, verdict, _needed(verdict, p, n))
 
 
 def equivalence(id: str, contrast: str, sizes: pd.Series, margin: float, unit: str = "pp") -> Claim:
@@ -154,7 +158,7 @@ def equivalence(id: str, contrast: str, sizes: pd.Series, margin: float, unit: s
     mean, low, high, n = interval(sizes)
     verdict = _verdict(n, reproduced=high < margin, contradicted=low > margin)
     contrast, p = f"{contrast} (margin: {margin:g} {unit})", p_value(sizes, margin)
-    return Claim(id, contrast, mean, low, high, n, p, unit, verdict)
+    return Claim(id, contrast, mean, low, high, n, p, unit, verdict, _needed(verdict, p, n))
 
 
 def _verdict(n: int, reproduced: bool, contradicted: bool) -> str:
@@ -163,3 +167,7 @@ def _verdict(n: int, reproduced: bool, contradicted: bool) -> str:
     if reproduced:
         return "reproduced"
     return "contradicted" if contradicted else "inconclusive"
+
+
+def _needed(verdict: str, p: float, n: int) -> float:
+    return seeds_to_decide(p, n) if verdict == "inconclusive" else math.nan

@@ -129,13 +129,15 @@ def _claims(experiment, module, table) -> list[list]:
     tested = module.claims(table) if module.CLAIMS else []
     absent = [name for name in module.CLAIMS if name not in {claim.id for claim in tested}]
     tested += [contrasts.directional(name, "no such settings", contrasts.EMPTY) for name in absent]
-    header = "id,experiment,claim,contrast,effect,low,high,n,p,unit,verdict,paper_effect,where"
+    header = (
+        "id,experiment,claim,contrast,effect,low,high,n,p,unit,verdict,needed,paper_effect,where"
+    )
     rows = [
         [
             claim.id,
             experiment,
             paper[claim.id]["claim"],
-            *claim[1:],  # contrast to verdict
+            *claim[1:],  # contrast to needed
             paper[claim.id]["paper_effect"],
             paper[claim.id]["where"],
         ]

@@ -7,6 +7,7 @@ collects its verdicts and reads no metric. It is without pandas, so that publish
     paper_figures/claims.csv           every claim, with its verdict at each published scale
 """
 
+import math
 from pathlib import Path
 
 from simclr import files
@@ -16,7 +17,7 @@ CLAIMS = files.ROOT / "data" / "paper" / "claims.csv"
 LEVEL = 0.05
 COLUMNS = (
     *("id", "experiment", "claim", "contrast", "effect", "low", "high", "n"),
-    *("p", "p_holm", "unit", "verdict", "paper_effect", "where"),
+    *("p", "p_holm", "unit", "verdict", "needed", "paper_effect", "where"),
 )
 
 
@@ -113,6 +114,22 @@ def effect(row: dict) -> str:
     if row["low"]:
         text += f" [{float(row['low']):.{digits}f}, {float(row['high']):.{digits}f}]"
     return f"{text}, n={row['n']}"
+
+
+def what_is_open(row: dict) -> str:
+    """Return what an inconclusive contrast excludes, and how many seeds would decide it."""
+    if row["verdict"] != "inconclusive":
+        return ""
+    if not row["low"]:
+        return "one seed excludes nothing"
+    digits = 1 if row["unit"] == "pp" else 2
+    beyond = max(abs(float(row[end])) for end in ("low", "high"))
+    text = f"no effect beyond ±{beyond:.{digits}f} {row['unit']}".rstrip()
+    if not row.get("needed"):  # drawn before it was computed
+        return text
+    seeds = float(row["needed"])
+    number = f"{seeds:.0f}" if seeds < math.inf else "more than 1,000"
+    return f"{text}; {number} seeds would decide it"
 
 
 def published(root: Path, *scales: str) -> list[str]:

@@ -52,7 +52,11 @@ def _figure(folder: Path, name: str) -> dict:
 
 
 def _with_effect(contrast: dict) -> dict:
-    return {**contrast, "effect_text": ledger.effect(contrast)}
+    return {
+        **contrast,
+        "effect_text": ledger.effect(contrast),
+        "open_text": ledger.what_is_open(contrast),
+    }
 
 
 def _numbers(rows: list[dict]) -> dict:
