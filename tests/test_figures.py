@@ -71,6 +71,22 @@ def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment):
     assert verdicts <= {"inconclusive", "not tested"}
 
 
+@pytest.mark.parametrize("experiment", TINY)
+def test_a_figure_in_part_is_drawn_and_says_how_many_runs_are_missing(tmp_path, experiment):
+    """Of all runs only the first is there, so the metrics of whole stages are missing."""
+    first, *others = synthetic.rows("tiny", experiment)
+    labels = {"setting", "seed", *catalog.module(experiment).LABELS}
+    rows = [first, *({k: v for k, v in row.items() if k in labels} for row in others)]
+    stage.draw(experiment, rows, context("tiny"), tmp_path)
+    caption = (tmp_path / f"{experiment}.caption.md").read_text()
+    assert f"in part: {len(others)} of {len(rows)} runs are missing" in caption
+    shown = {(row["setting"], row["seed"]) for row in read(tmp_path / f"{experiment}.csv")}
+    assert shown == {(first["setting"], str(first["seed"]))}
+    for row in read(tmp_path / f"{experiment}.claims.csv"):
+        assert row["verdict"] in ("inconclusive", "not tested")
+        assert row["contrast"].endswith(" (in part)")
+
+
 @pytest.mark.parametrize("experiment", CIFAR10)
 def test_the_grid_of_cifar10_is_drawn(tmp_path, experiment):
     stage.draw(experiment, synthetic.rows("cifar10", experiment), context("cifar10"), tmp_path)

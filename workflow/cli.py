@@ -104,6 +104,8 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("publish", commands.publish, "Put finished figures into paper_figures/SCALE.")
     sub.add_argument("--figures", nargs="+", metavar="NAME", help="only these; default: all")
+    text = "draw figures also from a part of their runs, and say how many are missing"
+    sub.add_argument("--partial", action="store_true", help=text)
 
     text = "Write all metrics of a scale to data/published/SCALE.jsonl."
     sub = command("export", commands.export, text)

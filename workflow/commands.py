@@ -149,7 +149,7 @@ def publish(args):
 
     planned = _plan(args)
     settle(planned)
-    publish_figures(planned, args.figures)
+    publish_figures(planned, args.figures, args.partial)
 
 
 def export(args):

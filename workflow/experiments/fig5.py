@@ -76,8 +76,8 @@ def draw(table, paper):
     operators = list(dict.fromkeys(rows["first"]))
     cells = rows.set_index(["first", "second"])
     means = [[cells["mean"].get((a, b), np.nan) for b in operators] for a in operators]
-    half = (cells["high"] - cells["low"]) / 2
-    notes = [[_plus_minus(half.get((a, b), np.nan)) for b in operators] for a in operators]
+    seeds = table["seed"].nunique()
+    notes = [[_note(cells.loc[(a, b)], seeds) for b in operators] for a in operators]
     plotting.heat(ours, means, operators, notes)
     reported = {(r.row, r.column): r.value for r in paper.itertuples()}
     values = [
@@ -89,8 +89,11 @@ def draw(table, paper):
     return figure
 
 
-def _plus_minus(half: float) -> str:
-    return "" if half != half else f"±{half:.1f}"
+def _note(cell, seeds: int) -> str:
+    """Return half the interval of a cell (mean, low, high, n), and n where seeds are missing."""
+    half = (cell["high"] - cell["low"]) / 2
+    spread = "" if half != half else f"±{half:.1f}"
+    return spread if cell["n"] == seeds else f"{spread} n={cell['n']:.0f}".strip()
 
 
 def claims(table) -> list:

@@ -56,6 +56,7 @@ STYLE = {
     "svg.hashsalt": "simclr",  # ids in an SVG are hashes with this salt, else random
     "path.simplify": False,
 }
+MISSING = "–"  # in place of a number whose runs are not there
 PLAIN = {"Date": None, "Creator": None}  # omitted, so that equal figures give equal bytes
 
 
@@ -157,7 +158,8 @@ def bars(axes, rows, categories: list, series: list) -> None:
             error_kw={"elinewidth": 1.1},
         )
         for left, value in zip(x, mean, strict=True):
-            axes.text(left, 0, f"{value:.0f}", ha="center", va="bottom", fontsize=7, color="white")
+            text, ink = (MISSING, "black") if np.isnan(value) else (f"{value:.0f}", "white")
+            axes.text(left, 0, text, ha="center", va="bottom", fontsize=7, color=ink)
     letters = max(6, 42 // len(categories) - 1)  # in a line below each group
     names = [textwrap.fill(str(c), letters, break_long_words=False) for c in categories]
     axes.set_xticks(range(len(categories)), names)
@@ -199,6 +201,7 @@ def heat(axes, values, labels, notes=None) -> None:
             value = shown[row, column]
             left = column + (gap if column == k else 0.0)
             if np.isnan(value):
+                axes.text(left + 0.5, row + 0.5, MISSING, ha="center", va="center", fontsize=size)
                 continue
             level = (value - low) / (high - low) if high > low else 0.5
             face = colors(0.05 + 0.9 * level)

@@ -20,6 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from simclr.files import ROOT, read_csv, read_json, write_atomic, write_csv
+from simclr.registry import metrics as declared_metrics
 from workflow.figures import contrasts, curves, plotting
 
 CURVES = "curves.csv"  # of each training, by epoch
@@ -30,19 +31,20 @@ def run(settings, inputs: dict[str, Path], out: Path, checkpoint: Path, report) 
     """Draw `settings.experiment` into `out`.
 
     settings: experiment, rows (setting, seed and labels of each run) and context (scale, title);
-    inputs: "<setting>.s<seed>" -> the folder with the metrics.json of that run.
+    inputs: "<setting>.s<seed>" -> the folder with the metrics.json of that run. A run without a
+    folder is missing: its row has no metric, and the figure says how many are.
     """
     experiment = settings.experiment
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     rows, tables = [], {name: [] for name in (*getattr(module, "FILES", ()), CURVES)}
     for labels in settings.rows:
-        folder = inputs[f"{labels['setting']}.s{labels['seed']}"]
-        metrics = read_json(folder / "metrics.json")
+        folder = inputs.get(f"{labels['setting']}.s{labels['seed']}")
+        metrics = read_json(folder / "metrics.json") if folder else {}
         if both := set(labels) & set(metrics):
             raise ValueError(f"{experiment}: {min(both)} is a label and a metric; rename it.")
         rows.append({**labels, **metrics})
         for name, parts in tables.items():
-            if (folder / name).is_file():
+            if folder and (folder / name).is_file():
                 part = pd.read_csv(folder / name)
                 parts.append(part.assign(setting=labels["setting"], seed=labels["seed"]))
     report(0.2, "drawing")
@@ -60,11 +62,11 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
     files = dict(files or {})
     curve_rows = files.pop(CURVES, None)
     module = importlib.import_module(f"workflow.experiments.{experiment}")
-    table = pd.DataFrame(rows)
+    table, missing = _table(rows, module.LABELS)
     arguments = [table, reported(module.PAPER)]
     if hasattr(module, "FILES"):
         arguments.append(files)
-    title, note = f"{module.NUMBER}: {module.TITLE}", _note(table, context)
+    title, note = f"{module.NUMBER}: {module.TITLE}", _note(table, context, missing)
     with plotting.style():
         figure = module.draw(*arguments)
         plotting.headline(figure, title, note)
@@ -80,7 +82,7 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
     contents = {
         "csv": _values(experiment, table, labels, metrics),
         "summary.csv": _summary(experiment, table, labels, metrics),
-        "claims.csv": _claims(experiment, module, table),
+        "claims.csv": _claims(experiment, module, table, missing),
     }
     for suffix, (header, *rows) in contents.items():
         cells = [[_text(value) for value in row] for row in rows]
@@ -95,10 +97,25 @@ def reported(ids: str | tuple[str, ...]) -> pd.DataFrame:
     return paper.assign(value=pd.to_numeric(paper["value"]))
 
 
-def _note(table: pd.DataFrame, context: dict) -> str:
-    """Scale and number of seeds: nothing is shown without them."""
+def _table(rows: list[dict], labels: tuple[str, ...]) -> tuple[pd.DataFrame, int]:
+    """Return the rows as a table, and how many of them have no metric.
+
+    If some have none, all metrics are columns: those of a stage whose runs are all missing too.
+    """
+    table = pd.DataFrame(rows)
+    missing = sum(row.keys() <= {"setting", "seed", *labels} for row in rows)
+    if missing:
+        names = [metric.name for metric in declared_metrics() if metric.name not in table]
+        table = table.assign(**dict.fromkeys(names, math.nan))
+    return table, missing
+
+
+def _note(table: pd.DataFrame, context: dict, missing: int) -> str:
+    """Scale, number of seeds, and runs that are missing: nothing is shown without them."""
     n = table["seed"].nunique()
     seeds = f"n = {n} seeds, 95 % intervals" if n > 1 else "n = 1 seed, no intervals"
+    if missing:
+        seeds += f", in part: {missing} of {len(table)} runs are missing"
     return f"Scale {context['scale']}: {context['title']}. {seeds}."
 
 
@@ -124,7 +141,7 @@ def _summary(experiment, table, labels, metrics) -> list[list]:
     return rows
 
 
-def _claims(experiment, module, table) -> list[list]:
+def _claims(experiment, module, table, missing: int) -> list[list]:
     paper = {row["id"]: row for row in read_csv(REFERENCE / "claims.csv")}
     tested = module.claims(table) if module.CLAIMS else []
     absent = [name for name in module.CLAIMS if name not in {claim.id for claim in tested}]
@@ -137,7 +154,8 @@ def _claims(experiment, module, table) -> list[list]:
             claim.id,
             experiment,
             paper[claim.id]["claim"],
-            *claim[1:],  # contrast to needed
+            f"{claim.contrast} (in part)" if missing else claim.contrast,
+            *claim[2:],  # effect to needed
             paper[claim.id]["paper_effect"],
             paper[claim.id]["where"],
         ]

@@ -5,10 +5,12 @@ was drawn before. A full publication compares its metrics with the published one
 is a DVC repository, records the results (after verifying every byte).
 """
 
+import tempfile
 from pathlib import Path
 
 from simclr import files
 from simclr.store import results
+from simclr.store.instance import Instance
 from workflow.pages.dvc_views import FILES as SUMMARY
 from workflow.pages.site import write_pages
 from workflow.planning.plan import Plan
@@ -19,15 +21,21 @@ from workflow.publishing.published import read_published
 DATA_CARD = ("data_card.md", "contact_sheet.png")
 
 
-def publish(plan: Plan, experiments: list[str] | None = None) -> None:
-    """Copy finished figures to paper_figures/<scale>; all of them (then also compare and record)
-    or the named `experiments` alone. Raises ResultError where a figure is not there or damaged.
+def publish(plan: Plan, experiments: list[str] | None = None, partial: bool = False) -> None:
+    """Copy finished figures to paper_figures/<scale>: only `experiments`, or all of them.
+
+    Of all, compares the metrics with the published ones and records the results. partial: draws
+    what is not finished from the runs that are there. Raises ResultError where a figure is not
+    there or damaged.
     """
     folder = Path("paper_figures") / plan.name
     wanted = [plan.figure(name) for name in experiments] if experiments else plan.of_kind("figure")
     changed = 0
     for instance in wanted:
         source = instance.path(plan.store)
+        if partial and not results.is_finished(source):
+            changed += _draw_in_part(plan, instance, folder)
+            continue
         for name in results.verify(source)["outputs"]:
             changed += files.copy_atomic(source / name, folder / name)
     for instance in (i for i in plan.instances.values() if i.is_scale_data):
@@ -35,14 +43,31 @@ def publish(plan: Plan, experiments: list[str] | None = None) -> None:
         if results.is_finished(source):  # imported metrics come without it: then the card stays
             results.verify(source, DATA_CARD)  # not the images, of which there may be many
             changed += sum(files.copy_atomic(source / name, folder / name) for name in DATA_CARD)
-    if experiments is None:
+    whole = experiments is None and not partial
+    if whole:
         changed += _remove_others(plan, folder)
     write_pages(plan, read_published(plan.name))
     what = "figure or table" if len(wanted) == 1 else "figures and tables"
     print(f"{folder}/index.html: {len(wanted)} {what}, {changed} files changed.")
-    if experiments is None:
+    if whole:
         print(compare_with_published(plan))
         record(plan)
+
+
+def _draw_in_part(plan: Plan, figure: Instance, folder: Path) -> int:
+    """Draw a figure into `folder` from the runs that are there; returns how many files changed."""
+    from workflow.figures import stage  # here: complete figures are copied without matplotlib
+
+    paths = {role: run.path(plan.store) for role, run in figure.inputs.items()}
+    present = {role: path for role, path in paths.items() if results.is_finished(path)}
+    if not present:
+        return 0
+    for path in present.values():
+        results.verify(path)
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name)
+        stage.run(figure.settings, present, out, out, lambda done, text: None)
+        return sum(files.copy_atomic(path, folder / path.name) for path in out.iterdir())
 
 
 def _remove_others(plan: Plan, folder: Path) -> int:
