@@ -9,9 +9,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from simclr import code
 from simclr.config import ConfigError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = code.ROOT
 
 
 def write_atomic(path: Path, content: str | bytes) -> bool:
