@@ -90,6 +90,16 @@ def write_curves(path: Path, curves: list[dict[str, float]]) -> None:
     write_csv(path, list(curves[0]), rows)
 
 
+def stamps(path: Path) -> dict[str, tuple]:
+    """Return {path: (number, size, date)} of a file, or of all files below a folder.
+
+    Whatever writes or replaces a file changes its stamp, unless it sets the date back.
+    """
+    below = path.rglob("*") if path.is_dir() else [path]
+    found = {str(file): file.stat() for file in below if file.is_file()}
+    return {name: (one.st_ino, one.st_size, one.st_mtime_ns) for name, one in found.items()}
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content as 64 hex digits."""
     with open(path, "rb") as file:

@@ -25,7 +25,7 @@ simclr.features                                         what an encoder gives fo
 simclr.training                                         the loop and all that trains
 simclr.stages                                           one module for each kind of result
 simclr.store                                            results under their keys
-workflow workflow.catalog workflow.stages workflow.grid experiments by name, stages, runs of a grid
+workflow workflow.catalog workflow.stages workflow.grid workflow.paper   experiments, stages, grids
 workflow.figures                                        how any figure is drawn
 workflow.experiments                                    the paper's figures and tables
 workflow.planning                                       a scale as results with keys
