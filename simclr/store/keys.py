@@ -75,12 +75,16 @@ def closure(modules: tuple[str, ...], root: Path = ROOT) -> frozenset[str]:
     return frozenset(seen)
 
 
+def imported_tops(modules: tuple[str, ...], root: Path = ROOT) -> set[str]:
+    """Return the first names, like `torch`, of all that `modules` come to import."""
+    imports = {other for name in closure(modules, root) for other in _imports(root, name)}
+    return {name.split(".")[0] for name in imports}
+
+
 @functools.cache
 def pinned_versions(modules: tuple[str, ...], root: Path = ROOT) -> dict[str, str]:
     """Return {distribution: version} of the locked libraries that `modules` come to import."""
-    imports = {other for name in closure(modules, root) for other in _imports(root, name)}
-    tops = {name.split(".")[0] for name in imports}
-    names = {DISTRIBUTIONS.get(top, top) for top in tops}
+    names = {DISTRIBUTIONS.get(top, top) for top in imported_tops(modules, root)}
     return {name: version for name, version in locked(root).items() if name in names}
 
 
