@@ -50,7 +50,7 @@ def process_group(device: str):
         dist.init_process_group(backend, timeout=datetime.timedelta(seconds=seconds))
         _idle_groups.append(dist.new_group(backend="gloo", timeout=IDLE))
         yield
-        broadcast(True)
+        broadcast(0)
     except (dist.DistError, RuntimeError) as error:
         if not _is_connection(error):
             raise
@@ -73,11 +73,11 @@ def _is_connection(error: Exception) -> bool:
     )
 
 
-def broadcast(value: bool) -> bool:
+def broadcast(value: int) -> int:
     """Broadcast rank 0's value; other ranks may wait for hours."""
     message = torch.tensor([value])
     dist.broadcast(message, 0, group=_idle_groups[0])
-    return bool(message)
+    return int(message)
 
 
 def local_slice(count: int) -> slice:

@@ -9,9 +9,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from simclr import code
 from simclr.config import ConfigError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = code.ROOT
 
 
 def write_atomic(path: Path, content: str | bytes) -> bool:
@@ -92,6 +93,16 @@ def write_curves(path: Path, curves: list[dict[str, float]]) -> None:
     """Write training curves as CSV: one line for each epoch, six significant digits."""
     rows = [[f"{value:.6g}" for value in epoch.values()] for epoch in curves]
     write_csv(path, list(curves[0]), rows)
+
+
+def stamps(path: Path) -> dict[str, tuple]:
+    """Return {path: (number, size, date)} of a file, or of all files below a folder.
+
+    Whatever writes or replaces a file changes its stamp, unless it sets the date back.
+    """
+    below = path.rglob("*") if path.is_dir() else [path]
+    found = {str(file): file.stat() for file in below if file.is_file()}
+    return {name: (one.st_ino, one.st_size, one.st_mtime_ns) for name, one in found.items()}
 
 
 def sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import synthetic
-from workflow import catalog
+from workflow import catalog, paper
 from workflow.figures import stage
 from workflow.planning.scale import load_scale
 from workflow.stages import Figures
@@ -112,7 +112,7 @@ def test_the_stage_reads_the_metrics_of_its_runs(tmp_path):
         inputs[f"{row['setting']}.s{row['seed']}"] = folder
     out = tmp_path / "out"
     out.mkdir()
-    settings = Figures(experiment="fig6", rows=rows, context=context("tiny"), paper="")
+    settings = Figures(experiment="fig6", rows=rows, context=context("tiny"), paper=paper.sha256())
     stage.run(settings, inputs, out, tmp_path / "checkpoint", lambda done, text: None)
     direct = tmp_path / "direct"
     direct.mkdir()

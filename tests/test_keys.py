@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from simclr import files
+from simclr import code, files
 from simclr.store import keys
 
 
@@ -27,7 +27,9 @@ def project(tmp_path):
 
 
 def fingerprint(project, module="simclr.a"):
-    for cached in (keys.fingerprint, keys.closure, keys._tree, keys._imports, keys._tree_text):
+    for cached in (code.file_of, code.source, keys.fingerprint, keys.closure, keys._tree):
+        cached.cache_clear()
+    for cached in (keys._imports, keys._tree_text):
         cached.cache_clear()
     return keys.fingerprint((module,), project)
 

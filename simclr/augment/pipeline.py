@@ -22,6 +22,21 @@ from simclr.augment.operators import COLOR_ORDERS, OPERATORS, Draws
 from simclr.settings import Views
 
 CACHE_FLOATS = 2**19  # of images worked on at a time on a CPU, so that they stay in its cache
+# For stages whose own settings say only some of these: a default is no part of a key.
+STATED = Views(
+    operators=(),
+    asymmetric=False,
+    base_crop=False,
+    min_area=0.08,
+    color_strength=1.0,
+    brightness="additive",
+    blur_probability=0.5,
+    blur_radius=0,
+    blur_sigma="image",
+    noise_sigma=0.2,
+    gate=1.0,
+    policy="cifar10",
+)
 
 
 def draw(

@@ -16,6 +16,7 @@ The features of the plain images are extracted once for all protocols.
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,15 +25,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from simclr import devices, files
+from simclr.augment import pipeline
 from simclr.config import ConfigError
 from simclr.data import image_store, packed
 from simclr.features import ROWS, accuracy, features_of, load_networks, project, standardize
-from simclr.settings import Optimizer, Views
+from simclr.settings import Optimizer
 from simclr.training.batching import epoch_batches
 from simclr.training.optim import build_optimizer, learning_rate
 from simclr.training.order import steps_per_epoch, stored_batches
 
-CROP_AND_FLIP = Views(operators=("crop", "flip"))
+CROP_AND_FLIP = replace(pipeline.STATED, operators=("crop", "flip"))
 
 
 class Protocol(NamedTuple):
@@ -134,6 +136,7 @@ def train_linear(
     rule = Optimizer(
         kind="sgd",
         base_lr=settings.base_lr,
+        lr_scaling="linear",
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
         warmup_epochs=0.0,

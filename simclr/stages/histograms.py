@@ -6,6 +6,7 @@ every crop of many images is searched among all other crops; the metric is how o
 the same image. The crops are the same with and without distortion.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from simclr import files
 from simclr.augment import pipeline
 from simclr.config import ConfigError
 from simclr.data import image_store, packed
-from simclr.settings import Histograms, Views
+from simclr.settings import Histograms
 
 SHOWN_IMAGES, SHOWN_CROPS = 2, 4  # whose histograms are written, for drawing
 HEADER = ("image", "crop", "distorted", "bin", "density")
@@ -32,11 +33,9 @@ def run(settings: Histograms, inputs: dict, out: Path, checkpoint: Path, report)
     generator = torch.Generator().manual_seed(settings.seed)
     rows = torch.randperm(count, generator=generator)[: settings.images]
     images = image_store.open_split(data, "train", torch.device("cpu"), rows).eval_images()
-    crop = Views(operators=("crop",), min_area=settings.min_area)
-    crop_and_color = Views(
-        operators=("crop", "color"),
-        min_area=settings.min_area,
-        color_strength=settings.color_strength,
+    crop = replace(pipeline.STATED, operators=("crop",), min_area=settings.min_area)
+    crop_and_color = replace(
+        crop, operators=("crop", "color"), color_strength=settings.color_strength
     )
     drawn = pipeline.draw(
         crop_and_color, len(images), images.shape[3], generator, branches=settings.crops

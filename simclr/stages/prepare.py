@@ -18,7 +18,7 @@ import numpy as np
 
 from simclr import files
 from simclr.config import DataError
-from simclr.data import card, packed
+from simclr.data import card, location, packed
 
 DESCRIBED = 50_000  # of the training images, the first ones: data.json describes their pixels
 
@@ -36,6 +36,8 @@ def check(settings) -> None:
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     """Prepare the data set of `settings` (settings.Prepare) into the folder `out`."""
     check(settings)
+    raw = location.locate(settings.file) if settings.file else None
+    stamps = raw and files.stamps(raw)
     dataset = source_module(settings.source).open_source(settings, report)
     staging = Staging(out)
     if dataset.names:
@@ -48,6 +50,8 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     for array in arrays.values():
         array.flush()
     staging.finish(arrays)
+    if raw and files.stamps(raw) != stamps:
+        raise DataError(f"{raw}: was changed while it was read; run again.")
     if dataset.names:
         packed.write_names(out / packed.NAMES, dataset.names["train"])
     images = arrays["train_images"]

@@ -91,7 +91,6 @@ class Instance:
             "experiment": self.experiment,
             "setting": self.setting,
             "seed": self.seed,
-            "modules": list(self.modules),
             "seconds": self.seconds,
         }
 
@@ -105,7 +104,6 @@ def from_line(line: dict, stage: Stage, inputs: dict[str, Instance]) -> Instance
         seed=line["seed"],
         settings=build(stage.settings, line["settings"]),
         inputs=inputs,
-        modules=tuple(line["modules"]),
         key=line["key"],
         seconds=line["seconds"],
     )

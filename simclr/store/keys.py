@@ -6,6 +6,7 @@
 the stage's module can import. *Library versions* are those that requirements.lock pins, of the
 libraries which that code imports. Device kind and precision are settings. So a clone computes the
 same keys, an edited comment recomputes nothing, and an edited evaluation leaves encoders alone.
+The bytes that are hashed are those that are imported (simclr/code.py).
 
 Nothing here imports torch: planning a thousand runs must cost milliseconds.
 """
@@ -19,7 +20,8 @@ from pathlib import Path
 
 from packaging.markers import Marker
 
-from simclr.files import ROOT, read_text
+from simclr.code import ROOT, file_of, source
+from simclr.files import read_text
 
 # Declarations of settings: what they do to a result stands in the resolved settings of its key.
 NOT_CODE = ("simclr.config", "simclr.settings", "simclr.registry")
@@ -69,16 +71,20 @@ def closure(modules: tuple[str, ...], root: Path = ROOT) -> frozenset[str]:
             continue
         seen.add(name)
         todo += [name.rpartition(".")[0]] if "." in name else []  # Python runs it first
-        todo += [other for other in _imports(root, name) if _file(root, other) is not None]
+        todo += [other for other in _imports(root, name) if file_of(other, root) is not None]
     return frozenset(seen)
+
+
+def imported_tops(modules: tuple[str, ...], root: Path = ROOT) -> set[str]:
+    """Return the first names, like `torch`, of all that `modules` come to import."""
+    imports = {other for name in closure(modules, root) for other in _imports(root, name)}
+    return {name.split(".")[0] for name in imports}
 
 
 @functools.cache
 def pinned_versions(modules: tuple[str, ...], root: Path = ROOT) -> dict[str, str]:
     """Return {distribution: version} of the locked libraries that `modules` come to import."""
-    imports = {other for name in closure(modules, root) for other in _imports(root, name)}
-    tops = {name.split(".")[0] for name in imports}
-    names = {DISTRIBUTIONS.get(top, top) for top in tops}
+    names = {DISTRIBUTIONS.get(top, top) for top in imported_tops(modules, root)}
     return {name: version for name, version in locked(root).items() if name in names}
 
 
@@ -99,24 +105,16 @@ def locked(root: Path = ROOT) -> dict[str, str]:
 
 def is_package(name: str, root: Path = ROOT) -> bool:
     """Tell whether `name` is a package of this project."""
-    return root.joinpath(*name.split("."), "__init__.py").is_file()
-
-
-def _file(root: Path, name: str) -> Path | None:
-    """Return the source file of module `name`, None where it is not one of this project's."""
-    path = root.joinpath(*name.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+    file = file_of(name, root)
+    return file is not None and file.name == "__init__.py"
 
 
 @functools.cache
 def _tree(root: Path, name: str) -> ast.Module:
-    path = _file(root, name)
-    if path is None:
+    file = file_of(name, root)
+    if file is None:
         raise FileNotFoundError(f"module {name} has no source below {root}")
-    return ast.parse(read_text(path), filename=str(path))
+    return ast.parse(source(file), filename=str(file))
 
 
 @functools.cache

@@ -7,6 +7,7 @@ import os
 import platform
 import resource
 import sys
+import sysconfig
 from pathlib import Path
 
 from simclr import files
@@ -50,6 +51,20 @@ def hardware(device: str = "cpu") -> str:
                 torch = sys.modules.get("torch")
                 return f"{model}, {torch.backends.cpu.get_cpu_capability()}" if torch else model
     return platform.processor() or platform.machine()
+
+
+def homes(modules: tuple[str, ...]) -> dict[str, Path]:
+    """Return {top-level module: folder where it is installed} of the libraries that these import.
+
+    Those of Python itself and those that requirements.lock pins.
+    """
+    found = {}
+    for top in keys.imported_tops(modules):
+        if top in sys.stdlib_module_names:
+            found[top] = Path(sysconfig.get_path("stdlib"))
+        elif (name := keys.DISTRIBUTIONS.get(top, top)) in keys.locked():
+            found[top] = Path(importlib.metadata.distribution(name).locate_file(""))
+    return found
 
 
 def installed_version(name: str) -> str:

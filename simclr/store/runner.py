@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from simclr import determinism
+from simclr import determinism, files
 from simclr.config import ConfigError
 from simclr.store import keys, provenance, results
 from simclr.store.instance import Instance
@@ -33,28 +33,31 @@ def compute(instance: Instance, store: Path, report=lambda done, text: None) -> 
         return _join(instance, store)
     final = instance.path(store)
     with _exclusive(store, instance):
-        if _agreed(results.is_finished(final)):
+        finished = results.is_finished(final)
+        if not finished:
+            stamps, checkpoint = _stamps(instance, store), _checkpoint(instance, store)
+            for path in _inputs(instance, store).values():
+                results.verify(path)
+            _check_checkpoint(instance, checkpoint, stamps)
+        if _agreed(instance, finished):
             return False
-        for path in _inputs(instance, store).values():
-            results.verify(path)
-        _check_versions(instance)
-        determinism.check_environment()
-        run = importlib.import_module(instance.stage.module).run
-        _check_code(instance)
+        run = _loaded(instance)
         out = _empty(store / "tmp" / instance.key)
         final.parent.mkdir(exist_ok=True)
-        checkpoint = _checkpoint(instance, store)
-        checkpoint.parent.mkdir(exist_ok=True)
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         try:
-            determinism.make_deterministic()
             run(instance.settings, _inputs(instance, store), out, checkpoint, report)
             seconds = time.perf_counter() - clock
+            _check_versions(instance)
+            if _stamps(instance, store) != stamps:
+                checkpoint.unlink(missing_ok=True)
+                raise ConfigError(f"{instance.name}: its inputs were changed meanwhile; run again.")
             provenance.write_provenance(instance, out, started, seconds)
             results.commit(out, final)
         finally:
             shutil.rmtree(out, ignore_errors=True)
         checkpoint.unlink(missing_ok=True)
+        _read_by(checkpoint).unlink(missing_ok=True)
         _journal(store, instance, started, seconds)
         return True
 
@@ -69,21 +72,23 @@ def together(instances: list[Instance]):
     return distributed.process_group("cuda" if "cuda" in devices else "cpu")
 
 
-def _agreed(finished: bool) -> bool:
-    """Return the first rank's answer, on all ranks."""
+def _agreed(instance: Instance, finished: bool) -> bool:
+    """Return the first rank's answer, on all ranks. Raises ConfigError where another is planned."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return finished
     from simclr import distributed
 
-    return distributed.broadcast(finished)
+    key = int(instance.key, 16)
+    first, answer = divmod(distributed.broadcast(2 * key + finished), 2)
+    if first != key:
+        raise ConfigError(f"{instance.name}: the code or scale of the ranks differs; run again.")
+    return bool(answer)
 
 
 def _join(instance: Instance, store: Path) -> bool:
     """Train with the first rank, and leave nothing; wait where only the first has work."""
-    if not _agreed(False) and instance.stage.trains:
-        determinism.check_environment()
-        run = importlib.import_module(instance.stage.module).run
-        determinism.make_deterministic()
+    if not _agreed(instance, False) and instance.stage.trains:
+        run = _loaded(instance)
         out = _empty(store / "tmp" / f"{instance.key}.{os.environ['RANK']}")
         inputs, checkpoint = _inputs(instance, store), _checkpoint(instance, store)
         try:
@@ -91,6 +96,38 @@ def _join(instance: Instance, store: Path) -> bool:
         finally:
             shutil.rmtree(out, ignore_errors=True)
     return False  # the first rank says what was computed
+
+
+def _loaded(instance: Instance):
+    """Return the stage's `run`, with all that decides a result as the key says. ConfigError."""
+    determinism.check_environment()
+    run = importlib.import_module(instance.stage.module).run
+    _check_code(instance)
+    _check_versions(instance)
+    determinism.make_deterministic()
+    return run
+
+
+def _stamps(instance: Instance, store: Path) -> dict:
+    """Return what tells that a file of the inputs was written."""
+    folders = _inputs(instance, store)
+    return {role: files.stamps(folder) for role, folder in folders.items()}
+
+
+def _check_checkpoint(instance: Instance, checkpoint: Path, stamps: dict) -> None:
+    """Remove the checkpoint of an attempt whose inputs were written since: it may have read others.
+
+    Note beside it of which it is.
+    """
+    read_by, text = _read_by(checkpoint), json.dumps(stamps)
+    if read_by.is_file() and files.read_text(read_by) != text and checkpoint.exists():
+        print(f"{instance.name}: its inputs were written since; starting anew.", file=sys.stderr)
+        checkpoint.unlink()
+    files.write_atomic(read_by, text)
+
+
+def _read_by(checkpoint: Path) -> Path:
+    return checkpoint.with_suffix(".inputs")
 
 
 def _inputs(instance: Instance, store: Path) -> dict[str, Path]:
@@ -125,7 +162,10 @@ def _exclusive(store: Path, instance: Instance):
 
 
 def _check_versions(instance: Instance) -> None:
-    """Refuse to record under the locked versions what other versions would compute."""
+    """Refuse to record under the locked versions what other versions would compute.
+
+    Also a module that is named like a library but lies elsewhere, in the current folder perhaps.
+    """
     if os.environ.get("SIMCLR_ANY_VERSIONS"):
         return
     for name, locked in keys.pinned_versions(instance.modules).items():
@@ -134,6 +174,12 @@ def _check_versions(instance: Instance) -> None:
             raise ConfigError(
                 f"{name} {installed} is installed but requirements.lock pins {locked}: "
                 f"install the lock file, or set SIMCLR_ANY_VERSIONS=1 to accept the difference."
+            )
+    for module, home in provenance.homes(instance.modules).items():
+        found = getattr(sys.modules.get(module), "__file__", None)
+        if found and not Path(found).is_relative_to(home):
+            raise ConfigError(
+                f"{found}: it hides the library {module} in {home}; rename it, or mend PYTHONPATH."
             )
 
 

@@ -54,8 +54,8 @@ def _listed(modules, prefix: str = "") -> str:
 
 
 def _without_packages(modules) -> set[str]:
-    """Leave out packages: they hold a docstring only, except `simclr` itself."""
-    return {module for module in modules if module == "simclr" or not keys.is_package(module)}
+    """Leave out packages within packages: they hold a docstring only."""
+    return {module for module in modules if "." not in module or not keys.is_package(module)}
 
 
 if __name__ == "__main__":

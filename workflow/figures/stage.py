@@ -19,21 +19,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from simclr.files import ROOT, read_csv, read_json, write_atomic, write_csv
+from simclr.config import ConfigError
+from simclr.files import read_json, write_atomic, write_csv
 from simclr.registry import metrics as declared_metrics
+from workflow import paper
 from workflow.figures import contrasts, curves, plotting
 
 CURVES = "curves.csv"  # of each training, by epoch
-REFERENCE = ROOT / "data" / "paper"
 
 
 def run(settings, inputs: dict[str, Path], out: Path, checkpoint: Path, report) -> None:
     """Draw `settings.experiment` into `out`.
 
-    settings: experiment, rows (setting, seed and labels of each run) and context (scale, title);
-    inputs: "<setting>.s<seed>" -> the folder with the metrics.json of that run. A run without a
-    folder is missing: its row has no metric, and the figure says how many are.
+    settings: experiment, rows (setting, seed and labels of each run), context (scale, title) and
+    paper, the SHA-256 of its numbers; inputs: "<setting>.s<seed>" -> the folder with the
+    metrics.json of that run. A run without a folder is missing: its row has no metric, and the
+    figure says how many are.
     """
+    if settings.paper != paper.sha256():
+        raise ConfigError(f"{paper.FOLDER}: changed since this figure was planned; run again.")
     experiment = settings.experiment
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     rows, tables = [], {name: [] for name in (*getattr(module, "FILES", ()), CURVES)}
@@ -92,9 +96,9 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
 
 def reported(ids: str | tuple[str, ...]) -> pd.DataFrame:
     """Return the numbers that the paper reports under these ids."""
-    paper = pd.read_csv(REFERENCE / "paper_reported.csv", dtype=str, keep_default_na=False)
-    paper = paper[paper["id"].isin([ids] if isinstance(ids, str) else ids)].reset_index(drop=True)
-    return paper.assign(value=pd.to_numeric(paper["value"]))
+    table = pd.DataFrame(paper.rows("paper_reported.csv"))
+    table = table[table["id"].isin([ids] if isinstance(ids, str) else ids)].reset_index(drop=True)
+    return table.assign(value=pd.to_numeric(table["value"]))
 
 
 def _table(rows: list[dict], labels: tuple[str, ...]) -> tuple[pd.DataFrame, int]:
@@ -142,7 +146,7 @@ def _summary(experiment, table, labels, metrics) -> list[list]:
 
 
 def _claims(experiment, module, table, missing: int) -> list[list]:
-    paper = {row["id"]: row for row in read_csv(REFERENCE / "claims.csv")}
+    claimed = {row["id"]: row for row in paper.rows("claims.csv")}
     tested = module.claims(table) if module.CLAIMS else []
     absent = [name for name in module.CLAIMS if name not in {claim.id for claim in tested}]
     tested += [contrasts.directional(name, "no such settings", contrasts.EMPTY) for name in absent]
@@ -153,11 +157,11 @@ def _claims(experiment, module, table, missing: int) -> list[list]:
         [
             claim.id,
             experiment,
-            paper[claim.id]["claim"],
+            claimed[claim.id]["claim"],
             f"{claim.contrast} (in part)" if missing else claim.contrast,
             *claim[2:],  # effect to needed
-            paper[claim.id]["paper_effect"],
-            paper[claim.id]["where"],
+            claimed[claim.id]["paper_effect"],
+            claimed[claim.id]["where"],
         ]
         for claim in sorted(tested, key=lambda claim: claim.id)
     ]

@@ -5,22 +5,17 @@ torch, and takes milliseconds. Settings that resolve to the same values share on
 number of figures use them.
 """
 
-import functools
-import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from simclr.config import ConfigError, build, merge
-from simclr.files import ROOT
 from simclr.registry import EVALUATION, Stage
 from simclr.store.instance import Instance, full_name
-from workflow import catalog
+from workflow import catalog, paper
 from workflow.planning import checks, networks
 from workflow.planning.plan import Plan, data_of, work_of
 from workflow.planning.scale import SCALES, Scale, load_scale
 from workflow.stages import FIGURES, STAGES
-
-PAPER = [ROOT / "data" / "paper" / name for name in ("paper_reported.csv", "claims.csv")]
 
 
 def build_plan(name: str, folder: Path = SCALES) -> Plan:
@@ -44,11 +39,6 @@ class Planner:
     @property
     def scale(self) -> Scale:
         return self.plan.scale
-
-    @functools.cached_property
-    def paper(self) -> str:
-        """SHA-256 of the paper's numbers and claims, which every figure shows."""
-        return hashlib.sha256(b"".join(path.read_bytes() for path in PAPER)).hexdigest()
 
     def add_scale(self) -> None:
         """Add the scale's data set and all its experiments."""
@@ -75,7 +65,8 @@ class Planner:
                 rows.append(row)
                 inputs[f"{run.name}.s{seed}"] = shown
         context = {"scale": self.plan.name, "title": self.scale.title, "seeds": len(seeds)}
-        values = {"experiment": experiment, "rows": rows, "context": context, "paper": self.paper}
+        values = {"experiment": experiment, "rows": rows, "context": context}
+        values |= {"paper": paper.sha256()}
         self._add(FIGURES, values, inputs, experiment=experiment)
 
     def _add_run(self, experiment: str, run, seed: int, base: dict, data: Instance):

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from simclr import files
 from simclr.config import DataError, one_line
 from simclr.data import images
 from simclr.data.location import raw_folder
@@ -54,7 +55,11 @@ def check(settings) -> None:
 
 def open_source(settings, report) -> RawDataset:
     """Open CIFAR-10 and select a subset; settings: settings.Prepare. Downloads it if need be."""
-    splits = read(download(report, MD5))
+    path = download(report, MD5)
+    stamps = files.stamps(path)
+    splits = read(download(report, MD5))  # the checksum again, of what the stamps are of
+    if files.stamps(path) != stamps:
+        raise DataError(f"{path}: was changed while it was read; run again.")
     labels, pixels = {}, {}
     for split, (all_pixels, all_labels) in splits.items():
         count = getattr(settings, f"{split}_images")

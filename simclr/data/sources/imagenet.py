@@ -69,8 +69,13 @@ def open_source(settings, report) -> RawDataset:
     def fill(arrays, report):
         packing.pack(arrays, pieces, settings, report)
         digest = content_sha256(arrays, pieces)
-        if settings.sha256 and not settings.train_images and not settings.test_images:
-            _check_content(path, digest, settings.sha256)
+        if settings.sha256:
+            is_subset = settings.train_images or settings.test_images
+            found = fingerprint(path) if is_subset else digest
+            if found != settings.sha256:
+                for split in pieces:  # maybe packed by an attempt that saw other images
+                    arrays[f"{split}_digests"][:] = 0
+            _check_content(path, found, settings.sha256)
         return {"content_sha256": digest}
 
     names = {split: [piece.name.split("/")[1] for piece in pieces[split]] for split in pieces}
