@@ -21,6 +21,7 @@ DAMAGE = (
     IndexError,  # a zip with an empty name
     ValueError,
 )
+NAMES = {"encoding": "utf-8", "errors": "surrogateescape"}  # in a tar, in any locale
 UNPACK = "unpack it yourself, and name the folder instead"
 
 

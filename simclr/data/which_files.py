@@ -4,6 +4,7 @@ Hidden files and the litter of operating systems do not. Links are followed. Wha
 neither a file nor a folder is refused, because to read a pipe or a device may take for ever.
 """
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -61,6 +62,12 @@ def visible(folder: Path) -> list[Entry]:
             raise DataError(f"{found.path}: a pipe or device, no image; remove it.")
         entries.append(Entry(name, Path(found.path), is_folder, status.st_size))
     return sorted(entries)
+
+
+def content_sha256(digests: dict[str, str]) -> str:
+    """Return the SHA-256 of the lines `<SHA-256 of a file>  <its name>`, sorted by name."""
+    text = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def walk(folder: Path, above: tuple = ()) -> Iterator[Entry]:

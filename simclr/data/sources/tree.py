@@ -45,6 +45,11 @@ def members(path: Path, wanted: Collection[str] = ()):
         if first_top not in (None, top):
             raise DataError(f"{path}: holds a tree in '{first_top}' and one in '{top}'; {LAYOUT}.")
         first_top = top
+        if not member.is_folder and member.read is None:
+            raise DataError(
+                f"{path}: '{member.name}' is a link or device, so its content is not there; "
+                f"{archives.UNPACK}, or pack it again with `tar --dereference`."
+            )
         fits = len(parts) < 3 if member.is_folder else len(parts) == 3
         if not fits:
             raise DataError(f"{path}: '{member.name}' is out of place; {LAYOUT}.")
@@ -55,11 +60,6 @@ def members(path: Path, wanted: Collection[str] = ()):
             raise DataError(f"{path}: '{member.name}' occurs twice; remove one.")
         if "\n" in name:
             raise DataError(f"{path}: '{member.name}' has a line break in its name; rename it.")
-        if not member.is_folder and member.read is None:
-            raise DataError(
-                f"{path}: '{member.name}' is a link or device, so its content is not there; "
-                f"{archives.UNPACK}, or pack it again with `tar --dereference`."
-            )
         seen.add(name)
         if name not in wanted:
             yield name, None
@@ -110,8 +110,8 @@ def _walk(path: Path):
 
 
 def _walk_directory(path: Path):
-    names = (p.name for p in sorted(path.iterdir()) if p.is_dir())
-    tops = [name for name in names if name not in SPLITS and not which_files.is_litter(name)]
+    folders = (p.name for p in sorted(path.iterdir()) if p.is_dir())
+    tops = [name for name in folders if name not in SPLITS and not which_files.is_litter(name)]
     for top in ["", *(f"{name}/" for name in tops)]:
         for split in SPLITS:
             folder = path / f"{top}{split}"
@@ -126,10 +126,7 @@ def _walk_directory(path: Path):
 def _walk_tar(path: Path):
     """Yield the members of a tar; a hard link has the content of the member that it names."""
     stored = {}  # name -> where its content is: for hard links
-    with (
-        archives.readable(path),
-        tarfile.open(path, "r:*", encoding="utf-8", errors="surrogateescape") as archive,
-    ):
+    with archives.readable(path), tarfile.open(path, "r:*", **archives.NAMES) as archive:
         for info in archive:
             offset, size = info.offset_data, info.size
             if info.islnk():
