@@ -110,7 +110,9 @@ def _walk(path: Path):
 
 
 def _walk_directory(path: Path):
-    folders = (p.name for p in sorted(path.iterdir()) if p.is_dir())
+    entries = sorted(path.iterdir())
+    yield from (Member(p.name, p.is_dir(), 0, None) for p in entries if "\\" in p.name)  # refused
+    folders = (p.name for p in entries if p.is_dir())
     tops = [name for name in folders if name not in SPLITS and not which_files.is_litter(name)]
     for top in ["", *(f"{name}/" for name in tops)]:
         for split in SPLITS:
