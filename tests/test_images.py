@@ -1,5 +1,6 @@
 """How an image file is read: formats, metadata, several pictures, depth, size (docs/images.md)."""
 
+import dataclasses
 import io
 import struct
 import subprocess
@@ -11,8 +12,9 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from simclr.config import DataError
-from simclr.data import images
+from simclr.data import archives, bit_depth, images, which_files
 from simclr.data.images import Reading
+from simclr.settings import Prepare
 from tests.project import ROOT
 
 RED, BLUE = Image.new("RGB", (16, 12), "red"), Image.new("RGB", (64, 48), "blue")
@@ -219,3 +221,18 @@ def test_the_limit_is_on_what_is_decoded():
     refused(encoded(large, "JPEG", progressive=True), *said, reading=few)
     refused(encoded(large, "PNG"), *said, reading=few)
     assert (images.decode(encoded(large, "PNG"), 32, "x", Reading(max_megapixels=12)) == 99).all()
+
+
+def test_the_page_of_the_rules_is_that_of_the_code():
+    page = (ROOT / "docs" / "images.md").read_text(encoding="utf-8").lower()
+    said = [f"{name}`" for name in which_files.LITTER if name != "icon\r"]
+    said += [", ".join(images.FORMATS), f"{archives.MAX_BYTES >> 20} MiB", "up to 10 with a count"]
+    said += [f"at most {images.PLAIN.max_megapixels} megapixels", f"{bit_depth.UNCLEAR:,}"]
+    said += [f"white is {bit_depth.DEEPEST:,}", f"`white_level: {bit_depth.DEEPEST}`"]
+    assert not [text for text in said if text.lower() not in page]
+    assert images.MAX_NAMED == 10 and which_files.HIDDEN == "."
+    assert "carriage return" in page and which_files.is_litter("Icon\r")
+    options = ("--source", "--skip-bad", "--white-level", "--max-megapixels")
+    assert all(option in page for option in options)
+    fields = {field.name: field.default for field in dataclasses.fields(Prepare)}
+    assert [fields[name] for name in Reading._fields] == list(images.PLAIN)
