@@ -16,6 +16,7 @@ from simclr.config import DataError
 from simclr.data import archives, which_files
 from simclr.data.raw_dataset import SPLITS
 
+UNIX, UTF8 = 3, 0x800  # in a zip: what made it, and the flag of names that are UTF-8
 LAYOUT = "expected train/CLASS/IMAGE and test/CLASS/IMAGE"
 
 
@@ -160,12 +161,24 @@ def _walk_zip(path: Path):
     with archives.readable(path), zipfile.ZipFile(path) as archive:
         backslashes = not any("/" in info.filename for info in archive.infolist())
         for info in archive.infolist():
-            name = info.filename.replace("\\", "/") if backslashes else info.filename
+            name = _name_in_zip(info)
+            name = name.replace("\\", "/") if backslashes else name
             kind = stat.S_IFMT(info.external_attr >> 16)
             is_folder = name.endswith("/")
             is_file = not is_folder and kind in (0, stat.S_IFREG)
             read = functools.partial(archive.read, info) if is_file else None
             yield Member(name, is_folder, info.file_size, read)
+
+
+def _name_in_zip(info: zipfile.ZipInfo) -> str:
+    """Return a member's name; Unix's zip writes bytes, and does not always say that they are UTF-8.
+
+    Python reads the names that nothing is said of as those of DOS.
+    """
+    is_said = info.flag_bits & UTF8 or info.filename != info.orig_filename
+    if is_said or info.create_system != UNIX:
+        return info.filename
+    return info.filename.encode("cp437").decode("utf-8", "surrogateescape")
 
 
 def _parts(name: str) -> list[str]:
