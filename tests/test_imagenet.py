@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from simclr.config import ConfigError, DataError, build
-from simclr.data import archives, images, label_list, packed
+from simclr.data import archives, card, images, label_list, packed
 from simclr.data.sources import imagenet, imagenet_files
 from simclr.settings import FineTune, Prepare
 from simclr.stages import finetune, prepare, pretrain
@@ -133,6 +133,33 @@ def test_a_killed_packing_goes_on_to_the_same_bytes(raw, tmp_path):
     assert training.contents(tmp_path / "resumed") == training.contents(tmp_path / "undisturbed")
 
 
+def test_what_fails_after_the_packing_loses_nothing(raw, tmp_path, monkeypatch):
+    settings, checkpoint = settings_of(raw), tmp_path / "packing.safetensors"
+    pack(tmp_path / "undisturbed", settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(card, "data_card", lambda about: {}["no card"])
+        with pytest.raises(KeyError):
+            pack(tmp_path / "failed", settings, checkpoint)
+    with monkeypatch.context() as patch:
+        patch.setattr(imagenet_files.Piece, "read", None)
+        pack(tmp_path / "again", settings, checkpoint)
+    assert training.contents(tmp_path / "again") == training.contents(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("kind", ["images", "aspects"])
+def test_a_packing_whose_images_are_gone_is_not_taken_for_done(raw, tmp_path, monkeypatch, kind):
+    """As where it was stopped while it moved its arrays: their digests say that all is packed."""
+    settings, checkpoint = settings_of(raw), tmp_path / "packing.safetensors"
+    pack(tmp_path / "undisturbed", settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(card, "data_card", lambda about: {}["no card"])
+        with pytest.raises(KeyError):
+            pack(tmp_path / "failed", settings, checkpoint)
+    checkpoint.with_name(f"packing.train_{kind}.npy").unlink()
+    pack(tmp_path / "again", settings, checkpoint)
+    assert training.contents(tmp_path / "again") == training.contents(tmp_path / "undisturbed")
+
+
 def test_broken_images_are_named_and_the_others_kept(raw, tmp_path):
     settings = settings_of(raw)
     pack(tmp_path / "good", settings)
@@ -191,8 +218,8 @@ def test_what_is_not_imagenet_is_refused_before_it_is_read(raw, tmp_path):
     "spoil, said",
     [
         (lambda top: shutil.rmtree(top / "val"), "'val' is missing"),
-        (lambda top: shutil.rmtree(top / "val" / "n01440764"), "in train but not in test"),
-        (lambda top: shutil.rmtree(top / "train" / "n01440764"), "in test but not in train"),
+        (lambda top: shutil.rmtree(top / "val" / "n01440764"), "in train but not in val"),
+        (lambda top: shutil.rmtree(top / "train" / "n01440764"), "in val but not in train"),
         (lambda top: (top / "train" / "list.txt").write_text(""), "list.txt: out of place"),
         (lambda top: (top / "train" / "n01440764" / "more").mkdir(), "more: not an image file"),
     ],
@@ -359,6 +386,7 @@ def test_training_on_it_works(raw, tmp_path):
 def test_thousands_of_images(tmp_path, monkeypatch):
     """Some thousands, with a few broken ones that are then replaced."""
     monkeypatch.setenv("SIMCLR_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(images, "MAX_NAMED", 5)
     top = jpegs.write_folder(tmp_path / "set", classes=50, train=40, val=4, side=48.0)
     files = sorted((top / "train").glob("*/*"))
     broken = {file: file.read_bytes() for file in files[::300]}
@@ -366,7 +394,7 @@ def test_thousands_of_images(tmp_path, monkeypatch):
     for file, content in broken.items():
         file.write_bytes(content[: len(content) // 3])
     checkpoint = tmp_path / "packing.safetensors"
-    said = (f"{len(broken)} of 2,200 images cannot be packed", "and 2 more", files[0].name)
+    said = (f"{len(broken)} of 2,200 images cannot be used", "and 2 more", files[0].name)
     refused(lambda: pack(tmp_path / "bad", settings, checkpoint), *said)
     for file, content in broken.items():
         file.write_bytes(content)

@@ -15,16 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from simclr.config import DataError
-from simclr.data import location
+from simclr.data import location, which_files
 from simclr.data.raw_dataset import RawDataset, balanced_subset
-from simclr.data.sources import packing
+from simclr.data.sources import class_names, packing
 from simclr.data.sources.imagenet_files import (
     FOLDERS,
     LAYOUT,
     TARS,
     has_tars,
     listing,
-    visible,
 )
 from simclr.files import ROOT, read_text
 
@@ -48,7 +47,7 @@ def check(settings) -> None:
             raise DataError(f"{split}_images: ImageNet has {count:,}; lower it.")
     if not has_tars(path):
         for folder in FOLDERS.values():
-            _check_classes(path / folder, {entry.name for entry in visible(path / folder)})
+            _check_classes(path / folder, {one.name for one in which_files.visible(path / folder)})
 
 
 def open_source(settings, report) -> RawDataset:
@@ -57,6 +56,7 @@ def open_source(settings, report) -> RawDataset:
     path = location.locate(settings.file)
     report(0.0, "listing the images")
     classes, in_turn = listing(path)
+    class_names.tell_case(classes)
     if not settings.sha256:
         _check_whole(path, classes, in_turn, report)
     labels, pieces = {}, {}
@@ -91,13 +91,13 @@ def content_sha256(arrays: dict, pieces: dict) -> str:
     for split, folder in FOLDERS.items():
         for piece, digest in zip(pieces[split], arrays[f"{split}_digests"], strict=True):
             digests[f"{folder}/{piece.name}"] = digest.tobytes().hex()
-    return _sha256_of_digests(digests)
+    return which_files.content_sha256(digests)
 
 
 def fingerprint(path: Path) -> str:
     """Return the same SHA-256 of a set on the disk; reads every image."""
     _, in_turn = listing(path)
-    return _sha256_of_digests(
+    return which_files.content_sha256(
         {
             f"{FOLDERS[split]}/{piece.name}": hashlib.sha256(piece.read()).hexdigest()
             for split, labeled in in_turn.items()
@@ -106,16 +106,12 @@ def fingerprint(path: Path) -> str:
     )
 
 
-def _sha256_of_digests(digests: dict[str, str]) -> str:
-    text = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 def _check_content(path: Path, digest: str, expected: str) -> None:
     if digest != expected:
         raise DataError(
             f"{path}: the content's SHA-256 is {digest}, but the setting sha256 is {expected}; the "
-            "images are others: get them again, or change the setting."
+            "images are others: get them again, or set sha256 to what `simclr fingerprint --source "
+            f"imagenet {path}` prints."
         )
 
 
