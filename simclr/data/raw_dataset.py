@@ -7,7 +7,9 @@ import numpy as np
 
 from simclr.config import DataError
 
-SPLITS = ("train", "test")  # their positions are part of what a seed means
+SPLITS = ("train", "test")
+UNLABELLED = "unlabelled"  # the split whose images have no labels, where there is one
+STREAMS = (*SPLITS, UNLABELLED)  # their positions are part of what a seed means
 
 
 class RawDataset(NamedTuple):
@@ -19,17 +21,25 @@ class RawDataset(NamedTuple):
         reports its progress with report(done, text). It may return more entries for data.json.
     names: split -> names of the images, for a data set so large that an interrupted packing must
         resume. `fill` then also writes arrays[SPLIT_digests]; see packing.pack. Otherwise None.
+    unlabelled: number of images of the split `unlabelled`, which has no labels; 0: there is none.
     """
 
     classes: tuple[str, ...]
     labels: dict[str, np.ndarray]
     fill: Callable
     names: dict[str, list[str]] | None = None
+    unlabelled: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of images of each split."""
+        counts = {split: len(labels) for split, labels in self.labels.items()}
+        return {**counts, UNLABELLED: self.unlabelled} if self.unlabelled else counts
 
 
 def random_generator(seed: int, split: str) -> np.random.Generator:
-    """Return the generator of a split: "train" and "test" have different streams of one seed."""
-    sequence = np.random.SeedSequence([seed, SPLITS.index(split)])
+    """Return the generator of a split: each has a stream of its own from one seed."""
+    sequence = np.random.SeedSequence([seed, STREAMS.index(split)])
     return np.random.Generator(np.random.PCG64(sequence))
 
 
@@ -55,3 +65,15 @@ def balanced_subset(labels: np.ndarray, classes, count: int, seed: int, split: s
             )
         chosen.append(rng.permutation(members)[:needed])
     return np.sort(np.concatenate(chosen))
+
+
+def unlabelled_subset(names: list[str], settings) -> list[str]:
+    """Choose settings.unlabelled_images of the names at random, or all of them if it is 0.
+
+    Returns them in their order. Raises DataError if there are too few.
+    """
+    count = settings.unlabelled_images
+    if count > len(names):
+        raise DataError(f"unlabelled_images: {count}, but there are {len(names)}; lower it.")
+    chosen = random_generator(settings.seed, UNLABELLED).permutation(len(names))
+    return [names[k] for k in sorted(chosen[: count or len(names)])]
