@@ -15,12 +15,12 @@ import typing
 class ConfigError(ValueError):
     """A user's mistake in a setting. The message is one line and names the setting."""
 
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
 
 class DataError(ConfigError):
     """Data that cannot be used. The message is one line, names the file and says what to do."""
-
-    def __init__(self, message: str):
-        super().__init__(printable(message))
 
 
 def nearest(word, valid) -> str:

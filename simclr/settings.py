@@ -44,6 +44,8 @@ class Prepare:
     unlabelled: bool = option(False)  # also the images in unlabelled/, for `images` of Pretrain
     unlabelled_images: int = option(0, low=0)  # 0: all; else some, drawn at random
     seed: int = option(0, low=0)  # of the patterns, or of the choice of the subset
+    white_level: int = option(0, low=0, high=65535)  # of gray of 16 bits; 0: see docs/images.md
+    max_megapixels: int = option(100, low=1, keyed=False)  # decoded of one image; more: refused
 
     def check(self):
         if self.view_size > self.image_size:

@@ -154,8 +154,10 @@ def test_truncated_jpeg_is_named(raw, tmp_path):
 def test_decompression_bomb_is_refused(raw, tmp_path, monkeypatch):
     write_tree(raw / "a")
     Image.new("1", (200, 100)).save(raw / "a/train/bee/3.png")
-    monkeypatch.setattr(images, "MAX_PIXELS", 19_999)
-    unpreparable(tmp_path, "a", "train/bee/3.png", "200 x 100")
+    monkeypatch.setattr(images, "MEGAPIXEL", 1999)
+    said = ("train/bee/3.png", "200 x 100", "raise max_megapixels above 10")
+    unpreparable(tmp_path, "a", *said, max_megapixels=10)
+    prepared(tmp_path / "raised", source="folder", file="a", sha256=folder.fingerprint(raw / "a"))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000)  # Pillow's own limit comes first
     unpreparable(tmp_path, "a", "train/bee/3.png", "exceeds limit")
 

@@ -191,8 +191,8 @@ def test_what_is_not_imagenet_is_refused_before_it_is_read(raw, tmp_path):
     "spoil, said",
     [
         (lambda top: shutil.rmtree(top / "val"), "'val' is missing"),
-        (lambda top: shutil.rmtree(top / "val" / "n01440764"), "in train but not in test"),
-        (lambda top: shutil.rmtree(top / "train" / "n01440764"), "in test but not in train"),
+        (lambda top: shutil.rmtree(top / "val" / "n01440764"), "in train but not in val"),
+        (lambda top: shutil.rmtree(top / "train" / "n01440764"), "in val but not in train"),
         (lambda top: (top / "train" / "list.txt").write_text(""), "list.txt: out of place"),
         (lambda top: (top / "train" / "n01440764" / "more").mkdir(), "more: not an image file"),
     ],
@@ -359,6 +359,7 @@ def test_training_on_it_works(raw, tmp_path):
 def test_thousands_of_images(tmp_path, monkeypatch):
     """Some thousands, with a few broken ones that are then replaced."""
     monkeypatch.setenv("SIMCLR_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(images, "MAX_NAMED", 5)
     top = jpegs.write_folder(tmp_path / "set", classes=50, train=40, val=4, side=48.0)
     files = sorted((top / "train").glob("*/*"))
     broken = {file: file.read_bytes() for file in files[::300]}
@@ -366,7 +367,7 @@ def test_thousands_of_images(tmp_path, monkeypatch):
     for file, content in broken.items():
         file.write_bytes(content[: len(content) // 3])
     checkpoint = tmp_path / "packing.safetensors"
-    said = (f"{len(broken)} of 2,200 images cannot be packed", "and 2 more", files[0].name)
+    said = (f"{len(broken)} of 2,200 images cannot be used", "and 2 more", files[0].name)
     refused(lambda: pack(tmp_path / "bad", settings, checkpoint), *said)
     for file, content in broken.items():
         file.write_bytes(content)

@@ -213,7 +213,8 @@ def test_the_content_of_a_directory_has_one_fingerprint(raw):
 def test_order_does_not_depend_on_the_file_system(raw, monkeypatch):
     write_tree(raw / "a")
     before = folder.listing(raw / "a"), folder.fingerprint(raw / "a")
-    iterate = Path.iterdir
+    scan, iterate = os.scandir, Path.iterdir
+    monkeypatch.setattr(os, "scandir", lambda p: sorted(scan(p), key=lambda e: e.name)[::-1])
     monkeypatch.setattr(Path, "iterdir", lambda p: reversed(sorted(iterate(p))))
     assert (folder.listing(raw / "a"), folder.fingerprint(raw / "a")) == before
 

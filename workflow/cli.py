@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from simclr.config import ConfigError
+from simclr.config import ConfigError, printable
 from simclr.files import ROOT
 from workflow import commands
 
@@ -55,7 +55,7 @@ def interrupt_again(unraisable) -> None:
 def explain(error: OSError) -> str:
     """Return an error of the system in one line, as both drivers say it."""
     place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}; fix it and run the same command again."
+    return printable(f"{place}{error.strerror or error}; fix it and run the same command again.")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -117,6 +117,8 @@ def parser() -> argparse.ArgumentParser:
     text = "Print the SHA-256 of an image folder or archive, for `sha256` in a scale."
     sub = command("fingerprint", commands.fingerprint, text, scale=False)
     sub.add_argument("path", type=_absolute)
+    text = "default: imagenet where PATH has its layout and no folder test/, else folder"
+    sub.add_argument("--source", choices=("folder", "imagenet"), help=text)
 
     text = "Extract the features of a folder of images with an encoder that was trained here."
     sub = command("features", commands.features, text)
@@ -124,6 +126,12 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("folder", type=_absolute, help="of images")
     sub.add_argument("--out", type=_absolute, help="default: FOLDER/features.npz")
     sub.add_argument("--size", type=int, help="in pixels; default: that of its views in training")
+    text = "leave out images that cannot be used, and say which"
+    sub.add_argument("--skip-bad", action="store_true", help=text)
+    text = "the value of white in gray images of 16 bits, e.g. 4095 for 12 bits"
+    sub.add_argument("--white-level", type=int, default=0, help=text)
+    text = "the most to decode of one image; default: 100"
+    sub.add_argument("--max-megapixels", type=int, default=100, help=text)
     return whole
 
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from simclr.config import ConfigError, nearest
+from simclr.config import ConfigError, nearest, printable
 from workflow.planning.plan import Plan
 from workflow.planning.planner import build_plan
 from workflow.planning.scale import default_scale, load_scale
@@ -176,11 +176,13 @@ def prune(args):
 
 
 def fingerprint(args):
-    """Print the SHA-256 of a data set."""
+    """Print the SHA-256 of a data set, as the source that reads it computes it."""
     from simclr.data.sources import folder, imagenet, imagenet_files
 
-    layout = imagenet if imagenet_files.is_layout(args.path) else folder
-    print(layout.fingerprint(args.path))
+    source = {"folder": folder, "imagenet": imagenet}.get(args.source)
+    if source is None:
+        source = imagenet if imagenet_files.is_layout(args.path) else folder
+    print(source.fingerprint(args.path))
 
 
 def features(args):
@@ -188,19 +190,35 @@ def features(args):
     import numpy as np
     from tqdm import tqdm
 
+    from simclr.data.images import Reading
     from workflow import pretrained
     from workflow.planning.cost import side_of
 
+    for option, least in (("size", 1), ("white_level", 0), ("max_megapixels", 1)):
+        value = getattr(args, option)
+        if value is not None and value < least:
+            raise ConfigError(f"--{option.replace('_', '-')} {value}: expected {least} or more.")
     planned = _plan(args)
     training = pretrained.match_training(planned, args.name)
-    images = pretrained.image_files(args.folder)
+    out = args.out or args.folder / "features.npz"
+    images, others = pretrained.sort_files(args.folder)
+    others = [other for other in others if other != out]
     side = args.size or side_of(training.inputs["data"].settings)
     encoder = pretrained.load_encoder(training.path(planned.store))
-    out = args.out or args.folder / "features.npz"
+    skipped = {} if args.skip_bad else None
     with tqdm(total=len(images), unit="image", disable=None) as bar:
-        extracted = pretrained.features(encoder, images, side, bar.update)
-    names = [str(image.relative_to(args.folder)) for image in images]
+        reading = Reading(args.white_level, args.max_megapixels)
+        extracted = pretrained.features(encoder, images, side, bar.update, reading, skipped)
+    for problem in (skipped or {}).values():
+        print(f"skipped: {problem}", file=sys.stderr)
+    used = [image for image in images if image not in (skipped or {})]
+    names = [pretrained.name_of(image, args.folder) for image in used]
     temporary = out.with_name(out.name + ".part.npz")
     np.savez_compressed(temporary, features=extracted, files=np.array(names))
     os.replace(temporary, out)
-    print(f"{out}: features {list(extracted.shape)} of {len(images)} images at {side} pixels.")
+    if others:
+        print(f"{len(others)} files are no images, e.g. {printable(others[0].name)}")
+    print(
+        f"{printable(str(out))}: features {list(extracted.shape)} of {len(used)} images at {side} "
+        "pixels."
+    )

@@ -5,14 +5,15 @@ encoder = load_encoder(find_training("fig8.nonlinear-128.s0", "tiny"))
 features = encoder(images)  # float images [N, 3, S, S] between 0 and 1 -> [N, d]
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from simclr.config import ConfigError
-from simclr.data import images
+from simclr.config import ConfigError, DataError, one_line
+from simclr.data import archives, images, which_files
 from simclr.models import weights
 from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder
@@ -22,7 +23,6 @@ from workflow.planning.plan import Plan
 from workflow.planning.planner import build_plan
 from workflow.planning.scale import default_scale
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
 BATCH = 256  # images decoded and encoded at once
 
 
@@ -74,27 +74,68 @@ def into_torchvision(encoder: nn.Module, model: nn.Module) -> nn.Module:
     return model
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Return the images below a folder, sorted by name. Raises ConfigError if there is none."""
+def sort_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the images below a folder and its other files, both sorted by name.
+
+    Hidden files and the litter of operating systems are in neither. Raises ConfigError if there is
+    no image.
+    """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not files:
-        raise ConfigError(f"{folder}: no images below it ({', '.join(SUFFIXES)}).")
-    return files
+    found, others = [], []
+    for file in which_files.walk(folder):
+        is_named = file.path.suffix.lower() in images.suffixes()
+        (found if is_named or images.is_image(file.path) else others).append(file.path)
+    if not found:
+        raise ConfigError(f"{folder}: no images below it ({', '.join(images.FORMATS)}).")
+    return found, others
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images below a folder, sorted by name. Raises ConfigError if there is none."""
+    return sort_files(folder)[0]
+
+
+def name_of(file: Path, folder: Path) -> str:
+    """Return the name of a file below a folder; bytes that are no UTF-8 are kept as surrogates."""
+    return os.fsencode(file.relative_to(folder).as_posix()).decode("utf-8", "surrogateescape")
 
 
 @torch.no_grad()
-def features(encoder: nn.Module, files: list[Path], side: int, report=None) -> np.ndarray:
+def features(
+    encoder: nn.Module,
+    files: list[Path],
+    side: int,
+    report=None,
+    reading: images.Reading = images.PLAIN,
+    skipped: dict[Path, str] | None = None,
+) -> np.ndarray:
     """Return features h, float32 [N, d], of image files, cropped to a square and resized to `side`.
 
-    Raises DataError, which names an image that cannot be decoded.
+    skipped: takes the problem of each file that cannot be used, which then has no features. Without
+    it raises DataError, after the last file, which names these.
     """
-    batches = []
+    batches, problems = [], {}
     for start in range(0, len(files), BATCH):
-        batch = files[start : start + BATCH]
-        pixels = np.stack([images.decode(file.read_bytes(), side, str(file)) for file in batch])
-        batches.append(encoder(torch.from_numpy(pixels).float() / 255).numpy())
+        batch, pixels = files[start : start + BATCH], []
+        for file in batch:
+            try:
+                pixels.append(images.decode(_content(file), side, str(file), reading))
+            except (DataError, OSError) as error:
+                problems[file] = one_line(error)
+        if pixels:
+            batches.append(encoder(torch.from_numpy(np.stack(pixels)).float() / 255).numpy())
         if report:
             report(len(batch))
+    if problems and (skipped is None or not batches):
+        raise DataError(f"{images.bad_images(list(problems.values()), len(files))}; remove them.")
+    if skipped is not None:
+        skipped.update(problems)
     return np.concatenate(batches)
+
+
+def _content(file: Path) -> bytes:
+    size = file.stat().st_size
+    if size > archives.MAX_BYTES:
+        raise DataError(f"{file}: {size:,} bytes, no image{images.REMOVE}")
+    return file.read_bytes()

@@ -16,17 +16,20 @@ from simclr.data import location, packed
 def read_list(settings) -> list[str]:
     """Return the names on the list of `settings` (settings.FineTune). Raises DataError."""
     path = location.locate(settings.subset)
+    if not path.is_file():
+        raise DataError(f"{path}: no file; expected a list of names.")
     try:
         content = path.read_bytes()
-        names = content.decode("utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a list of names ({error}).") from None
+    except OSError as error:
+        raise DataError(f"{path}: not a list of names ({error.strerror}).") from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != settings.subset_sha256:
         raise DataError(
             f"{path}: SHA-256 is {digest}, but the setting subset_sha256 is "
             f"{settings.subset_sha256}; get the list again, or change the setting."
         )
+    lines = [line.removesuffix(b"\r") for line in content.split(b"\n")]
+    names = [line.decode("utf-8", "surrogateescape") for line in lines if line]
     if not names:
         raise DataError(f"{path}: empty; expected one image name a line.")
     if len(set(names)) < len(names):

@@ -1,6 +1,7 @@
 """What every data source returns: a data set that is about to be packed; and balanced subsets."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -67,13 +68,32 @@ def balanced_subset(labels: np.ndarray, classes, count: int, seed: int, split: s
     return np.sort(np.concatenate(chosen))
 
 
-def unlabelled_subset(names: list[str], settings) -> list[str]:
-    """Choose settings.unlabelled_images of the names at random, or all of them if it is 0.
+def check_unlabelled(path: Path, settings) -> None:
+    """Refuse a folder without unlabelled/, if the settings ask for it. Raises DataError."""
+    places = (path / UNLABELLED, *path.glob(f"*/{UNLABELLED}")) if path.is_dir() else (path,)
+    if settings.unlabelled and not any(place.exists() for place in places):
+        raise _no_unlabelled(path)
 
-    Returns them in their order. Raises DataError if there are too few.
+
+def unlabelled_subset(path: Path, images: list, settings) -> list:
+    """Choose settings.unlabelled_images of the images at random, or all of them if it is 0.
+
+    Returns them in their order; none if the settings do not ask for them. Raises DataError if there
+    are too few.
     """
-    count = settings.unlabelled_images
-    if count > len(names):
-        raise DataError(f"unlabelled_images: {count}, but there are {len(names)}; lower it.")
-    chosen = random_generator(settings.seed, UNLABELLED).permutation(len(names))
-    return [names[k] for k in sorted(chosen[: count or len(names)])]
+    if not settings.unlabelled:
+        return []
+    if not images:
+        raise _no_unlabelled(path)
+    count = settings.unlabelled_images or len(images)
+    if count > len(images):
+        raise DataError(f"unlabelled_images: {count}, but there are {len(images)}; lower it.")
+    chosen = random_generator(settings.seed, UNLABELLED).permutation(len(images))[:count]
+    return [images[k] for k in sorted(chosen)]
+
+
+def _no_unlabelled(path: Path) -> DataError:
+    return DataError(
+        f"{path}: no image in {UNLABELLED}/, but `unlabelled: true` is set; put images there, or "
+        "remove the setting."
+    )

@@ -47,7 +47,6 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     description = dataset.fill(arrays, report) or {}
     for array in arrays.values():
         array.flush()
-    staging.finish(arrays)
     if dataset.names:
         packed.write_names(out / packed.NAMES, dataset.names["train"])
     images = arrays["train_images"]
@@ -55,6 +54,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     files.write_json(out / "data.json", description)
     card.contact_sheet(images, dataset.labels["train"]).save(out / "contact_sheet.png")
     files.write_atomic(out / "data_card.md", card.data_card(description))
+    staging.finish(arrays)  # last: what fails before this goes on from here
     packed.load(out)  # what is written can be read
     report(1.0, " + ".join(f"{count:,}" for count in dataset.counts.values()) + " images")
 
@@ -97,11 +97,10 @@ class ResumableStaging(Staging):
 
     def finish(self, arrays) -> None:
         for name in arrays:
-            if name.endswith("_digests"):
-                self.path(name).unlink()
-            else:
-                self.path(name).rename(self.out / f"{name}.npy")
-        self.listing.unlink()
+            if not name.endswith("_digests"):
+                shutil.move(self.path(name), self.out / f"{name}.npy")  # maybe to another disk
+        for file in self.checkpoint.parent.glob(f"{self.checkpoint.stem}.*"):
+            file.unlink()
 
 
 def _allocate_arrays(staging: Staging, dataset, settings) -> dict[str, np.ndarray]:
@@ -117,9 +116,15 @@ def _allocate_arrays(staging: Staging, dataset, settings) -> dict[str, np.ndarra
         shapes["digests"] = (np.uint8, (32,))
     arrays = {}
     for split, count in dataset.counts.items():
+        new = False
         for kind, (dtype, shape) in shapes.items():
             name = f"{split}_{kind}"
-            arrays[name] = _allocate(staging.path(name), dtype, (count, *shape))
+            arrays[name] = _open(staging.path(name), dtype, (count, *shape))
+            if arrays[name] is None:
+                new = True
+                arrays[name] = _allocate(staging.path(name), dtype, (count, *shape))
+        if new and dataset.names:
+            arrays[f"{split}_digests"][:] = 0  # they tell of images that are not there
     return arrays
 
 
@@ -135,16 +140,17 @@ def _check_space(staging: Staging, counts: dict[str, int], side: int) -> None:
         )
 
 
-def _allocate(path: Path, dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """Open a memory-mapped array on disk, so that sets larger than the memory can be packed.
+def _open(path: Path, dtype, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Open an array of this kind that an interrupted packing left; None if there is none."""
+    with contextlib.suppress(ValueError, OSError):
+        array = np.lib.format.open_memmap(path, "r+")
+        if (array.dtype, array.shape) == (dtype, shape):
+            return array
+    return None
 
-    Reuses an existing array of this kind; a new one is filled with zeros.
-    """
-    if path.exists():
-        with contextlib.suppress(ValueError, OSError):
-            existing = np.lib.format.open_memmap(path, "r+")
-            if (existing.dtype, existing.shape) == (dtype, shape):
-                return existing
+
+def _allocate(path: Path, dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a new memory-mapped array, zero, so that sets larger than the memory can be packed."""
     array = np.lib.format.open_memmap(path, "w+", dtype, shape)
     if hasattr(os, "posix_fallocate"):  # a full disk must fail here: in a mapping it is a crash
         try:

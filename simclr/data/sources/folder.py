@@ -1,4 +1,4 @@
-"""Source `folder`: any images, as train/CLASS/IMAGE and test/CLASS/IMAGE.
+"""Source `folder`: any images, as train/CLASS/IMAGE, test/CLASS/IMAGE, maybe unlabelled/.../IMAGE.
 
 The tree is a directory, or a tar (.gz, .bz2, .xz) or zip of one, maybe below one top folder (see
 tree.py). All names are checked before the first image is decoded.
@@ -12,8 +12,17 @@ import numpy as np
 from simclr.config import DataError
 from simclr.data import images
 from simclr.data.location import locate
-from simclr.data.raw_dataset import SPLITS, RawDataset, balanced_subset
+from simclr.data.raw_dataset import (
+    SPLITS,
+    UNLABELLED,
+    RawDataset,
+    balanced_subset,
+    check_unlabelled,
+    unlabelled_subset,
+)
+from simclr.data.sources import class_names
 from simclr.data.sources.tree import LAYOUT, members
+from simclr.data.which_files import content_sha256
 from simclr.files import sha256
 
 
@@ -24,19 +33,17 @@ def check(settings) -> None:
         raise DataError(f"sha256: not set; put there what `simclr fingerprint {path}` prints.")
     if len(checksum) != 64 or set(checksum) - set("0123456789abcdef"):
         raise DataError(f"sha256: expected 64 lower-case hex digits, got '{checksum}'.")
+    check_unlabelled(path, settings)
 
 
 def open_source(settings, report) -> RawDataset:
     """Open the data set that `settings` (settings.Prepare) name. Raises DataError."""
     check(settings)
     path = locate(settings.file)
-    digest = fingerprint(path)
-    if digest != settings.sha256:
-        raise DataError(
-            f"{path}: SHA-256 is {digest}, but the setting sha256 is {settings.sha256}; the data "
-            "are truncated or others: get them again, or change the setting."
-        )
+    digests = _digests(path) if path.is_dir() else {}
+    _check_content(path, content_sha256(digests) if digests else fingerprint(path), settings.sha256)
     classes, names = listing(path)
+    class_names.tell_case(classes)
     labels, rows = {}, {}  # rows: name in the tree -> (split, row of its image)
     for split in SPLITS:
         all_labels = np.array(
@@ -46,18 +53,37 @@ def open_source(settings, report) -> RawDataset:
         chosen = balanced_subset(all_labels, classes, count, settings.seed, split)
         labels[split] = all_labels[chosen]
         rows.update({names[split][k]: (split, row) for row, k in enumerate(chosen)})
+    unlabelled = unlabelled_subset(path, names[UNLABELLED], settings)
+    rows.update({name: (UNLABELLED, row) for row, name in enumerate(unlabelled)})
 
     def fill(arrays, report):
-        encoded = _encoded_images(path, rows, arrays)
-        images.decode_all(encoded, len(rows), settings.image_size, report)
+        encoded = _encoded_images(path, rows, digests, arrays)
+        reading = images.Reading(settings.white_level, settings.max_megapixels)
+        images.decode_all(encoded, len(rows), settings.image_size, report, reading)
+        if not digests:  # an archive: is it still what was hashed?
+            _check_content(path, sha256(path), settings.sha256)
 
-    return RawDataset(classes, labels, fill)
+    return RawDataset(classes, labels, fill, unlabelled=len(unlabelled))
 
 
-def _encoded_images(path: Path, rows: dict[str, tuple[str, int]], arrays):
-    """Yield (target array, name, bytes) of each image in `rows`, in the order of storage."""
+def _check_content(path: Path, digest: str, expected: str) -> None:
+    if digest != expected:
+        raise DataError(
+            f"{path}: SHA-256 is {digest}, but the setting sha256 is {expected}; the data are "
+            "truncated or others: get them again, or set sha256 to what `simclr fingerprint "
+            f"--source folder {path}` prints."
+        )
+
+
+def _encoded_images(path: Path, rows: dict[str, tuple[str, int]], digests, arrays):
+    """Yield (target array, name, bytes) of each image in `rows`, in the order of storage.
+
+    digests: of a directory, as from `_digests`; a file that has another one by now is refused.
+    """
     for name, content in members(path, rows):
         if content is not None:
+            if digests and hashlib.sha256(content).hexdigest() != digests[name]:
+                raise DataError(f"{path}: {name} was changed while it was read; run it again.")
             split, row = rows[name]
             yield arrays[f"{split}_images"][row], f"{path}: {name}", content
 
@@ -68,46 +94,45 @@ def fingerprint(path: Path) -> str:
     For a directory it is that of the lines `<SHA-256 of the file>  <name>`, sorted by name, of the
     images: the same wherever and however the files are stored.
     """
-    if not path.exists():
+    if path.is_dir():
+        return content_sha256(_digests(path))
+    if not path.is_file():
         raise DataError(f"{path}: no such file or folder.")
-    if not path.is_dir():
-        return sha256(path)
+    return sha256(path)
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of each image of a directory, by name."""
     _, names = listing(path)
-    digests = {
+    return {
         name: hashlib.sha256(content).hexdigest()
-        for name, content in members(path, {*names["train"], *names["test"]})
+        for name, content in members(path, set().union(*names.values()))
         if content is not None
     }
-    text = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def listing(path: Path) -> tuple[tuple[str, ...], dict[str, list[str]]]:
     """Return the classes of a tree, sorted, and the names of the images of each split.
 
     Names read like train/CLASS/IMAGE. They come in rounds, one image of each class a round, so that
-    the first few stand for all. Raises DataError for every defect that names can show.
+    the first few stand for all; those of unlabelled/ are sorted. Raises DataError for every defect
+    that names can show.
     """
     images_of = {split: {} for split in SPLITS}  # split -> class -> names of its images
+    unlabelled = []
     for name, _ in members(path):
+        if name.startswith(f"{UNLABELLED}/"):
+            unlabelled.append(name)
+            continue
         split, label, *image = name.split("/")
         images_of[split].setdefault(label, []).extend(image)
-    for split in SPLITS:
-        if not images_of[split]:
-            raise DataError(f"{path}: no {split}/CLASS folder; {LAYOUT}.")
-    for split, other in (SPLITS, SPLITS[::-1]):
-        for label in sorted(images_of[split]):
-            if label not in images_of[other]:
-                raise DataError(f"{path}: class '{label}' is in {split} but not in {other}.")
-            if not images_of[split][label]:
-                raise DataError(f"{path}: {split}/{label} holds no image; add some or remove it.")
-    classes = tuple(sorted(images_of["train"]))
-    names = {}
+    labels = class_names.check(path, images_of, LAYOUT)
+    names = {UNLABELLED: sorted(unlabelled)}
     for split in SPLITS:
         ranked = [
             (rank, label, image)
-            for label in classes
+            for label in labels
             for rank, image in enumerate(sorted(images_of[split][label]))
         ]
         names[split] = [f"{split}/{label}/{image}" for _, label, image in sorted(ranked)]
-    return classes, names
+    return labels, names

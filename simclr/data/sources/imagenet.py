@@ -3,6 +3,8 @@
     FILE/train/n01440764/NAME.JPEG and FILE/val/n01440764/NAME.JPEG, or
     FILE/ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, ILSVRC2012_devkit_t12.tar.gz
 
+and maybe FILE/unlabelled/, images without labels at any depth.
+
 Nothing is extracted: an image is a piece of a file, so all cores can decode at once, and an
 interrupted packing resumes (see packing.py). Without the setting `sha256` the set must be ImageNet
 itself: its 1,000 classes, its numbers of images and, of tar files, their MD5. With it, the set may
@@ -15,16 +17,22 @@ from pathlib import Path
 import numpy as np
 
 from simclr.config import DataError
-from simclr.data import location
-from simclr.data.raw_dataset import RawDataset, balanced_subset
-from simclr.data.sources import packing
+from simclr.data import location, which_files
+from simclr.data.raw_dataset import (
+    UNLABELLED,
+    RawDataset,
+    balanced_subset,
+    check_unlabelled,
+    unlabelled_subset,
+)
+from simclr.data.sources import class_names, packing
 from simclr.data.sources.imagenet_files import (
     FOLDERS,
     LAYOUT,
     TARS,
     has_tars,
     listing,
-    visible,
+    without_labels,
 )
 from simclr.files import ROOT, read_text
 
@@ -41,14 +49,20 @@ def check(settings) -> None:
         missing = [name for name in FOLDERS.values() if not (path / name).is_dir()]
     if missing:
         raise DataError(f"{path}: '{missing[0]}' is missing; {LAYOUT}.")
+    check_unlabelled(path, settings)
     if settings.sha256:
         return
+    if settings.unlabelled:
+        raise DataError(
+            "sha256: needed with `unlabelled: true`; put there what `simclr fingerprint --source "
+            f"imagenet {path}` prints."
+        )
     for split, count in COUNTS.items():
         if getattr(settings, f"{split}_images") > count:
             raise DataError(f"{split}_images: ImageNet has {count:,}; lower it.")
     if not has_tars(path):
         for folder in FOLDERS.values():
-            _check_classes(path / folder, {entry.name for entry in visible(path / folder)})
+            _check_classes(path / folder, {one.name for one in which_files.visible(path / folder)})
 
 
 def open_source(settings, report) -> RawDataset:
@@ -57,6 +71,7 @@ def open_source(settings, report) -> RawDataset:
     path = location.locate(settings.file)
     report(0.0, "listing the images")
     classes, in_turn = listing(path)
+    class_names.tell_case(classes)
     if not settings.sha256:
         _check_whole(path, classes, in_turn, report)
     labels, pieces = {}, {}
@@ -65,52 +80,58 @@ def open_source(settings, report) -> RawDataset:
         count = getattr(settings, f"{split}_images")
         rows = balanced_subset(all_labels, classes, count, settings.seed, split)
         labels[split], pieces[split] = all_labels[rows], [labeled[row][1] for row in rows]
+    names = {split: [piece.name.split("/")[1] for piece in pieces[split]] for split in pieces}
+    unlabelled = unlabelled_subset(path, without_labels(path), settings)
+    if unlabelled:
+        pieces[UNLABELLED] = unlabelled
+        names[UNLABELLED] = [piece.name for piece in unlabelled]
 
     def fill(arrays, report):
         packing.pack(arrays, pieces, settings, report)
-        digest = content_sha256(arrays, pieces)
-        if settings.sha256 and not settings.train_images and not settings.test_images:
+        digests = _packed_digests(arrays, pieces)
+        counts = settings.train_images, settings.test_images, settings.unlabelled_images
+        if settings.sha256 and not any(counts):
+            others = {} if unlabelled else _digests(UNLABELLED, without_labels(path))
+            digest = which_files.content_sha256(digests | others)
             _check_content(path, digest, settings.sha256)
-        return {"content_sha256": digest}
+        return {"content_sha256": which_files.content_sha256(digests)}
 
-    names = {split: [piece.name.split("/")[1] for piece in pieces[split]] for split in pieces}
-    return RawDataset(classes, labels, fill, names)
+    return RawDataset(classes, labels, fill, names, len(unlabelled))
 
 
-def content_sha256(arrays: dict, pieces: dict) -> str:
-    """Return the SHA-256 of the content from the digests that `packing.pack` left in `arrays`.
+def _packed_digests(arrays: dict, pieces: dict) -> dict[str, str]:
+    """Return the SHA-256 of each file, by its name in the set, as `packing.pack` left them."""
+    return {
+        f"{FOLDERS.get(split, split)}/{piece.name}": digest.tobytes().hex()
+        for split, split_pieces in pieces.items()
+        for piece, digest in zip(split_pieces, arrays[f"{split}_digests"], strict=True)
+    }
 
-    It is that of the lines `<SHA-256 of the file>  <train or val>/<CLASS>/<IMAGE>`, sorted by name.
-    """
-    digests = {}
-    for split, folder in FOLDERS.items():
-        for piece, digest in zip(pieces[split], arrays[f"{split}_digests"], strict=True):
-            digests[f"{folder}/{piece.name}"] = digest.tobytes().hex()
-    return _sha256_of_digests(digests)
+
+def _digests(folder: str, pieces) -> dict[str, str]:
+    """Return the same of images of a folder of the set; reads them."""
+    return {f"{folder}/{one.name}": hashlib.sha256(one.read()).hexdigest() for one in pieces}
 
 
 def fingerprint(path: Path) -> str:
-    """Return the same SHA-256 of a set on the disk; reads every image."""
+    """Return the SHA-256 of a set on the disk; reads every image.
+
+    It is that of the lines `<SHA-256 of the file>  <name>`, sorted by name: train/CLASS/IMAGE,
+    val/CLASS/IMAGE, or unlabelled/.../IMAGE.
+    """
     _, in_turn = listing(path)
-    return _sha256_of_digests(
-        {
-            f"{FOLDERS[split]}/{piece.name}": hashlib.sha256(piece.read()).hexdigest()
-            for split, labeled in in_turn.items()
-            for _, piece in labeled
-        }
-    )
-
-
-def _sha256_of_digests(digests: dict[str, str]) -> str:
-    text = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    digests = _digests(UNLABELLED, without_labels(path))
+    for split, labeled in in_turn.items():
+        digests |= _digests(FOLDERS[split], (piece for _, piece in labeled))
+    return which_files.content_sha256(digests)
 
 
 def _check_content(path: Path, digest: str, expected: str) -> None:
     if digest != expected:
         raise DataError(
             f"{path}: the content's SHA-256 is {digest}, but the setting sha256 is {expected}; the "
-            "images are others: get them again, or change the setting."
+            "images are others: get them again, or set sha256 to what `simclr fingerprint --source "
+            f"imagenet {path}` prints."
         )
 
 

@@ -2,13 +2,15 @@
 
 import io
 import itertools
-import os
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
 from simclr.config import DataError, one_line
-from simclr.data import archives
+from simclr.data import archives, which_files
+from simclr.data.archives import NAMES
+from simclr.data.raw_dataset import UNLABELLED
+from simclr.data.sources import class_names
 
 FOLDERS = {"train": "train", "test": "val"}
 TARS = {  # with the MD5 that torchvision 0.26.0 gives (torchvision/datasets/imagenet.py)
@@ -22,7 +24,7 @@ SYNSETS = "meta.mat"  # what the class numbers mean
 
 
 class Piece(NamedTuple):
-    """An image: `size` bytes from `offset` of a file. name: CLASS/IMAGE."""
+    """An image: `size` bytes from `offset` of a file. name: CLASS/IMAGE, if it has a label."""
 
     name: str
     file: Path
@@ -48,31 +50,28 @@ def listing(path: Path) -> tuple[tuple[str, ...], dict[str, list[tuple[int, Piec
 
     Raises DataError for every defect that names can show.
     """
-    pieces = _in_tars(path) if has_tars(path) else _in_folders(path)
-    classes = tuple(sorted({piece.label for piece in pieces["train"]}))
+    found = _in_tars(path) if has_tars(path) else _in_folders(path)
+    classes = class_names.check(path, {FOLDERS[split]: found[split] for split in found}, LAYOUT)
     in_turn = {}
     for split in FOLDERS:
-        ordered = sorted(pieces[split])
-        by_class = _by_class(path, classes, split, ordered)
-        _refuse_bad_names(path, split, ordered)
+        ordered = [sorted(found[split][name]) for name in classes]
+        _refuse_bad_names(path, split, list(itertools.chain(*ordered)))
         in_turn[split] = [
             (label, piece)
-            for turn in itertools.zip_longest(*(by_class[name] for name in classes))
+            for turn in itertools.zip_longest(*ordered)
             for label, piece in enumerate(turn)
             if piece is not None
         ]
     return classes, in_turn
 
 
-def _by_class(path: Path, classes, split: str, pieces: list[Piece]) -> dict[str, list[Piece]]:
-    """Group the pieces of a split by class. Raises DataError if its classes are not `classes`."""
-    by_class = {}
-    for piece in pieces:
-        by_class.setdefault(piece.label, []).append(piece)
-    for name in sorted(set(by_class) ^ set(classes)):
-        present, absent = (split, "train") if name in by_class else ("train", split)
-        raise DataError(f"{path}: class '{name}' is in {present} but not in {absent}.")
-    return by_class
+def without_labels(path: Path) -> list[Piece]:
+    """Return the images in unlabelled/, at any depth; their names are the paths from there."""
+    folder = path / UNLABELLED
+    files = which_files.walk(folder) if folder.is_dir() else ()
+    pieces = sorted(Piece(file.name, file.path, 0, file.size) for file in files)
+    _refuse_bad_names(path, UNLABELLED, pieces)
+    return pieces
 
 
 def _refuse_bad_names(path: Path, split: str, pieces: list[Piece]) -> None:
@@ -86,8 +85,8 @@ def _refuse_bad_names(path: Path, split: str, pieces: list[Piece]) -> None:
 
 
 def is_layout(path: Path) -> bool:
-    """Return whether a folder looks like ImageNet's, and not like a `folder` source's."""
-    return path.is_dir() and (has_tars(path) or (path / FOLDERS["test"]).is_dir())
+    """Return whether a folder has ImageNet's layout, and not that of the source `folder`."""
+    return has_tars(path) or ((path / FOLDERS["test"]).is_dir() and not (path / "test").is_dir())
 
 
 def has_tars(path: Path) -> bool:
@@ -95,55 +94,57 @@ def has_tars(path: Path) -> bool:
     return any((path / name).is_file() for name in TARS)
 
 
-def visible(folder: Path) -> list[os.DirEntry]:
-    """Return the entries of a folder whose names do not begin with a dot."""
-    return [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-
-
-def _in_folders(path: Path) -> dict[str, list[Piece]]:
-    pieces = {}
+def _in_folders(path: Path) -> dict[str, dict[str, list[Piece]]]:
+    """Return split -> class -> its images."""
+    found = {}
     for split, folder in FOLDERS.items():
-        pieces[split] = []
-        for label in visible(path / folder):
-            if not label.is_dir():
+        found[split] = {}
+        for label in which_files.visible(path / folder) if (path / folder).is_dir() else ():
+            if not label.is_folder:
                 raise DataError(f"{label.path}: out of place; {LAYOUT}.")
-            for image in visible(Path(label.path)):
-                if not image.is_file():
+            found[split][label.name] = []
+            for image in which_files.visible(label.path):
+                if image.is_folder:
                     raise DataError(f"{image.path}: not an image file; {LAYOUT}.")
-                name = f"{label.name}/{image.name}"
-                pieces[split].append(Piece(name, Path(image.path), 0, image.stat().st_size))
-    return pieces
+                piece = Piece(f"{label.name}/{image.name}", image.path, 0, image.size)
+                found[split][label.name].append(piece)
+    return found
 
 
-def _in_tars(path: Path) -> dict[str, list[Piece]]:
+def _in_tars(path: Path) -> dict[str, dict[str, list[Piece]]]:
+    """Return split -> class -> its images."""
     train, val, devkit = (path / name for name in TARS)
-    pieces = {"train": [], "test": []}
+    found = {"train": {}, "test": {}}
     with open(train, "rb") as file:
         for name, offset, _ in _members(train, file, 0):  # one tar for each class
             label = name.removesuffix(".tar")
+            pieces = found["train"].setdefault(label, [])
             for image, start, size in _members(train, file, offset):
-                pieces["train"].append(Piece(f"{label}/{image}", train, start, size))
+                pieces.append(Piece(f"{label}/{image}", train, start, size))
     labels = _val_labels(devkit)
     with open(val, "rb") as file:
         images = sorted(_members(val, file, 0))
     if len(images) != len(labels):
         raise DataError(f"{val}: {len(images):,} images, but {devkit} labels {len(labels):,}.")
     for label, (image, start, size) in zip(labels, images, strict=True):
-        pieces["test"].append(Piece(f"{label}/{image}", val, start, size))
-    return pieces
+        pieces = found["test"].setdefault(label, [])
+        pieces.append(Piece(f"{label}/{image}", val, start, size))
+    return found
 
 
 def _members(path: Path, file, offset: int) -> list[tuple[str, int, int]]:
     """Return (name, offset, size) of each file in the tar that begins at `offset` of `file`."""
     file.seek(offset)
     listed = []
-    with archives.readable(path), tarfile.open(fileobj=file, mode="r:") as archive:
+    with archives.readable(path), tarfile.open(fileobj=file, mode="r:", **NAMES) as archive:
         for info in archive:
+            archive.members = []  # or it would remember every member
             name = info.name.removeprefix("./")
-            if not info.isreg() or "/" in name or info.name in (".", ".."):
+            if which_files.is_litter(name):
+                continue
+            if not info.isreg() or info.issparse() or "/" in name:
                 raise DataError(f"{path}: member '{info.name}' is out of place; {LAYOUT}.")
             listed.append((name, info.offset_data, info.size))
-            archive.members = []  # or it would remember every member
     return listed
 
 

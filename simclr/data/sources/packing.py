@@ -14,7 +14,6 @@ from simclr.data.sources.imagenet_files import Piece
 
 CHUNK = 32  # images that a thread decodes before it reports
 SAVE_SECONDS = 20  # between marks of what is packed; a crash repeats no more than this
-MAX_NAMED = 5  # bad images that an error names
 
 
 class Job(NamedTuple):
@@ -73,12 +72,9 @@ def pack(arrays: dict, pieces: dict[str, list[Piece]], settings, report) -> None
             report(done / total, f"{done:,} of {total:,} images")
     _save(arrays, unsaved)
     if problems:
-        rest = len(problems) - MAX_NAMED
-        more = f", and {rest:,} more" if rest > 0 else ""
-        named = "; ".join(sorted(problems)[:MAX_NAMED])
         raise DataError(
-            f"{len(problems):,} of {total:,} images cannot be packed: {named}{more}; replace or "
-            "remove them and run the same again: the others are packed."
+            f"{images.bad_images(problems, total)}; replace or remove them and run the same again: "
+            "the others are packed."
         )
 
 
@@ -86,13 +82,16 @@ def _decode(arrays: dict, job: Job, settings) -> Outcome:
     """Decode one image into its row."""
     try:
         content = job.piece.read()
+        reading = images.Reading(settings.white_level, settings.max_megapixels)
         if settings.fit == "stretch":
-            image, aspect = images.decode_whole(content, settings.image_size, job.piece.name)
+            image, aspect = images.decode_whole(
+                content, settings.image_size, job.piece.name, reading
+            )
             arrays[f"{job.split}_aspects"][job.row] = aspect
         else:
-            image = images.decode(content, settings.image_size, job.piece.name)
+            image = images.decode(content, settings.image_size, job.piece.name, reading)
     except (DataError, OSError) as error:
-        return Outcome(job, problem=one_line(error).removesuffix("; remove it."))
+        return Outcome(job, problem=one_line(error))
     arrays[f"{job.split}_images"][job.row] = image
     return Outcome(job, digest=hashlib.sha256(content).digest())
 
