@@ -283,7 +283,8 @@ def test_the_layout_of_imagenet_needs_the_folder_and_a_fingerprint(large):
 
 
 def test_each_setting_changes_the_keys_of_what_depends_on_it(tmp_path):
-    """A data set's: all but table8's, which has another; pretrain's: not other trainings'."""
+    """A data set's: all but table8's, which has another; pretrain's: not other trainings', and
+    not that of the online classifier, which needs labels."""
     text = "    test_images: 2000\n  pretrain:\n"
     asked = text.replace("  pretrain", "    unlabelled: true\n  pretrain")
     fewer = asked.replace("true\n", "true\n    unlabelled_images: 9\n")
@@ -292,8 +293,9 @@ def test_each_setting_changes_the_keys_of_what_depends_on_it(tmp_path):
         changed(tmp_path / str(number), text, new, "small") for number, new in enumerate(variants)
     )
     assert all("table8" in one.experiments for one in shared(every, some) + shared(plain, every))
-    stages = {one.stage.name for one in shared(every, both)}
-    assert stages >= {"prepare", "supervise", "examples"} and "pretrain" not in stages
+    same = shared(every, both)
+    assert {one.stage.name for one in same} >= {"prepare", "supervise", "examples"}
+    assert {one.setting for one in same if one.stage.name == "pretrain"} == {"online"}
     text = "  evaluate: {"
     few = changed(tmp_path / "few", text, f"{text}labels: 0.5, ", "small")
     assert len([one for one in shared(plain, few) if one.stage.trains]) > 100
