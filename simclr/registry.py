@@ -48,7 +48,7 @@ class Stage:
     files: tuple[str, ...] = ()  # that every result has
     shared_csv: tuple[str, ...] = ()  # published beside the metrics, because figures show them
     own_module: Callable | None = None  # settings -> another module that computes a part
-    # Memory for images: a `few`, the training split (`train`), or `both` splits; how many copies of
+    # Memory for images: a `few`, those trained on (`train`), or `both` splits; how many copies of
     # a split exist at a time; whether images are held as floats beside their bytes.
     reads: str = "both"
     copies: int = 1
@@ -104,8 +104,8 @@ DECLARED = (
         seconds=lambda s, work: (
             0.1
             + work.features()
-            + work.linear_steps(s, len(s.protocols))
-            + ("augmented" in s.protocols) * work.forward_passes(s.epochs)
+            + s.labels * work.linear_steps(s, len(s.protocols))
+            + s.labels * ("augmented" in s.protocols) * work.forward_passes(s.epochs)
         ),
         metrics=(
             Metric("linear_h", "linear evaluation on h", headline=True),

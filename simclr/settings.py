@@ -41,21 +41,18 @@ class Prepare:
     fit: str = option("crop", choices=("crop", "stretch"))  # the central square, or all of it
     train_images: int = option(0, low=0)  # 0: all; else a class-balanced subset
     test_images: int = option(0, low=0)
+    unlabelled: bool = option(False)  # also the images in unlabelled/, for `images` of Pretrain
+    unlabelled_images: int = option(0, low=0)  # 0: all; else some, drawn at random
     seed: int = option(0, low=0)  # of the patterns, or of the choice of the subset
     white_level: int = option(0, low=0, high=65535)  # of gray of 16 bits; 0: see docs/images.md
     max_megapixels: int = option(100, low=1, keyed=False)  # decoded of one image; more: refused
 
     def check(self):
-        source = sources.SOURCES[self.source]
-        if source.needs_file and not self.file:
-            return f"file: needed with source '{self.source}': its path below data/raw."
         if self.view_size > self.image_size:
             return f"view_size: {self.view_size} is more than image_size, {self.image_size}."
-        if self.fit == "stretch" and not source.can_stretch:
-            return f"fit: 'stretch' is not possible with source '{self.source}'."
-        if source.needs_counts and not (self.train_images and self.test_images):
-            return f"train_images, test_images: must be given with source '{self.source}'."
-        return None
+        if self.unlabelled_images and not self.unlabelled:
+            return "unlabelled_images: set `unlabelled: true` as well."
+        return sources.SOURCES[self.source].problem(self)
 
 
 @dataclass(frozen=True)
@@ -174,6 +171,12 @@ class Pretrain(Training):
     head: Head = option(Head)
     loss: Loss = option(Loss)
     online: bool = option(False)  # also train a linear classifier on h, without gradient to h
+    images: str = option("train", choices=("train", "unlabelled", "both"))
+
+    def check(self):
+        if self.online and self.images != "train":
+            return "online: needs a label of every image; set `images: train`."
+        return super().check()
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,7 @@ class Evaluate(OnEncoder):
 
     protocols: tuple[str, ...] = option(("features",), choices=("features", "augmented"))
     # features: h of the plain images, extracted once; augmented: crop and flip (paper B.5, B.6)
+    labels: float = option(1.0, above=0.0, high=1.0)  # share of the training images, by class
     batch_size: int = option(512, low=2)
     epochs: int = option(100, low=1)
     base_lr: float = option(0.1, above=0.0)  # times batch_size / 256

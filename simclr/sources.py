@@ -27,6 +27,19 @@ class Source:
     needs_file: bool = False  # the setting `file` must name the data
     needs_counts: bool = False  # the settings `train_images` and `test_images` must be given
     can_stretch: bool = False  # the setting `fit: stretch` is possible
+    can_unlabelled: bool = False  # the setting `unlabelled: true` is possible
+
+    def problem(self, settings) -> str | None:
+        """Return what in settings.Prepare is not possible with this source, if anything."""
+        if self.needs_file and not settings.file:
+            return f"file: needed with source '{self.name}': its path below data/raw."
+        if settings.fit == "stretch" and not self.can_stretch:
+            return f"fit: 'stretch' is not possible with source '{self.name}'."
+        if settings.unlabelled and not self.can_unlabelled:
+            return f"unlabelled: not possible with source '{self.name}'; remove it."
+        if self.needs_counts and not (settings.train_images and settings.test_images):
+            return f"train_images, test_images: must be given with source '{self.name}'."
+        return None
 
 
 SOURCES = {
@@ -34,7 +47,12 @@ SOURCES = {
     for source in (
         Source("patterns", seconds_per_image=4e-5, needs_counts=True),
         Source("cifar10", seconds_per_image=5e-5, train_images=50_000, test_images=10_000),
-        Source("folder", seconds_per_image=1.6e-4, needs_file=True),  # JPEG of 32 x 32 pixels
+        Source(
+            "folder",
+            seconds_per_image=1.6e-4,  # JPEG of 32 x 32 pixels
+            needs_file=True,
+            can_unlabelled=True,
+        ),
         Source(
             "imagenet",
             seconds_per_image=8.5e-3,  # of 500 x 400 pixels: `python -m benchmarks.loader`
@@ -43,6 +61,7 @@ SOURCES = {
             classes=1000,
             needs_file=True,
             can_stretch=True,
+            can_unlabelled=True,
         ),
     )
 }

@@ -4,16 +4,17 @@ import numpy as np
 from PIL import Image
 
 from simclr.config import printable
+from simclr.data.raw_dataset import RawDataset
 
 SHEET_CLASSES, SHEET_IMAGES = 10, 12  # rows and columns of the contact sheet
 SHEET_SIDE = 64  # pixels of an image on the sheet, at least
 GAP = 4  # pixels between images on the sheet
 
 
-def describe(classes, labels, train_images: np.ndarray, settings) -> dict:
+def describe(dataset: RawDataset, train_images: np.ndarray, settings) -> dict:
     """Return what data.json says: source, size, counts, and channel statistics of `train_images`.
 
-    labels: split -> int64 [N]; train_images: uint8 [n, 3, S, S]; settings: settings.Prepare.
+    train_images: uint8 [n, 3, S, S]; settings: settings.Prepare.
     """
     total = squares = 0  # integers: exact, so the same on every machine
     for batch in np.array_split(train_images, len(train_images) // 1000 + 1):
@@ -23,7 +24,12 @@ def describe(classes, labels, train_images: np.ndarray, settings) -> dict:
     number = train_images[:, 0].size  # pixels of a channel
     mean = total / number / 255
     deviation = np.sqrt(squares / number / 255**2 - mean * mean)
-    counts = {s: np.bincount(labels[s], minlength=len(classes)).tolist() for s in labels}
+    classes = dataset.classes
+    counts = {
+        split: np.bincount(labels, minlength=len(classes)).tolist()
+        for split, labels in dataset.labels.items()
+    }
+    without = {"unlabelled_images": dataset.unlabelled} if dataset.unlabelled else {}
     return {
         "source": settings.source,
         "sha256": settings.sha256,
@@ -33,6 +39,7 @@ def describe(classes, labels, train_images: np.ndarray, settings) -> dict:
         "classes": list(classes),
         "train_counts": counts["train"],
         "test_counts": counts["test"],
+        **without,
         "channel_means": mean.round(6).tolist(),
         "channel_deviations": deviation.round(6).tolist(),
     }
@@ -58,12 +65,13 @@ def data_card(description: dict) -> str:
     """Return a page of Markdown about the set, for people."""
     train, test = description["train_counts"], description["test_counts"]
     rows = zip(description["classes"], train, test, strict=True)
-    side = description["image_size"]
+    side, unlabelled = description["image_size"], description.get("unlabelled_images", 0)
     lines = [
         f"# Data: {description['source']}",
         "",
         f"{sum(train):,} training and {sum(test):,} test images of {side} x {side} pixels, "
         f"{len(train)} classes, seed {description['seed']}.",
+        *([f"{unlabelled:,} more images have no label."] if unlabelled else []),
         *([f"Content SHA-256: `{description['sha256']}`."] if description["sha256"] else []),
         "",
         "![contact sheet](contact_sheet.png)",

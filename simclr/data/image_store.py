@@ -28,9 +28,9 @@ READERS = 4  # threads that read one batch: copying from the page cache is limit
 class ImageStore:
     """Images uint8 [N, 3, S, S], from which views of `side` pixels are made.
 
-    stored: a tensor on the device, or a memory-mapped array. rows: which rows of a memory-mapped
-    array count, int64 [N] (None: all). aspects: float32 [N] of the images, on the CPU (None: all
-    are squares).
+    stored: a tensor on the device, a memory-mapped array, or Joined. rows: which rows of a
+    memory-mapped array count, int64 [N] (None: all). aspects: float32 [N] of the images, on the CPU
+    (None: all are squares).
     """
 
     def __init__(self, stored, device: torch.device, side: int = 0, aspects=None, rows=None):
@@ -111,17 +111,44 @@ class ImageStore:
         return batch
 
 
+class Joined:
+    """Images of two memory-mapped arrays, one after the other, read by row; nothing is copied."""
+
+    def __init__(self, first: np.ndarray, second: np.ndarray):
+        self.first, self.second = first, second
+        self.shape = (len(first) + len(second), *first.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        count = len(self.first)
+        return self.first[row] if row < count else self.second[row - count]
+
+
 def open_split(data, split: str, device: torch.device, rows: Tensor | None = None) -> ImageStore:
-    """Open the images of a split of a packed set (packed.PackedSet), or its `rows` (int64 [N])."""
-    stored, aspects = getattr(data, f"{split}_images"), getattr(data, f"{split}_aspects")
-    if aspects is not None:
-        aspects = torch.from_numpy(np.array(aspects))
-        aspects = aspects if rows is None else aspects[rows]
+    """Open the images of a split of a packed set (packed.PackedSet), or its `rows` (int64 [N]).
+
+    split: `train`, `test`, `unlabelled`, or `both`: `train`, then `unlabelled` (without `rows`).
+    Raises ConfigError if the set has no such images.
+    """
+    splits = ("train", "unlabelled") if split == "both" else (split,)
+    arrays = [getattr(data, f"{name}_images") for name in splits]
+    aspects = [getattr(data, f"{name}_aspects") for name in splits]
+    if arrays[-1] is None:
+        raise ConfigError(
+            f"images: '{split}', but the data set has only images with labels; set "
+            "`unlabelled: true` for stage prepare."
+        )
+    aspects = None if aspects[0] is None else torch.from_numpy(np.concatenate(aspects))
+    if aspects is not None and rows is not None:
+        aspects = aspects[rows]
+    stored = Joined(*arrays) if split == "both" else arrays[0]
     count = len(stored) if rows is None else len(rows)
     if count * stored[0].nbytes > _resident_bytes(device):
         return ImageStore(stored, device, data.view_size, aspects, rows)
-    chosen = stored if rows is None else stored[rows.numpy()]
-    resident = torch.from_numpy(np.array(chosen)).to(device)
+    chosen = np.concatenate(arrays) if rows is None else stored[rows.numpy()]
+    resident = torch.from_numpy(np.asarray(chosen)).to(device)
     return ImageStore(resident, device, data.view_size, aspects)
 
 

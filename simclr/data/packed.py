@@ -14,7 +14,7 @@ class PackedSet(NamedTuple):
 
     view_size: side of views and of evaluated images (0: S). aspects: width over height of each
     image, float32 [N], if images of other shapes were squeezed into squares (see
-    simclr/data/image_store.py); otherwise None.
+    simclr/data/image_store.py); otherwise None. unlabelled: images without labels, if any.
     """
 
     train_images: np.ndarray
@@ -25,16 +25,19 @@ class PackedSet(NamedTuple):
     view_size: int = 0
     train_aspects: np.ndarray | None = None
     test_aspects: np.ndarray | None = None
+    unlabelled_images: np.ndarray | None = None
+    unlabelled_aspects: np.ndarray | None = None
 
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+OPTIONAL = ("train_aspects", "test_aspects", "unlabelled_images", "unlabelled_aspects")
 NAMES = "train_names.txt"  # of sets whose images have names: one a line
 
 
 def load(folder: Path) -> PackedSet:
     """Open a prepared data set, memory-mapped. Raises DataError, which names the file."""
     arrays = {name: _open_array(folder / f"{name}.npy") for name in ARRAYS}
-    for name in ("train_aspects", "test_aspects"):
+    for name in OPTIONAL:
         if (folder / f"{name}.npy").exists():
             arrays[name] = _open_array(folder / f"{name}.npy")
     about = folder / "data.json"
@@ -45,13 +48,12 @@ def load(folder: Path) -> PackedSet:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{about}: not readable ({one_line(error)}).") from None
     data = PackedSet(**arrays, classes=classes, view_size=view_size)
-    for split in ("train", "test"):
-        _check_split(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"])
-        if f"{split}_aspects" in arrays:
-            path = folder / f"{split}_aspects.npy"
-            _check_aspects(path, arrays[f"{split}_aspects"], arrays[f"{split}_labels"])
-    if data.train_images.shape[1:] != data.test_images.shape[1:]:
-        raise DataError(f"{folder}: train and test images have different sizes.")
+    for name, array in arrays.items():
+        split, kind = name.split("_")
+        images = arrays[f"{split}_images"]
+        CHECKS[kind](folder / f"{name}.npy", array, len(images))
+        if images.shape[1:] != data.train_images.shape[1:]:
+            raise DataError(f"{folder}: train and {split} images have different sizes.")
     if not 0 <= view_size <= data.train_images.shape[-1]:
         raise DataError(f"{about}: view_size {view_size} is larger than the images.")
     high = max(int(labels.max()) for labels in (data.train_labels, data.test_labels))
@@ -79,24 +81,30 @@ def _open_array(path: Path) -> np.ndarray:
         raise DataError(f"{path}: not a readable array ({one_line(error)}).") from None
 
 
-def _check_aspects(path: Path, aspects: np.ndarray, labels: np.ndarray) -> None:
-    is_typed = aspects.dtype == np.float32 and aspects.shape == labels.shape
+def _check_aspects(path: Path, aspects: np.ndarray, count: int) -> None:
+    is_typed = aspects.dtype == np.float32 and aspects.shape == (count,)
     if not is_typed or not (np.isfinite(aspects) & (aspects > 0)).all():
         raise DataError(
-            f"{path}: expected positive float32 {list(labels.shape)}, "
+            f"{path}: expected positive float32 [{count}], "
             f"found {aspects.dtype} {list(aspects.shape)}."
         )
 
 
-def _check_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarray) -> None:
+def _check_images(path: Path, images: np.ndarray, count: int) -> None:
     shape = images.shape
-    if images.dtype != np.uint8 or len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3]:
+    is_square = len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3]
+    if images.dtype != np.uint8 or not is_square or count == 0:
         raise DataError(
-            f"{folder / f'{split}_images.npy'}: expected uint8 [N, 3, S, S], "
+            f"{path}: expected uint8 [N, 3, S, S], at least one, "
             f"found {images.dtype} {list(shape)}."
         )
-    if labels.dtype != np.int64 or labels.shape != shape[:1] or shape[0] == 0:
+
+
+def _check_labels(path: Path, labels: np.ndarray, count: int) -> None:
+    if labels.dtype != np.int64 or labels.shape != (count,):
         raise DataError(
-            f"{folder / f'{split}_labels.npy'}: expected int64 [{shape[0]}], at least one, "
-            f"found {labels.dtype} {list(labels.shape)}."
+            f"{path}: expected int64 [{count}], found {labels.dtype} {list(labels.shape)}."
         )
+
+
+CHECKS = {"images": _check_images, "labels": _check_labels, "aspects": _check_aspects}

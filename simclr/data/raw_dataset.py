@@ -1,13 +1,16 @@
 """What every data source returns: a data set that is about to be packed; and balanced subsets."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from simclr.config import DataError
 
-SPLITS = ("train", "test")  # their positions are part of what a seed means
+SPLITS = ("train", "test")
+UNLABELLED = "unlabelled"  # the split whose images have no labels, where there is one
+STREAMS = (*SPLITS, UNLABELLED)  # their positions are part of what a seed means
 
 
 class RawDataset(NamedTuple):
@@ -19,17 +22,25 @@ class RawDataset(NamedTuple):
         reports its progress with report(done, text). It may return more entries for data.json.
     names: split -> names of the images, for a data set so large that an interrupted packing must
         resume. `fill` then also writes arrays[SPLIT_digests]; see packing.pack. Otherwise None.
+    unlabelled: number of images of the split `unlabelled`, which has no labels; 0: there is none.
     """
 
     classes: tuple[str, ...]
     labels: dict[str, np.ndarray]
     fill: Callable
     names: dict[str, list[str]] | None = None
+    unlabelled: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of images of each split."""
+        counts = {split: len(labels) for split, labels in self.labels.items()}
+        return {**counts, UNLABELLED: self.unlabelled} if self.unlabelled else counts
 
 
 def random_generator(seed: int, split: str) -> np.random.Generator:
-    """Return the generator of a split: "train" and "test" have different streams of one seed."""
-    sequence = np.random.SeedSequence([seed, SPLITS.index(split)])
+    """Return the generator of a split: each has a stream of its own from one seed."""
+    sequence = np.random.SeedSequence([seed, STREAMS.index(split)])
     return np.random.Generator(np.random.PCG64(sequence))
 
 
@@ -55,3 +66,34 @@ def balanced_subset(labels: np.ndarray, classes, count: int, seed: int, split: s
             )
         chosen.append(rng.permutation(members)[:needed])
     return np.sort(np.concatenate(chosen))
+
+
+def check_unlabelled(path: Path, settings) -> None:
+    """Refuse a folder without unlabelled/, if the settings ask for it. Raises DataError."""
+    places = (path / UNLABELLED, *path.glob(f"*/{UNLABELLED}")) if path.is_dir() else (path,)
+    if settings.unlabelled and not any(place.exists() for place in places):
+        raise _no_unlabelled(path)
+
+
+def unlabelled_subset(path: Path, images: list, settings) -> list:
+    """Choose settings.unlabelled_images of the images at random, or all of them if it is 0.
+
+    Returns them in their order; none if the settings do not ask for them. Raises DataError if there
+    are too few.
+    """
+    if not settings.unlabelled:
+        return []
+    if not images:
+        raise _no_unlabelled(path)
+    count = settings.unlabelled_images or len(images)
+    if count > len(images):
+        raise DataError(f"unlabelled_images: {count}, but there are {len(images)}; lower it.")
+    chosen = random_generator(settings.seed, UNLABELLED).permutation(len(images))[:count]
+    return [images[k] for k in sorted(chosen)]
+
+
+def _no_unlabelled(path: Path) -> DataError:
+    return DataError(
+        f"{path}: no image in {UNLABELLED}/, but `unlabelled: true` is set; put images there, or "
+        "remove the setting."
+    )

@@ -12,6 +12,9 @@ or not. `features` computes the features of the plain images once and standardiz
 deviation 1 over the training images). That is a linear map, which any linear classifier can
 contain, but without it the few steps that a small data set affords do not train the classifier.
 The features of the plain images are extracted once for all protocols.
+
+With `labels` below 1, classifiers and neighbors see only this share of the training images, by
+class, drawn by the seed.
 """
 
 import functools
@@ -28,6 +31,7 @@ from simclr import devices, files
 from simclr.augment import pipeline
 from simclr.config import ConfigError
 from simclr.data import image_store, packed
+from simclr.data.label_share import class_balanced_share
 from simclr.features import ROWS, accuracy, features_of, load_networks, project, standardize
 from simclr.settings import Optimizer
 from simclr.training.batching import epoch_batches
@@ -54,15 +58,19 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     other data.
     """
     data = packed.load(inputs["data"])
-    count, classes = len(data.train_images), len(data.classes)
+    labels, rows = torch.from_numpy(data.train_labels.copy()), None
+    if settings.labels < 1:
+        rows = class_balanced_share(labels, settings.labels, settings.seed)
+        labels = labels[rows]
+    count, classes = len(labels), len(data.classes)
     steps_per_epoch(count, settings.batch_size)
     if settings.neighbours > count:
         raise ConfigError(f"neighbours: {settings.neighbours}, but only {count} training images.")
     device = devices.find_device(settings.device)
     networks = load_networks(inputs["encoder"], inputs["data"], device)
-    images = image_store.open_split(data, "train", device)
+    images = image_store.open_split(data, "train", device, rows)
     test_images = image_store.open_split(data, "test", device)
-    labels = devices.to_device(data.train_labels, device)
+    labels = labels.to(device)
     test_labels = devices.to_device(data.test_labels, device)
     reduced = settings.precision == "bfloat16"
     features = features_of(networks, images, reduced)

@@ -1,9 +1,9 @@
 """Stage `prepare`: a data set, packed into four arrays, with a card and a contact sheet.
 
 Writes train_images.npy, train_labels.npy, test_images.npy, test_labels.npy (see packed.PackedSet),
-data.json, data_card.md and contact_sheet.png, the same bytes on every run. With `fit: stretch` also
-train_aspects.npy and test_aspects.npy. If the source names its images, also train_names.txt; an
-interrupted packing of such a set resumes.
+data.json, data_card.md and contact_sheet.png, the same bytes on every run. With `unlabelled: true`
+also unlabelled_images.npy, with `fit: stretch` a SPLIT_aspects.npy of each split. If the source
+names its images, also train_names.txt; an interrupted packing of such a set resumes.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     staging = Staging(out)
     if dataset.names:
         staging = ResumableStaging(out, checkpoint, dataset)
-    _check_space(staging, dataset.labels, settings.image_size)
+    _check_space(staging, dataset.counts, settings.image_size)
     for split, labels in dataset.labels.items():
         np.save(out / f"{split}_labels.npy", labels)
     arrays = _allocate_arrays(staging, dataset, settings)
@@ -55,13 +55,13 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     if dataset.names:
         packed.write_names(out / packed.NAMES, dataset.names["train"])
     images = arrays["train_images"]
-    description |= card.describe(dataset.classes, dataset.labels, images[:DESCRIBED], settings)
+    description |= card.describe(dataset, images[:DESCRIBED], settings)
     files.write_json(out / "data.json", description)
     card.contact_sheet(images, dataset.labels["train"]).save(out / "contact_sheet.png")
     files.write_atomic(out / "data_card.md", card.data_card(description))
     staging.finish(arrays)  # last: what fails before this goes on from here
     packed.load(out)  # what is written can be read
-    report(1.0, f"{len(images):,} + {len(arrays['test_images']):,} images")
+    report(1.0, " + ".join(f"{count:,}" for count in dataset.counts.values()) + " images")
 
 
 class Staging:
@@ -120,23 +120,23 @@ def _allocate_arrays(staging: Staging, dataset, settings) -> dict[str, np.ndarra
     if dataset.names:
         shapes["digests"] = (np.uint8, (32,))
     arrays = {}
-    for split, labels in dataset.labels.items():
+    for split, count in dataset.counts.items():
         new = False
         for kind, (dtype, shape) in shapes.items():
             name = f"{split}_{kind}"
-            arrays[name] = _open(staging.path(name), dtype, (len(labels), *shape))
+            arrays[name] = _open(staging.path(name), dtype, (count, *shape))
             if arrays[name] is None:
                 new = True
-                arrays[name] = _allocate(staging.path(name), dtype, (len(labels), *shape))
+                arrays[name] = _allocate(staging.path(name), dtype, (count, *shape))
         if new and dataset.names:
             arrays[f"{split}_digests"][:] = 0  # they tell of images that are not there
     return arrays
 
 
-def _check_space(staging: Staging, labels: dict, side: int) -> None:
+def _check_space(staging: Staging, counts: dict[str, int], side: int) -> None:
     """Refuse to begin if the disk has no room for the images that are not allocated yet."""
-    new = [split for split in labels if not staging.path(f"{split}_images").exists()]
-    needed = sum(3 * side * side * len(labels[split]) for split in new)
+    new = [split for split in counts if not staging.path(f"{split}_images").exists()]
+    needed = sum(3 * side * side * counts[split] for split in new)
     free = shutil.disk_usage(staging.out).free
     if needed > free:
         raise DataError(

@@ -1,7 +1,8 @@
 """Stage `pretrain`: contrastive training of the encoder f and the projection head g (paper 2).
 
 Writes encoder.safetensors (torchvision's names, no classifier), head.safetensors (unless there is
-no head), curves.csv (a line an epoch) and training.json (means over the last epoch's steps). With
+no head), curves.csv (a line an epoch) and training.json (means over the last epoch's steps). The
+images are those of `train`, those without labels (`images: unlabelled`), or both. With
 `online`, a linear classifier also learns on h, without gradient to h (paper B.6): `loss` then
 includes its cross entropy, and training.json has its accuracy on the test images, online_h.
 """
@@ -60,7 +61,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
 
     curves = loop.train(
         settings,
-        image_store.open_split(data, "train", device),
+        image_store.open_split(data, settings.images, device),
         model,
         objective,
         names=names,

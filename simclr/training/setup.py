@@ -9,7 +9,6 @@ from simclr.data import packed
 from simclr.devices import find_device, place_module
 from simclr.models.resnet import build_encoder
 from simclr.rng import generator
-from simclr.training.order import steps_per_epoch
 
 COMPILERS = (os.environ.get("CXX", "g++"), os.environ.get("CC", "gcc"), "clang")
 
@@ -21,7 +20,6 @@ def set_up_training(settings, folder: Path):
     do not fit it, or if the device or the compiler is missing.
     """
     data = packed.load(folder)
-    steps_per_epoch(len(data.train_images), settings.batch_size)
     device = find_device(settings.device)
     if settings.compile and not any(map(shutil.which, COMPILERS)):
         raise ConfigError("compile: needs a C++ compiler; install g++, or set it to false.")

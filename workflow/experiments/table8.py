@@ -43,6 +43,7 @@ def runs(grid: dict) -> list[Run]:
     """Both protocols for every training and width."""
     grid = build(Grid, grid, "experiments.table8")
     other = {"source": grid.source, "file": grid.file, "sha256": grid.sha256}
+    other |= {"unlabelled": False, "unlabelled_images": 0}  # they are for pre-training only
     if grid.source == "patterns":
         other["family"] = grid.family
     sizes = {"train_images": grid.train_images, "test_images": grid.test_images}

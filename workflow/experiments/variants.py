@@ -39,7 +39,7 @@ def runs(grid: dict) -> list[Run]:
         "base": {},
         "no-flip": {"views": {"operators": without_flip}},
         "broader": {"views": {"operators": [*grid.operators, "broad"]}},
-        "online": {"online": True},
+        "online": {"online": True, "images": "train"},  # it needs labels
         "groups": {"norm_groups": grid.groups},
     }
     length = {"epochs": grid.epochs} if grid.epochs else {}

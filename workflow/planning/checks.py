@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from simclr import sources
 from simclr.config import ConfigError
 from simclr.registry import Stage
 from simclr.settings import Prepare, Training
@@ -17,13 +16,16 @@ def check_batch(scale, stage: Stage, settings: Training, data: Prepare, where: s
     scale: planning.scale.Scale; data: settings of the data set. Raises ConfigError, which begins
     with `where`.
     """
-    where = f"{where}: batch_size {settings.batch_size}"
-    images = data.train_images or sources.SOURCES[data.source].train_images
-    images = round(images * getattr(settings, "labels", 1.0))  # fine-tuning uses a share
-    if images and settings.batch_size > images:
+    if getattr(settings, "images", "train") != "train" and not data.unlabelled:
         raise ConfigError(
-            f"{where} is larger than the data set ({images} training images are used)."
+            f"{where}: images: '{settings.images}', but the data set has only images with labels; "
+            "set `unlabelled: true` for stage prepare."
         )
+    where = f"{where}: batch_size {settings.batch_size}"
+    counts = cost.known_images(settings, data)
+    images = all(counts) and round(sum(counts) * getattr(settings, "labels", 1.0))  # fine-tuning
+    if images and settings.batch_size > images:
+        raise ConfigError(f"{where} is larger than the data set ({images} images are used).")
     if settings.device == "cuda":
         _check_memory(scale, stage, settings, data, where)
 

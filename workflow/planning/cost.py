@@ -21,6 +21,7 @@ L_BFGS = 1.65e-7  # a penalty, an image, a feature, a class: a few hundred itera
 # 3.70 for ResNet-18, 3.75 for ResNet-50 of 64 and of 128 channels, 3.81 for 34, 3.83 for 101, and
 # recomputed 1.74, 1.22, 1.22, 1.21 and 1.26.
 KEPT, RECOMPUTED = 3.8, 1.25
+UNKNOWN = 50_000  # training images, where only the data can tell: as many as CIFAR-10 has
 STATE = 12  # bytes of a parameter: weight, gradient and momentum in float32
 
 
@@ -52,11 +53,14 @@ class Work:
         """All images of the source, read or made: also where only a part of them is used."""
         source = SOURCES[self.data.source]
         drawn = source.needs_counts  # only as many as are asked for
-        return sum(images(self.data) if drawn else _all_images(source)) * source.seconds_per_image
+        count = sum(images(self.data) if drawn else _all_images(source))
+        if self.data.unlabelled:
+            count += self.data.unlabelled_images or UNKNOWN
+        return count * source.seconds_per_image
 
     def training(self, settings: Training, views: int = 1, share: float = 1.0) -> float:
         """Training steps on a share of the training images, `views` of each in a batch."""
-        used = round(images(self.data)[0] * share)
+        used = round(trained_on(settings, self.data) * share)
         steps = used // settings.batch_size * settings.epochs
         passes = (4 if settings.recompute else 3) * views * steps * settings.batch_size
         return passes * self.forward / self.gpus + steps * self.scale.step_milliseconds / 1000
@@ -101,8 +105,21 @@ def images(data: Prepare) -> tuple[int, int]:
     return data.train_images or train, data.test_images or test
 
 
+def known_images(settings: Training, data: Prepare) -> list[int]:
+    """Return the number of images of each split trained on; 0 where only the data can tell."""
+    train = data.train_images or SOURCES[data.source].train_images
+    splits = {"train": train, "unlabelled": data.unlabelled_images}
+    chosen = getattr(settings, "images", "train")
+    return [count for split, count in splits.items() if chosen in (split, "both")]
+
+
+def trained_on(settings: Training, data: Prepare) -> int:
+    """Return how many images are trained on; as many as in CIFAR-10 of a split of unknown size."""
+    return sum(count or UNKNOWN for count in known_images(settings, data))
+
+
 def _all_images(source: Source) -> tuple[int, int]:
-    return source.train_images or 50_000, source.test_images or 10_000
+    return source.train_images or UNKNOWN, source.test_images or 10_000
 
 
 def side_of(data: Prepare) -> int:

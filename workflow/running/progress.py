@@ -39,8 +39,11 @@ def images_seen(store: Path, instance: Instance) -> int:
         return 0
     with contextlib.suppress(OSError, ValueError, KeyError):
         folder = instance.inputs["data"].path(store)
-        counts = read_json(folder / "data.json")["train_counts"]
-        return instance.settings.epochs * sum(counts)
+        about = read_json(folder / "data.json")
+        chosen = getattr(instance.settings, "images", "train")
+        train = sum(about["train_counts"]) if chosen != "unlabelled" else 0
+        unlabelled = about["unlabelled_images"] if chosen != "train" else 0
+        return instance.settings.epochs * (train + unlabelled)
     return 0
 
 

@@ -99,14 +99,17 @@ def _image_bytes(data) -> int:
 
 def _bytes_of_images(plan: Plan, instance: Instance, splits: tuple[int, int]) -> float:
     """Return the bytes of a split that is copied, or of some batches of one that is not."""
-    stage, image = instance.stage, _image_bytes(data_of(instance))
+    stage, data = instance.stage, data_of(instance)
+    image = _image_bytes(data)
+    if stage.reads == "train":
+        splits = (cost.trained_on(instance.settings, data),)
     if stage.reads == "few":
         return 0
     if stage.as_floats:  # some images, stacked from a list; then floats, and transformed ones
         count = sum(min(split, instance.settings.images or split) for split in splits)
         return count * image * (10 if instance.device == "cpu" else 2)
     held = 0
-    for count in splits[:1] if stage.reads == "train" else splits:
+    for count in splits:
         if count * image <= resident_mib(plan.scale) * 2**20:
             held += stage.copies * count * image
         else:

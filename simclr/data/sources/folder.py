@@ -1,4 +1,4 @@
-"""Source `folder`: any images, as train/CLASS/IMAGE and test/CLASS/IMAGE.
+"""Source `folder`: any images, as train/CLASS/IMAGE, test/CLASS/IMAGE, maybe unlabelled/.../IMAGE.
 
 The tree is a directory, or a tar (.gz, .bz2, .xz) or zip of one, maybe below one top folder (see
 tree.py). All names are checked before the first image is decoded.
@@ -12,7 +12,14 @@ import numpy as np
 from simclr.config import DataError
 from simclr.data import images
 from simclr.data.location import locate
-from simclr.data.raw_dataset import SPLITS, RawDataset, balanced_subset
+from simclr.data.raw_dataset import (
+    SPLITS,
+    UNLABELLED,
+    RawDataset,
+    balanced_subset,
+    check_unlabelled,
+    unlabelled_subset,
+)
 from simclr.data.sources import class_names
 from simclr.data.sources.tree import LAYOUT, members
 from simclr.data.which_files import content_sha256
@@ -26,6 +33,7 @@ def check(settings) -> None:
         raise DataError(f"sha256: not set; put there what `simclr fingerprint {path}` prints.")
     if len(checksum) != 64 or set(checksum) - set("0123456789abcdef"):
         raise DataError(f"sha256: expected 64 lower-case hex digits, got '{checksum}'.")
+    check_unlabelled(path, settings)
 
 
 def open_source(settings, report) -> RawDataset:
@@ -45,6 +53,8 @@ def open_source(settings, report) -> RawDataset:
         chosen = balanced_subset(all_labels, classes, count, settings.seed, split)
         labels[split] = all_labels[chosen]
         rows.update({names[split][k]: (split, row) for row, k in enumerate(chosen)})
+    unlabelled = unlabelled_subset(path, names[UNLABELLED], settings)
+    rows.update({name: (UNLABELLED, row) for row, name in enumerate(unlabelled)})
 
     def fill(arrays, report):
         encoded = _encoded_images(path, rows, digests, arrays)
@@ -53,7 +63,7 @@ def open_source(settings, report) -> RawDataset:
         if not digests:  # an archive: is it still what was hashed?
             _check_content(path, sha256(path), settings.sha256)
 
-    return RawDataset(classes, labels, fill)
+    return RawDataset(classes, labels, fill, unlabelled=len(unlabelled))
 
 
 def _check_content(path: Path, digest: str, expected: str) -> None:
@@ -96,7 +106,7 @@ def _digests(path: Path) -> dict[str, str]:
     _, names = listing(path)
     return {
         name: hashlib.sha256(content).hexdigest()
-        for name, content in members(path, {*names["train"], *names["test"]})
+        for name, content in members(path, set().union(*names.values()))
         if content is not None
     }
 
@@ -105,14 +115,19 @@ def listing(path: Path) -> tuple[tuple[str, ...], dict[str, list[str]]]:
     """Return the classes of a tree, sorted, and the names of the images of each split.
 
     Names read like train/CLASS/IMAGE. They come in rounds, one image of each class a round, so that
-    the first few stand for all. Raises DataError for every defect that names can show.
+    the first few stand for all; those of unlabelled/ are sorted. Raises DataError for every defect
+    that names can show.
     """
     images_of = {split: {} for split in SPLITS}  # split -> class -> names of its images
+    unlabelled = []
     for name, _ in members(path):
+        if name.startswith(f"{UNLABELLED}/"):
+            unlabelled.append(name)
+            continue
         split, label, *image = name.split("/")
         images_of[split].setdefault(label, []).extend(image)
     labels = class_names.check(path, images_of, LAYOUT)
-    names = {}
+    names = {UNLABELLED: sorted(unlabelled)}
     for split in SPLITS:
         ranked = [
             (rank, label, image)

@@ -3,6 +3,8 @@
     FILE/train/n01440764/NAME.JPEG and FILE/val/n01440764/NAME.JPEG, or
     FILE/ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, ILSVRC2012_devkit_t12.tar.gz
 
+and maybe FILE/unlabelled/, images without labels at any depth.
+
 Nothing is extracted: an image is a piece of a file, so all cores can decode at once, and an
 interrupted packing resumes (see packing.py). Without the setting `sha256` the set must be ImageNet
 itself: its 1,000 classes, its numbers of images and, of tar files, their MD5. With it, the set may
@@ -16,7 +18,13 @@ import numpy as np
 
 from simclr.config import DataError
 from simclr.data import location, which_files
-from simclr.data.raw_dataset import RawDataset, balanced_subset
+from simclr.data.raw_dataset import (
+    UNLABELLED,
+    RawDataset,
+    balanced_subset,
+    check_unlabelled,
+    unlabelled_subset,
+)
 from simclr.data.sources import class_names, packing
 from simclr.data.sources.imagenet_files import (
     FOLDERS,
@@ -24,6 +32,7 @@ from simclr.data.sources.imagenet_files import (
     TARS,
     has_tars,
     listing,
+    without_labels,
 )
 from simclr.files import ROOT, read_text
 
@@ -40,8 +49,14 @@ def check(settings) -> None:
         missing = [name for name in FOLDERS.values() if not (path / name).is_dir()]
     if missing:
         raise DataError(f"{path}: '{missing[0]}' is missing; {LAYOUT}.")
+    check_unlabelled(path, settings)
     if settings.sha256:
         return
+    if settings.unlabelled:
+        raise DataError(
+            "sha256: needed with `unlabelled: true`; put there what `simclr fingerprint --source "
+            f"imagenet {path}` prints."
+        )
     for split, count in COUNTS.items():
         if getattr(settings, f"{split}_images") > count:
             raise DataError(f"{split}_images: ImageNet has {count:,}; lower it.")
@@ -65,45 +80,59 @@ def open_source(settings, report) -> RawDataset:
         count = getattr(settings, f"{split}_images")
         rows = balanced_subset(all_labels, classes, count, settings.seed, split)
         labels[split], pieces[split] = all_labels[rows], [labeled[row][1] for row in rows]
+    names = {split: [piece.name.split("/")[1] for piece in pieces[split]] for split in pieces}
+    unlabelled = unlabelled_subset(path, without_labels(path), settings)
+    if unlabelled:
+        pieces[UNLABELLED] = unlabelled
+        names[UNLABELLED] = [piece.name for piece in unlabelled]
 
     def fill(arrays, report):
         packing.pack(arrays, pieces, settings, report)
-        digest = content_sha256(arrays, pieces)
+        digests = _packed_digests(arrays, pieces)
         if settings.sha256:
-            is_subset = settings.train_images or settings.test_images
-            found = fingerprint(path) if is_subset else digest
+            found = _content(path, settings, digests, bool(unlabelled))
             if found != settings.sha256:
                 for split in pieces:  # maybe packed by an attempt that saw other images
                     arrays[f"{split}_digests"][:] = 0
             _check_content(path, found, settings.sha256)
-        return {"content_sha256": digest}
+        return {"content_sha256": which_files.content_sha256(digests)}
 
-    names = {split: [piece.name.split("/")[1] for piece in pieces[split]] for split in pieces}
-    return RawDataset(classes, labels, fill, names)
+    return RawDataset(classes, labels, fill, names, len(unlabelled))
 
 
-def content_sha256(arrays: dict, pieces: dict) -> str:
-    """Return the SHA-256 of the content from the digests that `packing.pack` left in `arrays`.
+def _packed_digests(arrays: dict, pieces: dict) -> dict[str, str]:
+    """Return the SHA-256 of each file, by its name in the set, as `packing.pack` left them."""
+    return {
+        f"{FOLDERS.get(split, split)}/{piece.name}": digest.tobytes().hex()
+        for split, split_pieces in pieces.items()
+        for piece, digest in zip(split_pieces, arrays[f"{split}_digests"], strict=True)
+    }
 
-    It is that of the lines `<SHA-256 of the file>  <train or val>/<CLASS>/<IMAGE>`, sorted by name.
-    """
-    digests = {}
-    for split, folder in FOLDERS.items():
-        for piece, digest in zip(pieces[split], arrays[f"{split}_digests"], strict=True):
-            digests[f"{folder}/{piece.name}"] = digest.tobytes().hex()
-    return which_files.content_sha256(digests)
+
+def _content(path: Path, settings, digests: dict[str, str], with_unlabelled: bool) -> str:
+    """Return the `fingerprint` of a set of which `digests` are packed; reads what is not."""
+    if settings.train_images or settings.test_images or settings.unlabelled_images:
+        return fingerprint(path)
+    others = {} if with_unlabelled else _digests(UNLABELLED, without_labels(path))
+    return which_files.content_sha256(digests | others)
+
+
+def _digests(folder: str, pieces) -> dict[str, str]:
+    """Return the same of images of a folder of the set; reads them."""
+    return {f"{folder}/{one.name}": hashlib.sha256(one.read()).hexdigest() for one in pieces}
 
 
 def fingerprint(path: Path) -> str:
-    """Return the same SHA-256 of a set on the disk; reads every image."""
+    """Return the SHA-256 of a set on the disk; reads every image.
+
+    It is that of the lines `<SHA-256 of the file>  <name>`, sorted by name: train/CLASS/IMAGE,
+    val/CLASS/IMAGE, or unlabelled/.../IMAGE.
+    """
     _, in_turn = listing(path)
-    return which_files.content_sha256(
-        {
-            f"{FOLDERS[split]}/{piece.name}": hashlib.sha256(piece.read()).hexdigest()
-            for split, labeled in in_turn.items()
-            for _, piece in labeled
-        }
-    )
+    digests = _digests(UNLABELLED, without_labels(path))
+    for split, labeled in in_turn.items():
+        digests |= _digests(FOLDERS[split], (piece for _, piece in labeled))
+    return which_files.content_sha256(digests)
 
 
 def _check_content(path: Path, digest: str, expected: str) -> None:

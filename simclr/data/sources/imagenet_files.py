@@ -9,6 +9,7 @@ from typing import NamedTuple
 from simclr.config import DataError, one_line
 from simclr.data import archives, which_files
 from simclr.data.archives import NAMES
+from simclr.data.raw_dataset import UNLABELLED
 from simclr.data.sources import class_names
 
 FOLDERS = {"train": "train", "test": "val"}
@@ -23,7 +24,7 @@ SYNSETS = "meta.mat"  # what the class numbers mean
 
 
 class Piece(NamedTuple):
-    """An image: `size` bytes from `offset` of a file. name: CLASS/IMAGE."""
+    """An image: `size` bytes from `offset` of a file. name: CLASS/IMAGE, if it has a label."""
 
     name: str
     file: Path
@@ -62,6 +63,15 @@ def listing(path: Path) -> tuple[tuple[str, ...], dict[str, list[tuple[int, Piec
             if piece is not None
         ]
     return classes, in_turn
+
+
+def without_labels(path: Path) -> list[Piece]:
+    """Return the images in unlabelled/, at any depth; their names are the paths from there."""
+    folder = path / UNLABELLED
+    files = which_files.walk(folder) if folder.is_dir() else ()
+    pieces = sorted(Piece(file.name, file.path, 0, file.size) for file in files)
+    _refuse_bad_names(path, UNLABELLED, pieces)
+    return pieces
 
 
 def _refuse_bad_names(path: Path, split: str, pieces: list[Piece]) -> None:

@@ -1,5 +1,7 @@
 """Read a tree train/CLASS/IMAGE, test/CLASS/IMAGE from a directory, a tar or a zip, in place.
 
+Beside them may be images without labels, in unlabelled/, at any depth.
+
 Nothing is extracted, so no member can be written anywhere. Which names are ignored, and which files
 are refused, stands in simclr/data/which_files.py.
 """
@@ -14,7 +16,7 @@ from typing import NamedTuple
 
 from simclr.config import DataError
 from simclr.data import archives, which_files
-from simclr.data.raw_dataset import SPLITS
+from simclr.data.raw_dataset import STREAMS, UNLABELLED
 
 UNIX, UTF8 = 3, 0x800  # in a zip: what made it, and the flag of names that are UTF-8
 LAYOUT = "expected train/CLASS/IMAGE and test/CLASS/IMAGE"
@@ -35,8 +37,8 @@ class Member(NamedTuple):
 def members(path: Path, wanted: Collection[str] = ()):
     """Yield (name, content) of the class folders and images of a tree, in the order of storage.
 
-    name: SPLIT/CLASS or SPLIT/CLASS/IMAGE. content: bytes if the name is in `wanted`, else None.
-    Stops when all of `wanted` are read, if any are. Raises DataError.
+    name: SPLIT/CLASS, SPLIT/CLASS/IMAGE or unlabelled/.../IMAGE. content: bytes if the name is in
+    `wanted`, else None. Stops when all of `wanted` are read, if any are. Raises DataError.
     """
     seen, first_top, left = set(), None, len(wanted)
     for member in _walk(path):
@@ -51,10 +53,11 @@ def members(path: Path, wanted: Collection[str] = ()):
                 f"{path}: '{member.name}' is a link or device, so its content is not there; "
                 f"{archives.UNPACK}, or pack it again with `tar --dereference`."
             )
+        has_class = parts[0] != UNLABELLED
         fits = len(parts) < 3 if member.is_folder else len(parts) == 3
-        if not fits:
+        if not fits and (has_class or len(parts) == 1):
             raise DataError(f"{path}: '{member.name}' is out of place; {LAYOUT}.")
-        if len(parts) == 1:
+        if len(parts) == 1 or (member.is_folder and not has_class):
             continue
         name = "/".join(parts)
         if not member.is_folder and name in seen:
@@ -87,9 +90,9 @@ def split_path(path: Path, name: str) -> tuple[str, list[str]]:
             f"{path}: '{name}' has an unsafe name: some programs of Windows write backslashes for "
             "slashes; pack it again with another program, or rename the file."
         )
-    if parts and parts[0] in SPLITS:
+    if parts and parts[0] in STREAMS:
         return "", parts
-    if len(parts) > 1 and parts[1] in SPLITS:
+    if len(parts) > 1 and parts[1] in STREAMS:
         return parts[0], parts[1:]
     return "", []  # a README, or a split of another name
 
@@ -114,10 +117,15 @@ def _walk_directory(path: Path):
     entries = sorted(path.iterdir())
     yield from (Member(p.name, p.is_dir(), 0, None) for p in entries if "\\" in p.name)  # refused
     folders = (p.name for p in entries if p.is_dir())
-    tops = [name for name in folders if name not in SPLITS and not which_files.is_litter(name)]
+    tops = [name for name in folders if name not in STREAMS and not which_files.is_litter(name)]
     for top in ["", *(f"{name}/" for name in tops)]:
-        for split in SPLITS:
+        for split in STREAMS:
             folder = path / f"{top}{split}"
+            if split == UNLABELLED:
+                for file in which_files.walk(folder) if folder.is_dir() else ():
+                    name = f"{top}{split}/{file.name}"
+                    yield Member(name, False, file.size, file.path.read_bytes)
+                continue
             for label in which_files.visible(folder) if folder.is_dir() else ():
                 name = f"{top}{split}/{label.name}"
                 yield Member(name, label.is_folder, label.size, label.path.read_bytes)
