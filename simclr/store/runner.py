@@ -41,8 +41,8 @@ def compute(instance: Instance, store: Path, report=lambda done, text: None) -> 
         determinism.check_environment()
         run = importlib.import_module(instance.stage.module).run
         _check_code(instance)
-        out = _empty(store / "tmp" / instance.key)
         final.parent.mkdir(exist_ok=True)
+        out = _empty(_workplace(instance, store) / "tmp" / instance.key)
         checkpoint = _checkpoint(instance, store)
         checkpoint.parent.mkdir(exist_ok=True)
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
@@ -84,7 +84,8 @@ def _join(instance: Instance, store: Path) -> bool:
         determinism.check_environment()
         run = importlib.import_module(instance.stage.module).run
         determinism.make_deterministic()
-        out = _empty(store / "tmp" / f"{instance.key}.{os.environ['RANK']}")
+        name = f"{instance.key}.{os.environ['RANK']}"
+        out = _empty(_workplace(instance, store) / "tmp" / name)
         inputs, checkpoint = _inputs(instance, store), _checkpoint(instance, store)
         try:
             run(instance.settings, inputs, out, checkpoint, lambda done, text: None)
@@ -98,8 +99,12 @@ def _inputs(instance: Instance, store: Path) -> dict[str, Path]:
     return {role: needed.path(store) for role, needed in instance.inputs.items()}
 
 
+def _workplace(instance: Instance, store: Path) -> Path:
+    return results.workplace(store, instance.stage.name)
+
+
 def _checkpoint(instance: Instance, store: Path) -> Path:
-    return store / "checkpoints" / f"{instance.key}.safetensors"
+    return _workplace(instance, store) / "checkpoints" / f"{instance.key}.safetensors"
 
 
 def _empty(folder: Path) -> Path:
