@@ -19,8 +19,8 @@ from simclr.store import keys, results
 from simclr.store.instance import Instance
 from simclr.store.results import PROVENANCE, ResultError
 from workflow.planning.plan import Plan
-from workflow.planning.unused import settle
 from workflow.publishing.published import METRICS, SHARED_CSV
+from workflow.running.unused import settle
 from workflow.stages import STAGES
 
 KEY = re.compile(r"[0-9a-f]{12}")
@@ -163,7 +163,7 @@ def _difference(part: str, recorded: dict, planned: dict) -> str:
 
 def _import_one(store: Path, instance: Instance, path: Path) -> None:
     """Copy one result, judge the copy, put it in its place. Raises ResultError."""
-    room = store / "tmp" / "brought"
+    room = results.workplace(store, instance.stage.name) / "tmp" / "brought"
     copy = room / instance.key
     shutil.rmtree(room, ignore_errors=True)  # of an import that was killed
     copy.mkdir(parents=True)
