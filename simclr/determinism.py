@@ -39,7 +39,7 @@ def cap_instruction_sets() -> None:
     Must run before torch computes: it reads these variables at its first use. A value that is set
     already stays; `check_environment` then refuses to compute under it.
     """
-    if PROCESSOR.is_file() and "avx512f" in PROCESSOR.read_text():
+    if PROCESSOR.is_file() and "avx512f" in PROCESSOR.read_text(encoding="utf-8", errors="replace"):
         for name, value in INSTRUCTION_SETS.items():
             os.environ.setdefault(name, value)
 

@@ -19,6 +19,8 @@ from workflow import commands
 
 def main(argv=None) -> int:
     """Run one command, return the exit status. A user's mistake is one line, status 2."""
+    if argv is None:
+        speak_utf8()
     args = parser().parse_args(argv)
     sys.unraisablehook = interrupt_again
     os.chdir(ROOT)
@@ -38,6 +40,14 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here.", file=sys.stderr)
         return 130
+
+
+def speak_utf8() -> None:
+    """Start again in UTF-8 mode where the locale has another encoding: names of files are data."""
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def interrupt_again(unraisable) -> None:

@@ -21,8 +21,12 @@ _HELD = {}  # path -> open file, whose closing releases it
 
 
 def put_this_python_first() -> None:
-    """Let `python` in the commands of jobs be this one, where its environment is not activated."""
+    """Let `python` in the commands of jobs be this one, where its environment is not activated.
+
+    Jobs take names of files as UTF-8, whatever the locale is.
+    """
     here = os.path.dirname(sys.executable)
+    os.environ["PYTHONUTF8"] = "1"
     os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
