@@ -7,6 +7,7 @@ import json
 import math
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from simclr.config import ConfigError
@@ -32,6 +33,21 @@ def write_atomic(path: Path, content: str | bytes) -> bool:
         temporary.unlink(missing_ok=True)
         raise
     return True
+
+
+def check_destination(file: Path) -> None:
+    """Refuse a file that cannot be written, before the work and not after it. Raises ConfigError.
+
+    Nothing is made: where its folder is missing, it may be misspelt.
+    """
+    if file.is_dir():
+        raise ConfigError(f"{file}: a folder; name a file in it.")
+    try:
+        tempfile.TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise ConfigError(
+            f"{file}: cannot be written ({error.strerror}); name a place where it can."
+        ) from None
 
 
 def copy_atomic(source: Path, target: Path) -> bool:

@@ -192,15 +192,17 @@ def features(args):
     import numpy as np
     from tqdm import tqdm
 
+    from simclr import files
     from workflow import pretrained
     from workflow.planning.cost import side_of
 
     planned = _plan(args)
     training = pretrained.match_training(planned, args.name)
     images = pretrained.image_files(args.folder)
+    out = args.out or args.folder / "features.npz"
+    files.check_destination(out)
     side = args.size or side_of(training.inputs["data"].settings)
     encoder = pretrained.load_encoder(training.path(planned.store))
-    out = args.out or args.folder / "features.npz"
     with tqdm(total=len(images), unit="image", disable=None) as bar:
         extracted = pretrained.features(encoder, images, side, bar.update)
     names = [str(image.relative_to(args.folder)) for image in images]

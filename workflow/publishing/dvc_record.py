@@ -55,7 +55,9 @@ def record(plan: Plan) -> None:
         print("Recorded for DVC in dvc.lock; `dvc push` shares the results.")
     else:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        print(f"DVC did not record the results ({reason}); `dvc commit -f` does it.")
+        no_git = "not a git repository" in reason
+        remedy = "`git init` makes it one" if no_git else "mend that"
+        print(f"DVC did not record the results ({reason}): {remedy}, then run this again.")
 
 
 def _dvc_commit() -> subprocess.CompletedProcess:

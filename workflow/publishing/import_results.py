@@ -93,14 +93,18 @@ def _read(path: Path) -> dict:
 
     Nothing is read through a link, or outside of the folder. Raises ResultError.
     """
-    if path.is_symlink() or not path.is_dir():
+    if path.is_symlink():
+        raise ResultError(f"{path}: a link; copy what it names by `cp -rL`.")
+    if not path.is_dir():
         raise ResultError(f"{path}: not a folder; {REMEDY}.")
     present = set()
     with os.scandir(path) as entries:
         for entry in entries:
             present.add(entry.name)
+            if entry.is_symlink():
+                raise ResultError(f"{entry.path}: a link; copy the folder by `cp -rL`, as files.")
             if not entry.is_file(follow_symlinks=False):
-                raise ResultError(f"{entry.path}: a link or no plain file; {REMEDY}.")
+                raise ResultError(f"{entry.path}: no plain file; {REMEDY}.")
     if not results.is_finished(path):
         raise ResultError(f"{path / PROVENANCE}: missing, was it copied in part? Then {REMEDY}.")
     provenance = results.read_provenance(path, REMEDY)
