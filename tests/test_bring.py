@@ -144,7 +144,7 @@ def test_what_was_tampered_with_is_refused_and_the_rest_kept(elsewhere, home, tm
     expected[trained[7]] = "encoder.safetensors: missing, every pretrain has it"
     shown[0].rename(tmp_path / shown[0].name)
     shown[0].symlink_to(tmp_path / shown[0].name)
-    expected[shown[0]] = "not a folder"
+    expected[shown[0]] = "a link; copy what it names by `cp -rL`"
     listed = json.loads((drawn[0] / "provenance.json").read_text())["outputs"]
     outside = "../../../../../README.md"  # seen from where results are judged
     reseal(drawn[0], outputs={**listed, outside: files.sha256(home.path / "README.md")})
