@@ -13,11 +13,12 @@ PYTHON ?= $(if $(STALE),$(FOUND),.venv/bin/python)
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all stale setup test quick lint audit benchmarks lock clean
+.PHONY: all setup test quick lint audit benchmarks lock clean
 all: setup
 	snakemake --cores $(CORES)
 
 setup: .venv/installed
+stale:
 .venv/installed: requirements.lock pyproject.toml $(STALE)
 	@$(PYTHON) $(RECENT) || { echo "error: $(or $(PYTHON),python3): this project needs Python" \
 	    "3.11 or newer; run \`make setup PYTHON=/path/to/python3.11\`." >&2; exit 1; }
