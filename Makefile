@@ -1,7 +1,15 @@
 # `make` sets everything up and computes every figure at the default scale; `make test` sets
 # everything up and runs the tests; `make quick` runs those that start no driver, for daily work.
 # All need Python 3.11 or newer, and nothing else.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+# Scripts in .venv name its folder and its Python: where these are others, it is made anew.
+RECENT = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+HERE = . .venv/bin/activate && test "$$VIRTUAL_ENV" -ef .venv && .venv/bin/python $(RECENT)
+WANTED = test -z "$(PYTHON)" || test "$$(.venv/bin/python -V)" = "$$($(PYTHON) -V)"
+STALE := $(shell { ($(HERE)) && ($(WANTED)); } >/dev/null 2>&1 || echo stale)
+NAMES = python3.11 python3.12 python3.13 python3
+FOUND = $(shell for name in $(NAMES); do $$name $(RECENT) && echo $$name && break; done)
+PYTHON ?= $(if $(STALE),$(FOUND),.venv/bin/python)
 CORES ?= all
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -10,9 +18,12 @@ all: setup
 	snakemake --cores $(CORES)
 
 setup: .venv/installed
-.venv/installed: requirements.lock pyproject.toml
+stale:
+.venv/installed: requirements.lock pyproject.toml $(STALE)
+	@$(PYTHON) $(RECENT) || { echo "error: $(or $(PYTHON),python3): this project needs Python" \
+	    "3.11 or newer; run \`make setup PYTHON=/path/to/python3.11\`." >&2; exit 1; }
 	@echo "Installing the locked libraries into .venv (torch is large: some minutes) ..."
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(if $(STALE),--clear) .venv
 	.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -58,4 +69,4 @@ lock:
 	    --no-annotate --fork-strategy fewest --extra dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .venv results/*/tmp results/*/locks
+	rm -rf .venv

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -24,16 +25,30 @@ def write_atomic(path: Path, content: str | bytes) -> bool:
     if path.is_file() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:  # readable for whom the umask says
             file.write(data)
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
     return True
+
+
+def check_destination(file: Path) -> None:
+    """Refuse a file that cannot be written, before the work and not after it. Raises ConfigError.
+
+    Nothing is made: where its folder is missing, it may be misspelt.
+    """
+    if file.is_dir():
+        raise ConfigError(f"{file}: a folder; name a file in it.")
+    try:
+        tempfile.TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise ConfigError(
+            f"{file}: cannot be written ({error.strerror}); name a place where it can."
+        ) from None
 
 
 def copy_atomic(source: Path, target: Path) -> bool:

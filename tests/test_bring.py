@@ -138,19 +138,19 @@ def test_what_was_tampered_with_is_refused_and_the_rest_kept(elsewhere, home, tm
     target = tmp_path / "somewhere"
     (trained[6] / "encoder.safetensors").rename(target)
     (trained[6] / "encoder.safetensors").symlink_to(target)
-    expected[trained[6]] = "encoder.safetensors: a link or no plain file"
+    expected[trained[6]] = "encoder.safetensors: a link; copy the folder by `cp -rL`"
     (trained[7] / "encoder.safetensors").unlink()
     reseal(trained[7], outputs=outputs(trained[7]))
     expected[trained[7]] = "encoder.safetensors: missing, every pretrain has it"
     shown[0].rename(tmp_path / shown[0].name)
     shown[0].symlink_to(tmp_path / shown[0].name)
-    expected[shown[0]] = "not a folder"
+    expected[shown[0]] = "a link; copy what it names by `cp -rL`"
     listed = json.loads((drawn[0] / "provenance.json").read_text())["outputs"]
     outside = "../../../../../README.md"  # seen from where results are judged
     reseal(drawn[0], outputs={**listed, outside: files.sha256(home.path / "README.md")})
     expected[drawn[0]] = f"lists '{outside}', which is no file of this result"
     os.mkfifo(drawn[1] / "pipe")
-    expected[drawn[1]] = "pipe: a link or no plain file"
+    expected[drawn[1]] = "pipe: no plain file"
 
     said = bring(home, store, status=2)
     errors = [line for line in said.splitlines() if line.startswith("error: ")]

@@ -140,4 +140,4 @@ raise SystemExit(cli.main([]))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "stopped; the same command goes on from here.\n"
+    assert done.stderr == "stopped; run the same command again.\n"

@@ -1,5 +1,6 @@
 """Trained encoders in use: by name, through torch.hub, in torchvision's ResNet, on a folder."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -94,6 +95,8 @@ def test_the_command_and_torch_hub(photographs, tmp_path):
     refused = project.simclr(*arguments, check=False)
     assert refused.returncode == 2 and "not computed here" in refused.stdout
     project.simclr("run", "mini", "--only", name, "--stage", "pretrain")
+    refused = project.simclr(*arguments, "--out", str(tmp_path / "no" / "x.npz"), check=False)
+    assert refused.returncode == 2 and "x.npz: cannot be written" in refused.stdout
     printed = project.simclr(*arguments).stdout
     assert "of 3 images at 8 pixels" in printed and "no images, e.g." in printed
     assert "notes.txt" in printed
@@ -127,8 +130,11 @@ def test_the_command_and_torch_hub(photographs, tmp_path):
     assert len(said[0].split(", ")) == 3
     code = (
         "import sys, torch, numpy as np\n"
-        f"encoder = torch.hub.load('.', 'encoder', '{name}', 'mini', source='local')\n"
+        "encoder = torch.hub.load(\n"
+        f"    '{project.path}', 'encoder', '{name}', 'mini', source='local')\n"
         "print(type(encoder).__name__, encoder.feature_dim)\n"
     )
-    done = project._run([sys.executable, "-c", code], check=True)
+    done = subprocess.run(  # from another folder
+        [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
     assert done.stdout.split()[-1] == str(found.shape[1])

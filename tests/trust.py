@@ -55,6 +55,15 @@ PROMISES = {
         "Two drivers at once compute everything once": (
             "test_scenarios.py::test_14_two_drivers_at_once"
         ),
+        "Whoever would move or delete results of a run at work is refused": (
+            "test_machines.py::test_whoever_moves_results_waits_for_a_run"
+        ),
+        "Results on another disk are computed and kept there": (
+            "test_machines.py::test_results_on_another_disk"
+        ),
+        "No locale changes a key or a page": (
+            "test_machines.py::test_a_locale_changes_no_key_and_no_page"
+        ),
     },
     "What is changed is found": {
         "A flipped bit in any output, provenance included, is named by `simclr verify`": (

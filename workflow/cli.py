@@ -19,8 +19,12 @@ from workflow import commands
 
 def main(argv=None) -> int:
     """Run one command, return the exit status. A user's mistake is one line, status 2."""
+    if argv is None:
+        speak_utf8()
     args = parser().parse_args(argv)
     sys.unraisablehook = interrupt_again
+    if os.environ.get("SIMCLR_DATA_DIR"):
+        os.environ["SIMCLR_DATA_DIR"] = os.path.abspath(os.environ["SIMCLR_DATA_DIR"])
     os.chdir(ROOT)
     try:
         status = args.run(args) or 0
@@ -36,8 +40,16 @@ def main(argv=None) -> int:
         print(f"error: {explain(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here.", file=sys.stderr)
+        print("stopped; run the same command again.", file=sys.stderr)
         return 130
+
+
+def speak_utf8() -> None:
+    """Start again in UTF-8 mode where the locale has another encoding: names of files are data."""
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def interrupt_again(unraisable) -> None:
@@ -95,8 +107,10 @@ def parser() -> argparse.ArgumentParser:
 
     text = "Compare metrics by stage and name: of results, or of published files."
     sub = command("compare", commands.compare, text, scale=False)
-    sub.add_argument("left", nargs="?", metavar="LEFT", help="a scale; default: of params.yaml")
-    sub.add_argument("right", nargs="?", metavar="RIGHT", help="default: what is published of LEFT")
+    text = "a scale, or a published file; default: the scale of params.yaml"
+    sub.add_argument("left", nargs="?", metavar="LEFT", type=_side, help=text)
+    text = "default: what is published of LEFT"
+    sub.add_argument("right", nargs="?", metavar="RIGHT", type=_side, help=text)
     sub.add_argument("--all", action="store_true", help="list every metric that differs")
 
     text = "Say how many more seeds would decide each open contrast, and what they cost."
@@ -142,3 +156,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _absolute(text: str) -> Path:
     return Path(text).resolve()  # before the command moves to the project's root
+
+
+def _side(text: str) -> str:
+    return str(_absolute(text)) if text.endswith(".jsonl") else text

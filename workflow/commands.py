@@ -90,12 +90,14 @@ def verify(args):
         stages = covered_by(args.stage)
     planned = _plan(args)
     damaged = verify_results(planned, stages)
-    if not args.repair:
+    if not (args.repair and damaged):
         return 1 if damaged else 0
+    from workflow.running.locks import moving
     from workflow.running.run import run_instances
 
-    for instance in damaged:
-        shutil.rmtree(instance.path(planned.store))
+    with moving(planned.store):
+        for instance in damaged:
+            shutil.rmtree(instance.path(planned.store))
     return run_instances(planned.name, planned.with_inputs(damaged))
 
 
@@ -144,8 +146,8 @@ def power(args):
 
 def publish(args):
     """Copy finished figures to paper_figures."""
-    from workflow.planning.unused import settle
     from workflow.publishing.publish import publish as publish_figures
+    from workflow.running.unused import settle
 
     planned = _plan(args)
     settle(planned)
@@ -163,14 +165,13 @@ def import_(args):
     """Bring in published metrics, or the results in a folder; status 2 where some are refused."""
     from workflow.publishing.import_metrics import import_metrics
     from workflow.publishing.import_results import import_results
-    from workflow.running.locks import take_lock
+    from workflow.running.locks import moving
 
     planned = _plan(args)
-    take_lock(planned.store)
-    if args.source is None:
-        print(import_metrics(planned))
-        return 0
-    text, refused = import_results(planned, args.source)
+    with moving(planned.store):
+        text, refused = (
+            import_results(planned, args.source) if args.source else (import_metrics(planned), 0)
+        )
     print(text)
     return 2 if refused else 0
 
@@ -178,8 +179,11 @@ def import_(args):
 def prune(args):
     """Delete what no plan names."""
     from workflow.publishing.maintenance import prune as prune_results
+    from workflow.running.locks import moving
 
-    print(prune_results(_plan(args)))
+    planned = _plan(args)
+    with moving(planned.store):
+        print(prune_results(planned))
 
 
 def fingerprint(args):
@@ -197,6 +201,7 @@ def features(args):
     import numpy as np
     from tqdm import tqdm
 
+    from simclr import files
     from simclr.data.images import Reading
     from workflow import pretrained
     from workflow.planning.cost import side_of
@@ -208,6 +213,7 @@ def features(args):
     planned = _plan(args)
     training = pretrained.match_training(planned, args.name)
     out = args.out or args.folder / "features.npz"
+    files.check_destination(out)
     images, others = pretrained.sort_files(args.folder)
     others = [other for other in others if other != out]
     side = args.size or side_of(training.inputs["data"].settings)

@@ -14,6 +14,7 @@ from torch import nn
 
 from simclr.config import ConfigError, DataError, one_line
 from simclr.data import archives, images, which_files
+from simclr.files import ROOT
 from simclr.models import weights
 from simclr.models.resnet import build_encoder
 from simclr.settings import Encoder
@@ -32,7 +33,7 @@ def find_training(name: str, scale: str | None = None) -> Path:
     name: as `simclr plan --list` prints it, e.g. fig8.nonlinear-128.s0. Raises ConfigError.
     """
     plan = build_plan(scale or default_scale())
-    return match_training(plan, name).path(plan.store)
+    return ROOT / match_training(plan, name).path(plan.store)
 
 
 def match_training(plan: Plan, name: str) -> Instance:
@@ -42,7 +43,7 @@ def match_training(plan: Plan, name: str) -> Instance:
         raise ConfigError(
             f"{name}: {len(trainings)} trainings begin with it; name one by its seed."
         )
-    if not results.is_finished(trainings[0].path(plan.store)):
+    if not results.is_finished(ROOT / trainings[0].path(plan.store)):
         raise ConfigError(f"{name}: not computed here; run it, or `dvc pull` it.")
     return trainings[0]
 

@@ -17,7 +17,8 @@ from simclr.config import ConfigError
 from simclr.files import json_text, read_text, sha256
 
 PROVENANCE = "provenance.json"
-UNUSED = "unused"  # results/<scale>/unused/<stage>/<key>: of other plans
+UNUSED = "unused"  # <workplace>/unused/<stage>/<key>: of other plans
+WORK = ".work"  # results/<scale>/<stage>/.work, where the folder of the stage is on another disk
 REMEDY = "`simclr verify --repair` computes it again"
 
 
@@ -28,6 +29,21 @@ class ResultError(ConfigError):
 def folder(results: Path, stage: str, key: str) -> Path:
     """Return where the result `key` of `stage` belongs; `results` is results/<scale>."""
     return results / stage / key
+
+
+def workplace(store: Path, stage: str) -> Path:
+    """Return where results of `stage` are made and put aside: on their own disk, to be renamed.
+
+    That is `store`, results/<scale>, unless the folder of the stage is a link to another disk.
+    """
+    place = store / stage
+    elsewhere = place.is_dir() and place.stat().st_dev != store.stat().st_dev
+    return place / WORK if elsewhere else store
+
+
+def unused(store: Path, stage: str, key: str) -> Path:
+    """Return where the result is kept while no plan names it."""
+    return workplace(store, stage) / UNUSED / stage / key
 
 
 def is_finished(path: Path) -> bool:

@@ -42,8 +42,8 @@ def compute(instance: Instance, store: Path, report=lambda done, text: None) -> 
         if _agreed(instance, finished):
             return False
         run = _loaded(instance)
-        out = _empty(store / "tmp" / instance.key)
         final.parent.mkdir(exist_ok=True)
+        out = _empty(_workplace(instance, store) / "tmp" / instance.key)
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         try:
             run(instance.settings, _inputs(instance, store), out, checkpoint, report)
@@ -89,7 +89,8 @@ def _join(instance: Instance, store: Path) -> bool:
     """Train with the first rank, and leave nothing; wait where only the first has work."""
     if not _agreed(instance, False) and instance.stage.trains:
         run = _loaded(instance)
-        out = _empty(store / "tmp" / f"{instance.key}.{os.environ['RANK']}")
+        name = f"{instance.key}.{os.environ['RANK']}"
+        out = _empty(_workplace(instance, store) / "tmp" / name)
         inputs, checkpoint = _inputs(instance, store), _checkpoint(instance, store)
         try:
             run(instance.settings, inputs, out, checkpoint, lambda done, text: None)
@@ -135,8 +136,12 @@ def _inputs(instance: Instance, store: Path) -> dict[str, Path]:
     return {role: needed.path(store) for role, needed in instance.inputs.items()}
 
 
+def _workplace(instance: Instance, store: Path) -> Path:
+    return results.workplace(store, instance.stage.name)
+
+
 def _checkpoint(instance: Instance, store: Path) -> Path:
-    return store / "checkpoints" / f"{instance.key}.safetensors"
+    return _workplace(instance, store) / "checkpoints" / f"{instance.key}.safetensors"
 
 
 def _empty(folder: Path) -> Path:

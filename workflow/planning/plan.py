@@ -51,8 +51,8 @@ class Plan:
         return [(row, figure.inputs[f"{row['setting']}.s{row['seed']}"]) for row in rows]
 
     def has(self, instance: Instance) -> bool:
-        """Tell whether the result is there, maybe put aside by another plan (see unused.py)."""
-        aside = instance.path(self.store / results.UNUSED)
+        """Tell whether the result is there, maybe put aside by another plan (running/unused.py)."""
+        aside = results.unused(self.store, instance.stage.name, instance.key)
         return results.is_finished(instance.path(self.store)) or results.is_finished(aside)
 
     def missing(self) -> list[Instance]:

@@ -45,18 +45,24 @@ def record(plan: Plan) -> None:
             f"({', '.join(dict.fromkeys(absent))}): `dvc pull` brings what was pushed."
         )
         return
-    command = [sys.executable, "-m", "dvc", "commit", "--force"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = _dvc_commit()
     for file, complaint in WRITTEN_IN_PLACE.items():
         if done.returncode and complaint in done.stderr:  # cut, if DVC was stopped while it wrote
             Path(file).unlink(missing_ok=True)
-            done = subprocess.run(command, capture_output=True, text=True)
+            done = _dvc_commit()
     if done.returncode == 0:
         files.write_atomic(note, _signature(plan))
         print("Recorded for DVC in dvc.lock; `dvc push` shares the results.")
     else:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        print(f"DVC did not record the results ({reason}); `dvc commit -f` does it.")
+        no_git = "not a git repository" in reason
+        remedy = "`git init` makes it one" if no_git else "mend that"
+        print(f"DVC did not record the results ({reason}): {remedy}, then run this again.")
+
+
+def _dvc_commit() -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "dvc", "commit", "--force"]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
 
 
 def _signature(plan: Plan) -> str:

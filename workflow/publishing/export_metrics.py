@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from simclr.config import ConfigError
-from simclr.files import write_atomic
+from simclr.files import check_destination, write_atomic
 from workflow.pages.site import write_pages
 from workflow.planning.plan import Plan
 from workflow.publishing.published import (
@@ -21,6 +21,7 @@ def export_metrics(plan: Plan, partial: bool = False) -> str:
     partial: where a result is not computed here, keep what was published under its name, with the
     key that it has there. Otherwise raises ConfigError where some are not computed yet.
     """
+    check_destination(published_file(plan.name))
     instances = measured(plan)
     lines = [published_line(instance, plan.store) for instance in instances]
     kept, before = lines.count(None), read_published(plan.name)

@@ -47,7 +47,8 @@ def _import_one(plan: Plan, instance: Instance, line: dict) -> None:
     for name, text in texts.items():
         if hashlib.sha256(text.encode()).hexdigest() != line["outputs"].get(name):
             raise ResultError(f"{where}: {name} differs from its recorded SHA-256; restore it.")
-    temporary = plan.store / "tmp" / instance.key
+    stage = instance.stage.name
+    temporary = results.workplace(plan.store, stage) / "tmp" / instance.key
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for name, text in texts.items():

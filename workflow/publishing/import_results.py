@@ -19,8 +19,8 @@ from simclr.store import keys, results
 from simclr.store.instance import Instance
 from simclr.store.results import PROVENANCE, ResultError
 from workflow.planning.plan import Plan
-from workflow.planning.unused import settle
 from workflow.publishing.published import METRICS, SHARED_CSV
+from workflow.running.unused import settle
 from workflow.stages import STAGES
 
 KEY = re.compile(r"[0-9a-f]{12}")
@@ -93,14 +93,18 @@ def _read(path: Path) -> dict:
 
     Nothing is read through a link, or outside of the folder. Raises ResultError.
     """
-    if path.is_symlink() or not path.is_dir():
+    if path.is_symlink():
+        raise ResultError(f"{path}: a link; copy what it names by `cp -rL`.")
+    if not path.is_dir():
         raise ResultError(f"{path}: not a folder; {REMEDY}.")
     present = set()
     with os.scandir(path) as entries:
         for entry in entries:
             present.add(entry.name)
+            if entry.is_symlink():
+                raise ResultError(f"{entry.path}: a link; copy the folder by `cp -rL`, as files.")
             if not entry.is_file(follow_symlinks=False):
-                raise ResultError(f"{entry.path}: a link or no plain file; {REMEDY}.")
+                raise ResultError(f"{entry.path}: no plain file; {REMEDY}.")
     if not results.is_finished(path):
         raise ResultError(f"{path / PROVENANCE}: missing, was it copied in part? Then {REMEDY}.")
     provenance = results.read_provenance(path, REMEDY)
@@ -163,7 +167,7 @@ def _difference(part: str, recorded: dict, planned: dict) -> str:
 
 def _import_one(store: Path, instance: Instance, path: Path) -> None:
     """Copy one result, judge the copy, put it in its place. Raises ResultError."""
-    room = store / "tmp" / "brought"
+    room = results.workplace(store, instance.stage.name) / "tmp" / "brought"
     copy = room / instance.key
     shutil.rmtree(room, ignore_errors=True)  # of an import that was killed
     copy.mkdir(parents=True)

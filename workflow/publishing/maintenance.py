@@ -7,7 +7,7 @@ from simclr.store import results
 from simclr.store.instance import Instance
 from simclr.store.results import UNUSED
 from workflow.planning.plan import Plan
-from workflow.planning.unused import settle
+from workflow.running.unused import settle
 from workflow.stages import STAGES
 
 
@@ -31,10 +31,14 @@ def verify(plan: Plan, stages=tuple(STAGES)) -> list[Instance]:
 def prune(plan: Plan) -> str:
     """Delete results and checkpoints of this scale that the plan does not name."""
     settle(plan)
-    unused = list((plan.store / UNUSED).glob("*/*"))
-    for path in unused:
-        shutil.rmtree(path)
-    for path in (plan.store / "checkpoints").glob("*"):
-        if path.name.split(".")[0] not in plan.instances:
-            path.unlink()
-    return f"{len(unused)} results removed, {len(plan.instances)} are in the plan."
+    removed = 0
+    for place in {results.workplace(plan.store, stage) for stage in STAGES}:
+        for left in ("tmp", "locks"):  # by crashed attempts
+            shutil.rmtree(place / left, ignore_errors=True)
+        for path in (place / UNUSED).glob("*/*"):
+            path.unlink() if path.is_symlink() or path.is_file() else shutil.rmtree(path)
+            removed += 1
+        for path in (place / "checkpoints").glob("*"):
+            if path.name.split(".")[0] not in plan.instances:
+                path.unlink()
+    return f"{removed} results removed, {len(plan.instances)} are in the plan."

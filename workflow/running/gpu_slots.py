@@ -107,7 +107,8 @@ def _try_to_lock(card: str, number: int):
     job = os.environ.get("SLURM_JOB_ID")
     owner = f"slurm-{job}." if job else ""
     place = folder / f"{owner}{card.replace('/', '_')}.{number}"
-    file = os.fdopen(os.open(place, os.O_RDONLY | os.O_CREAT, 0o644))  # a lock needs no writing
+    # A lock needs no writing.
+    file = os.fdopen(os.open(place, os.O_RDONLY | os.O_CREAT, 0o644), "rb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -7,21 +7,29 @@ from simclr.config import ConfigError
 from simclr.files import read_text, write_atomic
 from simclr.store.instance import Instance, from_line
 from workflow.planning.plan import Plan
-from workflow.planning.unused import settle
+from workflow.running.locks import driving
+from workflow.running.unused import settle
 from workflow.stages import DVC_STAGES, STAGES, covered_by
 
 
 def write_plan(plan: Plan) -> None:
-    """Write the lists of keys that DVC watches, and plan.jsonl, which the jobs read; settle."""
+    """Write the lists of keys that DVC watches, and plan.jsonl, which the jobs read; settle.
+
+    Raises ConfigError where this would change them while another run is at work.
+    """
     settle(plan)
+    lines = [json.dumps(instance.line()) + "\n" for instance in plan.instances.values()]
+    texts = {plan.store / "plan.jsonl": "".join(lines)}
     for name in DVC_STAGES:
         stages = covered_by(name)
         lines = sorted(f"{i.name} {i.stage.name} {i.key}\n" for i in plan.of(*stages))
-        write_atomic(plan.store / "plan" / f"{name}.txt", "".join(lines))
+        texts[plan.store / "plan" / f"{name}.txt"] = "".join(lines)
         for stage in stages:  # DVC wants its outputs to exist, also where a scale has none of it
             (plan.store / stage).mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(i.line()) + "\n" for i in plan.instances.values())
-    write_atomic(plan.store / "plan.jsonl", text)
+    if any(not path.is_file() or read_text(path) != text for path, text in texts.items()):
+        with driving(plan.store):
+            for path, text in texts.items():
+                write_atomic(path, text)
 
 
 def read_planned(scale: str, wanted: list[str]) -> list[Instance]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simclr.store import runner
 from simclr.store.instance import Instance
-from workflow.running import gpu_slots
+from workflow.running import gpu_slots, locks
 from workflow.running.progress import ProgressBar, finished_line, images_seen
 
 
@@ -17,7 +17,7 @@ def run_instances(scale: str, instances: list[Instance]) -> int:
     single = int(os.environ.get("WORLD_SIZE", "1")) == 1  # else torchrun gave every rank its card
     on_gpu = any(instance.device == "cuda" for instance in instances)
     slot = gpu_slots.slot() if on_gpu and single else contextlib.nullcontext()
-    with slot, runner.together(instances), ProgressBar() as bar:
+    with locks.computing(store), slot, runner.together(instances), ProgressBar() as bar:
         for instance in instances:
             started = time.perf_counter()
             bar.start(instance.label, images_seen(store, instance))

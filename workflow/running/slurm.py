@@ -102,7 +102,7 @@ def partitions() -> tuple[dict[str, list[tuple[int, int]]], str]:
         raise ConfigError("profiles/slurm: no `sinfo` here; run on a node that submits to Slurm.")
     # A line for each partition and node: `gpu*|512000|gpu:a100:4(S:0-1)`; * marks the usual one.
     command = ["sinfo", "--noheader", "--Node", "--format=%P|%m|%G"]
-    asked = subprocess.run(command, capture_output=True, text=True)
+    asked = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if asked.returncode:
         problem = " ".join(asked.stderr.split())
         raise ConfigError(f"sinfo: {problem}; Slurm does not answer: is its controller running?")
