@@ -22,6 +22,8 @@ except SyntaxError as error:  # a merge marker, too
     sys.exit(f"error: {error.filename}, line {error.lineno}: {error.msg}.")
 
 put_this_python_first()
+# No rule has an environment of its own, whatever a profile says of all workflows of its owner.
+workflow.deployment_settings.deployment_method = set()
 sys.unraisablehook = interrupt_again
 # A job's shell command ends so: what it says is seen and logged, and its exit status as well.
 LOGGED = (

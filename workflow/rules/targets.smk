@@ -62,8 +62,11 @@ for stage in DVC_STAGES:
 # What each name means, for `snakemake --list`, and for who misspells one.
 MEANINGS = {
     "all": "every figure and table of the scale",
-    **{family: ", ".join(members) for family, members in FAMILIES.items()},
-    **{stage: f"every {kind}, verified" for stage, kind in DVC_STAGES.items()},
+    **{family: f"of {', '.join(members)}" for family, members in FAMILIES.items()},
+    "prepare": "every data set, verified",
+    "pretrain": "every encoder, verified",
+    "evaluate": "every measurement of an encoder or of the data, verified",
+    "figures": "every figure and table, verified and not published",
 }
 for figure in PLAN.of_kind("figure"):
     MEANINGS[figure.name] = ": ".join(entry(figure.name)[1:])

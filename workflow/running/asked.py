@@ -36,8 +36,9 @@ def options():
 
 
 def is_quiet(asked) -> bool:
-    """Whether Snakemake shall not name its rules, and this run is more than a look at them."""
-    return not (asked.dryrun or asked.verbose) and "RULES" in {kind.name for kind in asked.quiet}
+    """Whether Snakemake shall not name its rules, and it is asked for results, not to tell."""
+    tells = (asked.dryrun, asked.verbose, asked.unlock, asked.report, asked.cleanup_metadata)
+    return not any(tells) and "RULES" in {kind.name for kind in asked.quiet or ()}
 
 
 def memory(workflow, asked) -> int | None:
@@ -64,7 +65,9 @@ def check_folder(root: Path, logs: list[str]) -> None:
         with contextlib.suppress(OSError):  # not empty: of another Snakemake
             log.parent.rmdir()
             log.parent.parent.rmdir()
-    raise ConfigError(f"{Path.cwd()}: not the folder of this project; run it in {root}.")
+    raise ConfigError(
+        f"{Path.cwd()}: not the folder of this project; run it in {Path(root).resolve()}."
+    )
 
 
 def check(asked, config: dict) -> None:
