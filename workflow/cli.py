@@ -46,7 +46,7 @@ def interrupt_again(unraisable) -> None:
 
     Python would only print a traceback there, and go on.
     """
-    if unraisable.exc_type is KeyboardInterrupt:
+    if unraisable.exc_type in (KeyboardInterrupt, SystemExit):
         with contextlib.suppress(RuntimeError):  # too late for a thread: all is done
             threading.Timer(0.01, _thread.interrupt_main).start()
     else:
