@@ -26,7 +26,7 @@ rule all:
     params:
         scale=PLAN.name,
     shell:
-        "python -m workflow publish {params.scale:q}" + LOGGED
+        logged("python -m workflow publish {params.scale:q}")
 
 
 include: "workflow/rules/targets.smk"

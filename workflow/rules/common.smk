@@ -25,11 +25,13 @@ put_this_python_first()
 # No rule has an environment of its own, whatever a profile says of all workflows of its owner.
 workflow.deployment_settings.deployment_method = set()
 sys.unraisablehook = interrupt_again
-# A job's shell command ends so: what it says is seen and logged, and its exit status as well.
-LOGGED = (
-    " 2>&1 | tee {log:q} >&2"
-    ' || {{ status=$?; echo "exit status $status" >> {log:q}; exit $status; }}'
-)
+
+
+def logged(command):
+    """A shell command whose words are seen and logged, and its exit status where it fails."""
+    log = " 2>&1 | tee {log:q} >&2"
+    status = ' || {{ status=$?; echo "exit status $status" >> {log:q}; exit $status; }}'
+    return f"{command}{log}{status}"
 
 
 def or_stop(function, *arguments):

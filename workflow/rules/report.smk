@@ -25,5 +25,6 @@ for figure in PLAN.of_kind("figure") if ASKED and ASKED.report else []:
             scale=PLAN.name,
             figure=figure.name,
         shell:
-            "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
-            + LOGGED
+            logged(
+                "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
+            )

@@ -23,5 +23,7 @@ for rank, (group, members) in enumerate(PLAN.groups(MISSING.values()).items()):
             scale=PLAN.name,
             ranks=resources.ranks(members, PLAN.scale),
         shell:
-            "python -m workflow run {params.scale:q} --keys {params.wanted:q}"
-            " --ranks {params.ranks}" + LOGGED
+            logged(
+                "python -m workflow run {params.scale:q} --keys {params.wanted:q}"
+                " --ranks {params.ranks}"
+            )

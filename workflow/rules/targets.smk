@@ -16,8 +16,9 @@ for figure in PLAN.of_kind("figure"):
             scale=PLAN.name,
             figure=figure.experiment,
         shell:
-            "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
-            + LOGGED
+            logged(
+                "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
+            )
 
 
 # `snakemake augmentation`: a family of figures, published; `snakemake core`: three families.
@@ -36,8 +37,9 @@ for family, members in FAMILIES.items():
             scale=PLAN.name,
             figures=[one.name for one in figures],
         shell:
-            "python -m workflow publish {params.scale:q} --figures {params.figures:q}"
-            + LOGGED
+            logged(
+                "python -m workflow publish {params.scale:q} --figures {params.figures:q}"
+            )
 
 
 # `snakemake pretrain`: one stage (DVC's stages call these); what it recorded is verified.
@@ -55,8 +57,9 @@ for stage in DVC_STAGES:
             scale=PLAN.name,
             stage=stage,
         shell:
-            "python -m workflow verify {params.scale:q} --stage {params.stage:q}"
-            + LOGGED
+            logged(
+                "python -m workflow verify {params.scale:q} --stage {params.stage:q}"
+            )
 
 
 # What each name means, for `snakemake --list`, and for who misspells one.
