@@ -1,5 +1,6 @@
 """What a run will cost, in words."""
 
+import functools
 import os
 
 
@@ -39,14 +40,25 @@ def summary(plan, missing=None, cores: int | None = None, jobs: int | None = Non
 
 
 def expected_seconds(plan, missing, cores: int | None = None, jobs: int | None = None) -> float:
-    """Return about how long it takes to compute `missing`, the starts of processes included."""
+    """Return about how long it takes to compute `missing`, the starts of processes included.
+
+    It is never less than the longest chain of processes that wait for each other.
+    """
     groups, scale = plan.groups(missing), plan.scale
-    starts = len(groups) * scale.startup_seconds
-    if scale.device == "cuda":
-        work = 3600 * sum(map(plan.gpu_hours, missing)) / scale.gpus
-        return (work + starts) / (jobs or 1)
+    group_of = {one.key: name for name, members in groups.items() for one in members}
+
+    @functools.cache
+    def end(name: str) -> float:  # from the start, where nothing waits for a core
+        before = {group_of.get(needed.key) for needed in plan.inputs(groups[name])} - {None}
+        work = sum(one.seconds for one in groups[name])
+        return scale.startup_seconds + work + max(map(end, before), default=0.0)
+
     work = sum(one.seconds for one in missing)
-    return (work + starts) / max(1, min(jobs or cores or os.cpu_count() or 1, len(groups)))
+    at_a_time = jobs or cores or os.cpu_count() or 1
+    if scale.device == "cuda":
+        work, at_a_time = 3600 * sum(map(plan.gpu_hours, missing)) / scale.gpus, jobs or 1
+    chain = max(map(end, groups), default=0.0)
+    return max((work + len(groups) * scale.startup_seconds) / at_a_time, chain)
 
 
 def duration(seconds: float) -> str:
