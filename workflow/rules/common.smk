@@ -51,7 +51,7 @@ if ASKED:
     or_stop(asked.check, ASKED, config)
     if asked.is_quiet(ASKED):
         screen.only_problems(workflow.logger_manager.logger)
-PLAN = or_stop(build_plan, str(config.get("scale", default_scale())))
+PLAN = or_stop(build_plan, str(config.get("scale") or or_stop(default_scale)))
 # A job on a cluster is a Snakemake of its own, which reads these rules again when it starts. It
 # must see the rules of the main process, although less is missing by now: so it reads what was.
 if workflow.remote_exec:
