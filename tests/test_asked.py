@@ -6,6 +6,7 @@ import pytest
 
 from simclr.config import ConfigError
 from tests.project import MINI
+from workflow.planning import checks
 from workflow.planning.planner import build_plan
 from workflow.planning.summary import expected_seconds, summary
 from workflow.running import asked, progress, resources, screen
@@ -33,8 +34,8 @@ def parsed(monkeypatch, tmp_path, *words):
         (["--delete-temp-output"], "--delete-temp-output: .*`simclr prune`"),
         (["--batch", "all=2/2"], "--batch: what is missing changes"),
         (["--no-hooks"], "--no-hooks: a run takes its lock"),
-        (["--config", "Scale=small"], "--config Scale: unknown. Did you mean 'scale'?"),
-        (["--config", "scale=tiny", "seed=1"], "--config seed: unknown."),
+        (["--config", "Scale=small"], "--config Scale, .* unknown. Did you mean 'scale'?"),
+        (["--config", "scale=tiny", "seed=1"], "--config seed, or a profile's"),
         (["--config", "scale="], "--config scale: empty; name a scale"),
         (["--config", "scale=tiny", "scale=small"], "--config scale: given more than once"),
     ],
@@ -51,6 +52,12 @@ def test_refused(monkeypatch, tmp_path, words, said):
 )
 def test_not_refused(monkeypatch, tmp_path, words):
     asked.check(*parsed(monkeypatch, tmp_path, *words))
+
+
+def test_published_metrics_are_mentioned_where_the_data_are_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("SIMCLR_DATA_DIR", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"no such data; .* `simclr import small` brings in"):
+        checks.check_data(build_plan("small"))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.project import BIN, ROOT, Project
 pytestmark = pytest.mark.slow
 PROFILES = {  # such as people have for all their workflows
     "conda": "software-deployment-method: conda\ncores: 1\n",
-    "own": "cores: 1\nkeep-going: true\n",
+    "own": "cores: 1\nkeep-going: true\ndefault-resources: [mem_mb=9999999]\n",
     "slurm": "executor: slurm\njobs: 4\n",
 }
 

@@ -44,10 +44,12 @@ def is_quiet(asked) -> bool:
 def memory(workflow, asked) -> int | None:
     """Return the MB that jobs on this machine share; None where they run elsewhere.
 
-    What Snakemake was told (`--resources mem_mb=8000`) counts before what the machine has.
+    What Snakemake was told (`--resources mem_mb=8000`) counts before what the machine has. Default
+    resources are of a cluster: a profile of one's own may have them, and none of them is needed.
     """
     if asked is None or asked.executor not in (None, "local"):
         return None
+    workflow.resource_settings.default_resources = None
     if "mem_mb" not in workflow.global_resources:
         workflow.register_resource("mem_mb", resources.machine_mb())
     return workflow.global_resources["mem_mb"].value
@@ -80,7 +82,8 @@ def check(asked, config: dict) -> None:
             raise ConfigError(f"--{name.replace('_', '-')}: {why}.")
     for name in config:
         if name != "scale":
-            raise ConfigError(f"--config {name}: unknown.{nearest(name, ['scale'])}")
+            hint = nearest(name, ["scale"])
+            raise ConfigError(f"--config {name}, or a profile's `config`: unknown.{hint}")
     if sum(entry.startswith("scale=") for entry in asked.config or ()) > 1:
         raise ConfigError("--config scale: given more than once.")
     if "scale" in config and not config["scale"]:
