@@ -38,7 +38,6 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow/rules
-	snakemake --lint --workflow-profile none
 
 # Known vulnerabilities of the locked versions; asks the package index's advisory service.
 audit: setup

@@ -1,8 +1,9 @@
 # Every figure and table of the paper, at the scale that params.yaml names:
 #
-#     snakemake --cores all                        all of them
-#     snakemake --cores all fig8                   one of them, and only what it needs
-#     snakemake --cores all --config scale=small   at another scale
+#     snakemake                        all of them, on all cores
+#     snakemake fig8                   one of them, and only what it needs
+#     snakemake --config scale=small   at another scale
+#     snakemake --list                 what else has a name
 #
 # workflow/planning/planner.py plans what must exist, and under which key. A finished result has no
 # rule: its path names its content, so there is nothing to check, and no file's date makes it stale.
@@ -22,33 +23,45 @@ rule all:
     log:
         f"{PLAN.store}/logs/publish.log",
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         scale=PLAN.name,
     shell:
-        "python -m workflow publish {params.scale:q} 2>&1 | tee {log:q} >&2"
+        logged("python -m workflow publish {params.scale:q}")
 
 
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/results.smk"
 
 
+if ASKED:
+    or_stop(asked.check_targets, ASKED.targets, MEANINGS, workflow.rules, PLAN)
+
+
 onstart:
+    # Whatever a profile says: an attempt that fails leaves what it finished, and nothing is asked
+    # of the programs that would describe an environment for Snakemake's records.
+    workflow.execution_settings.keep_incomplete = True
+    workflow.execution_settings.keep_metadata = False
     executor = workflow.executor_plugin.name
     chooses = bool(
         getattr(workflow.executor_settings, "partition_config", None)
         or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
     )
-    or_stop(slurm.check, PLAN, executor, workflow.dag.needrun_jobs(), chooses)
+    jobs = workflow.dag.needrun_jobs()
+    or_stop(slurm.check, PLAN, executor, jobs, chooses)
     slurm.tell_jobs(PLAN, executor)
     or_stop(take_lock, PLAN.store)
     or_stop(write_plan, PLAN)
-    or_stop(write_session, PLAN, MISSING)
-    print(
-        summary(
-            PLAN, workflow.resource_settings.cores, workflow.resource_settings.nodes
-        ),
-        file=sys.stderr,
-        flush=True,
+    cores, nodes = (
+        workflow.resource_settings.cores,
+        workflow.resource_settings.nodes,
     )
+    computed = wanted_of(workflow.dag.needrun_jobs())
+    or_stop(write_session, PLAN, computed, MISSING, cores, nodes)
+    print(summary(PLAN, computed, cores, nodes), file=sys.stderr, flush=True)
+
+
+onerror:
+    text = screen.failure(workflow.scheduler.failed, PLAN.store)
+    print(text, file=sys.stderr, flush=True)
+    screen.last_words(workflow.logger_manager.logger)

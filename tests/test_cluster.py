@@ -169,7 +169,7 @@ def test_what_no_partition_has_is_an_error():
 
 def test_without_slurm_it_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match="profiles/slurm: no `sinfo` here"):
+    with pytest.raises(ConfigError, match=r"executor slurm .*: no `sinfo` here"):
         slurm.check(None, "slurm", [])
 
 

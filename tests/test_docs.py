@@ -25,6 +25,7 @@ ELSEWHERE = {
     "dvc dag": ("tests/test_dvc_views.py", '"dag", "--mermaid"'),
     "snakemake --report": ("tests/test_dvc_views.py", '"--report"'),
     "snakemake --rulegraph": ("tests/test_dvc_views.py", '"--rulegraph"'),
+    "simclr run --again": ("tests/test_driving.py", '"run", "--again"'),
     "simclr features": ("tests/test_use.py", '"features"'),
     "python docs/examples/neighbours.py": ("tests/test_use.py", "neighbours.py"),
     "python -m workflow.docs.cost_page": ("tests/test_planning.py", "cost_page.page"),

@@ -14,19 +14,19 @@ from pathlib import Path
 
 from simclr.config import ConfigError, printable
 from simclr.files import ROOT
-from workflow import commands
 
 
 def main(argv=None) -> int:
     """Run one command, return the exit status. A user's mistake is one line, status 2."""
     if argv is None:
         speak_utf8()
-    args = parser().parse_args(argv)
+        work_in_the_checkout_of(Path.cwd())
     sys.unraisablehook = interrupt_again
     if os.environ.get("SIMCLR_DATA_DIR"):
         os.environ["SIMCLR_DATA_DIR"] = os.path.abspath(os.environ["SIMCLR_DATA_DIR"])
-    os.chdir(ROOT)
     try:
+        args = parser().parse_args(argv)
+        os.chdir(ROOT)
         status = args.run(args) or 0
         sys.stdout.flush()
         return status
@@ -36,7 +36,7 @@ def main(argv=None) -> int:
     except BrokenPipeError:  # as in `simclr plan --list | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
-    except OSError as error:
+    except (OSError, SyntaxError) as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -57,21 +57,38 @@ def interrupt_again(unraisable) -> None:
 
     Python would only print a traceback there, and go on.
     """
-    if unraisable.exc_type is KeyboardInterrupt:
+    if unraisable.exc_type in (KeyboardInterrupt, SystemExit):
         with contextlib.suppress(RuntimeError):  # too late for a thread: all is done
             threading.Timer(0.01, _thread.interrupt_main).start()
     else:
         sys.__unraisablehook__(unraisable)
 
 
-def explain(error: OSError) -> str:
-    """Return an error of the system in one line, as both drivers say it."""
+def work_in_the_checkout_of(folder: Path) -> None:
+    """Become the command line of the checkout that `folder` lies in, where this is another one's.
+
+    So `simclr` works on the project that one stands in, whichever it was installed from.
+    """
+    for one in (folder, *folder.parents):
+        if all((one / name).is_file() for name in ("simclr/files.py", "workflow/cli.py")):
+            if (one / "simclr").resolve().parent != ROOT:
+                words = [sys.executable, "-m", "workflow", *sys.argv[1:]]
+                os.execve(words[0], words, {**os.environ, "PYTHONPATH": str(one)})
+            return
+
+
+def explain(error: OSError | SyntaxError) -> str:
+    """Return an error of the system, or in the code, in one line, as both drivers say it."""
+    if isinstance(error, SyntaxError):  # a merge marker, too
+        return f"{error.filename}, line {error.lineno}: {error.msg}."
     place = f"{error.filename}: " if error.filename else ""
     return printable(f"{place}{error.strerror or error}; fix it and run the same command again.")
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
+    from workflow import commands  # here, where a mistake in their code is told in one line
+
     whole = argparse.ArgumentParser(
         prog="simclr",
         description="SimCLR, the paper as a program. `snakemake --cores all` computes everything; "
@@ -96,11 +113,15 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--ranks", type=int, default=1, help="processes that train together")
     sub.add_argument("--only", metavar="PATTERN", help="names to run, e.g. 'fig8.*.s0'")
     sub.add_argument("--stage", metavar="STAGE", help="only one stage, e.g. pretrain")
+    text = "compute results that are there once more, and compare every bit"
+    sub.add_argument("--again", metavar="NAME", help=text)
 
     text = "Check every stored output against its recorded SHA-256."
     sub = command("verify", commands.verify, text)
     sub.add_argument("--stage", metavar="STAGE", help="only one stage, e.g. pretrain")
     sub.add_argument("--repair", action="store_true", help="compute damaged ones again")
+    first = "run snakemake first, where something is missing"
+    sub.add_argument("--complete", action="store_true", help=first)
 
     sub = command("show", commands.show, "Print the provenance of a result.")
     sub.add_argument("name", help="name or key")
@@ -118,6 +139,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("publish", commands.publish, "Put finished figures into paper_figures/SCALE.")
     sub.add_argument("--figures", nargs="+", metavar="NAME", help="only these; default: all")
+    sub.add_argument("--complete", action="store_true", help=first)
     text = "draw figures also from a part of their runs, and say how many are missing"
     sub.add_argument("--partial", action="store_true", help=text)
 

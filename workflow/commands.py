@@ -37,18 +37,24 @@ def plan(args):
 
 def run(args):
     """Compute results in this process, or in several that train together."""
+    from workflow.running.locks import take_lock
     from workflow.running.plan_file import read_planned
     from workflow.running.run import run_instances
 
     scale = args.scale or default_scale()
-    instances = read_planned(scale, args.keys) if args.keys else _chosen(args)
     if args.ranks < 1:
         raise ConfigError(f"--ranks {args.ranks}: expected 1 or more.")
+    if args.again and (args.keys or args.only or args.stage):
+        raise ConfigError("--again: says what is computed; leave out --keys, --only and --stage.")
+    instances = read_planned(scale, args.keys) if args.keys else _chosen(args)
     if args.ranks > 1 and "WORLD_SIZE" not in os.environ:
         from workflow.running.torchrun import become_torchrun
 
-        become_torchrun(scale, instances, args.ranks, load_scale(scale).gpus_per_node)
-    return run_instances(scale, instances)
+        words = ["--again", args.again] if args.again else ["--keys", *(i.key for i in instances)]
+        become_torchrun(scale, instances, args.ranks, load_scale(scale).gpus_per_node, words)
+    if args.again and os.environ.get("RANK", "0") == "0":
+        take_lock(Path("results") / scale)
+    return run_instances(scale, instances, again=bool(args.again))
 
 
 def _chosen(args) -> list:
@@ -57,6 +63,12 @@ def _chosen(args) -> list:
     from workflow.running.plan_file import write_plan
 
     planned = _plan(args)
+    if args.again:
+        chosen = planned.match(args.again)
+        absent = [one for one in planned.with_inputs(chosen) if not planned.has(one)]
+        if absent:
+            raise ConfigError(f"{absent[0].label}: is not computed yet; run it without --again.")
+        return chosen
     if os.environ.get("RANK", "0") == "0":  # of several ranks under torchrun only the first
         check_data(planned)
         write_plan(planned)
@@ -89,6 +101,8 @@ def verify(args):
         _check_stage(args.stage)
         stages = covered_by(args.stage)
     planned = _plan(args)
+    if args.complete:
+        _complete(planned, planned.of(*stages), args.stage or "all")
     damaged = verify_results(planned, stages)
     if not (args.repair and damaged):
         return 1 if damaged else 0
@@ -99,6 +113,18 @@ def verify(args):
         for instance in damaged:
             shutil.rmtree(instance.path(planned.store))
     return run_instances(planned.name, planned.with_inputs(damaged))
+
+
+def _complete(planned: Plan, wanted: list, target: str) -> None:
+    """Become Snakemake where one of these results is missing; what it does ends as this command."""
+    from workflow.running.locks import put_this_python_first
+
+    if all(map(planned.has, wanted)):
+        print("Nothing to compute; `simclr run --again NAME` computes a result again.")
+        return
+    put_this_python_first()
+    words = ["snakemake", "--cores", "all", "--config", f"scale={planned.name}", "--", target]
+    os.execvp(words[0], words)
 
 
 def show(args):
@@ -150,6 +176,8 @@ def publish(args):
     from workflow.running.unused import settle
 
     planned = _plan(args)
+    if args.complete:
+        _complete(planned, planned.of_kind("figure"), "all")
     settle(planned)
     publish_figures(planned, args.figures, args.partial)
 

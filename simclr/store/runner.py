@@ -23,15 +23,18 @@ from simclr.store import keys, provenance, results
 from simclr.store.instance import Instance
 
 
-def compute(instance: Instance, store: Path, report=lambda done, text: None) -> bool:
+def compute(
+    instance: Instance, store: Path, report=lambda done, text: None, final: Path | None = None
+) -> bool:
     """Compute `instance` into `store` (results/<scale>) unless it is there. Returns whether it ran.
 
-    Of several ranks (see `together`) only the first locks, checks and records; the others train.
-    Raises ConfigError for a user's mistake, ResultError for a damaged input.
+    final: another folder than its own, to compare the two. Of several ranks (see `together`) only
+    the first locks, checks and records; the others train. Raises ConfigError for a user's mistake,
+    ResultError for a damaged input.
     """
     if int(os.environ.get("RANK", "0")):
         return _join(instance, store)
-    final = instance.path(store)
+    final = final or instance.path(store)
     with _exclusive(store, instance):
         finished = results.is_finished(final)
         if not finished:
@@ -42,7 +45,7 @@ def compute(instance: Instance, store: Path, report=lambda done, text: None) -> 
         if _agreed(instance, finished):
             return False
         run = _loaded(instance)
-        final.parent.mkdir(exist_ok=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
         out = _empty(_workplace(instance, store) / "tmp" / instance.key)
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         try:

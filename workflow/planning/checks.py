@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from simclr import files
 from simclr.config import ConfigError
 from simclr.registry import Stage
 from simclr.settings import Prepare, Training
@@ -65,7 +66,13 @@ def check_data(plan) -> None:
         if instance.stage.kind == "data":
             from simclr.stages import prepare
 
-            prepare.check(instance.settings)
+            try:
+                prepare.check(instance.settings)
+            except ConfigError as error:
+                if not (files.ROOT / "data" / "published" / f"{plan.name}.jsonl").is_file():
+                    raise
+                hint = f"`simclr import {plan.name}` brings in the published metrics instead."
+                raise ConfigError(f"{error} {hint}") from None
         elif getattr(instance.settings, "subset", ""):
             lists[instance.settings.subset, instance.settings.subset_sha256] = instance.settings
     for settings in lists.values():

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from simclr import files
-from simclr.config import ConfigError, build, merge, nearest, option
+from simclr.config import ConfigError, build, merge, nearest, one_line, option
 from simclr.registry import STAGES
 from workflow import catalog
 
@@ -116,11 +116,7 @@ def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict
         raise ConfigError(f"scale {name!r}: unknown.{nearest(name, known)}")
     if name in children:
         raise ConfigError(f"workflow/scales/{name}.yaml: extends itself; remove `extends`.")
-    try:
-        values = yaml.safe_load(files.read_text(folder / f"{name}.yaml"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, dates
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"workflow/scales/{name}.yaml: not valid YAML: {problem}") from None
+    values = _read_yaml(folder / f"{name}.yaml", f"workflow/scales/{name}.yaml")
     if not isinstance(values, dict):
         raise ConfigError(f"workflow/scales/{name}.yaml: expected a mapping.")
     if _more_than(MOST_VALUES, values):
@@ -132,6 +128,13 @@ def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict
     if not parent:
         return values
     return merge(_read_scale(parent, folder, (*children, name)), values)
+
+
+def _read_yaml(path: Path, shown: str):
+    try:
+        return yaml.safe_load(files.read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, dates
+        raise ConfigError(f"{shown}: not valid YAML: {one_line(error)}") from None
 
 
 def _more_than(most: int, values) -> bool:
@@ -152,7 +155,7 @@ def _more_than(most: int, values) -> bool:
 
 def default_scale() -> str:
     """The scale that params.yaml names: the one that every command without a scale means."""
-    params = yaml.safe_load(files.read_text(files.ROOT / "params.yaml"))
+    params = _read_yaml(files.ROOT / "params.yaml", "params.yaml")
     if not isinstance(params, dict) or not isinstance(params.get("scale"), str):
         raise ConfigError("params.yaml: expected `scale: <name>`, e.g. `scale: tiny`.")
     unknown = set(params) - {"scale"}

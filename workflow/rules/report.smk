@@ -4,7 +4,7 @@ from workflow.catalog import category, labels
 
 REPORTED = []
 
-for figure in PLAN.of_kind("figure") if "--report" in sys.argv else []:
+for figure in PLAN.of_kind("figure") if ASKED and ASKED.report else []:
     folder = f"paper_figures/{PLAN.name}"
     REPORTED.append(f"{folder}/{figure.name}.svg")
 
@@ -21,11 +21,10 @@ for figure in PLAN.of_kind("figure") if "--report" in sys.argv else []:
         log:
             f"{PLAN.store}/logs/report_{figure.name}.log",
         localrule: True
-        conda:
-            ENVIRONMENT
         params:
             scale=PLAN.name,
             figure=figure.name,
         shell:
-            "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
-            " 2>&1 | tee {log:q} >&2"
+            logged(
+                "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
+            )

@@ -15,16 +15,15 @@ for rank, (group, members) in enumerate(PLAN.groups(MISSING.values()).items()):
         log:
             f"{PLAN.store}/logs/{group}.log",
         priority: len(PLAN.instances) - rank
-        conda:
-            ENVIRONMENT
         threads: resources.ranks(members, PLAN.scale)
         resources:
-            **or_stop(resources.of_job, PLAN, members),
+            **or_stop(resources.of_job, PLAN, members, MEMORY),
         params:
             wanted=[one.key for one in members],
             scale=PLAN.name,
             ranks=resources.ranks(members, PLAN.scale),
         shell:
-            "python -m workflow run {params.scale:q} --keys {params.wanted:q}"
-            " --ranks {params.ranks}"
-            " 2>&1 | tee {log:q} >&2"
+            logged(
+                "python -m workflow run {params.scale:q} --keys {params.wanted:q}"
+                " --ranks {params.ranks}"
+            )

@@ -12,14 +12,13 @@ for figure in PLAN.of_kind("figure"):
         log:
             f"{PLAN.store}/logs/publish_{figure.name}.log",
         localrule: True
-        conda:
-            ENVIRONMENT
         params:
             scale=PLAN.name,
             figure=figure.experiment,
         shell:
-            "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
-            " 2>&1 | tee {log:q} >&2"
+            logged(
+                "python -m workflow publish {params.scale:q} --figures {params.figure:q}"
+            )
 
 
 # `snakemake augmentation`: a family of figures, published; `snakemake core`: three families.
@@ -34,14 +33,13 @@ for family, members in FAMILIES.items():
         log:
             f"{PLAN.store}/logs/publish_{family}.log",
         localrule: True
-        conda:
-            ENVIRONMENT
         params:
             scale=PLAN.name,
             figures=[one.name for one in figures],
         shell:
-            "python -m workflow publish {params.scale:q} --figures {params.figures:q}"
-            " 2>&1 | tee {log:q} >&2"
+            logged(
+                "python -m workflow publish {params.scale:q} --figures {params.figures:q}"
+            )
 
 
 # `snakemake pretrain`: one stage (DVC's stages call these); what it recorded is verified.
@@ -55,28 +53,25 @@ for stage in DVC_STAGES:
         log:
             f"{PLAN.store}/logs/verify_{stage}.log",
         localrule: True
-        conda:
-            ENVIRONMENT
         params:
             scale=PLAN.name,
             stage=stage,
         shell:
-            "python -m workflow verify {params.scale:q} --stage {params.stage:q}"
-            " 2>&1 | tee {log:q} >&2"
+            logged(
+                "python -m workflow verify {params.scale:q} --stage {params.stage:q}"
+            )
 
 
-# Without this, Snakemake would take a misspelled name for a file that no rule makes.
-rule unknown_target:
-    input:
-        nearest_target,
-    output:
-        "{name}",
-    log:
-        f"{PLAN.store}/logs/unknown_{{name}}.log",
-    wildcard_constraints:
-        name="[A-Za-z0-9_-]+",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    shell:
-        "false 2> {log:q}"
+# What each name means, for `snakemake --list`, and for who misspells one.
+MEANINGS = {
+    "all": "every figure and table of the scale",
+    **{family: f"of {', '.join(members)}" for family, members in FAMILIES.items()},
+    "prepare": "every data set, verified",
+    "pretrain": "every encoder, verified",
+    "evaluate": "every measurement of an encoder or of the data, verified",
+    "figures": "every figure and table, verified and not published",
+}
+for figure in PLAN.of_kind("figure"):
+    MEANINGS[figure.name] = ": ".join(entry(figure.name)[1:])
+for name, meaning in MEANINGS.items():
+    workflow.get_rule(name).docstring = meaning

@@ -11,6 +11,7 @@ from simclr.store import results
 from simclr.store.instance import Instance
 from workflow.planning.summary import duration
 
+TRUST = 0.1  # in the estimate of the whole before anything is computed
 SAY_SECONDS = 60.0  # between lines about one result, where nobody watches a bar
 
 
@@ -22,15 +23,24 @@ def finished_line(store: Path, instance: Instance, seconds: float) -> str:
     text = f"{instance.label}  {seconds:.1f} s"
     with contextlib.suppress(OSError, ValueError, KeyError):
         session = read_json(store / "session.json")
-        expected, stage = session["seconds"], session["stage"]
-        if instance.key not in expected:
+        work, stage = session["seconds"], session["stage"]
+        if instance.key not in work:
             return text
-        done = [k for k in expected if results.is_finished(results.folder(store, stage[k], k))]
-        worked = sum(expected[k] for k in done)
-        left = sum(expected.values()) - worked
-        remaining = left / worked * (time.time() - session["started"]) if worked else 0.0
-        return f"[{len(done):3}/{len(expected)}] {text} | about {duration(remaining)} left"
+        done = [k for k in work if results.is_finished(results.folder(store, stage[k], k))]
+        elapsed = time.time() - session["started"]
+        left = remaining(sum(work[k] for k in done), sum(work.values()), elapsed, session)
+        return f"[{len(done):3}/{len(work)}] {text} | about {duration(left)} left"
     return text
+
+
+def remaining(done: float, total: float, elapsed: float, session: dict) -> float:
+    """Return the expected seconds until all is there.
+
+    done, total: work in seconds of a core; elapsed: since the start. The pace so far counts, and
+    the expected one, as if it had been seen for a part of the whole: a first result says little.
+    """
+    seen = elapsed + TRUST * session["expected"]
+    return (total - done) * seen / (done + TRUST * total)
 
 
 def images_seen(store: Path, instance: Instance) -> int:

@@ -1,12 +1,15 @@
 """What a job asks of a cluster: GPUs, nodes, memory and time, from its plan and expected duration.
 
 The names are those of Snakemake's resources, as its executor plugins for Slurm and Kubernetes read
-them. On one machine only `threads` is used.
+them. On one machine `threads` and `mem_mb` are used.
 """
 
+import contextlib
 import os
+from pathlib import Path
 
 from simclr.config import ConfigError
+from simclr.files import read_text
 from simclr.store.instance import Instance
 from workflow.planning import cost, placement
 from workflow.planning.networks import feature_dim
@@ -19,22 +22,26 @@ SPARE = 3  # times the expected duration: another machine may be that much slowe
 LEAST_MINUTES = 10
 # Python and torch take 700 MB; on a GPU its context and NCCL more (not measured). The rest is room.
 PROCESS_MB = {"cpu": 2000, "cuda": 6000}
+HERE_MB = 900  # on one machine without that room: 750 to 900 MiB were measured on a CPU
 RESIDENT_MIB = 4096  # of images, where they are copied to the memory of a node
 PIECES = 3  # of a batch, when images are read from the disk: one used, one copied, one read
 
 
-def of_job(plan: Plan, members: list[Instance]) -> dict:
+def of_job(plan: Plan, members: list[Instance], memory: int | None = None) -> dict:
     """Return the Snakemake resources of a job that computes `members`, instances of `plan`.
 
-    Raises ConfigError where an environment variable is no number, or the GPUs do not fill nodes.
+    memory: of this machine in MB, where jobs share it: none asks for more. Raises ConfigError where
+    an environment variable is no number, or the GPUs do not fill nodes.
     """
     count = ranks(members, plan.scale)
     device = "cuda" if any(instance.device == "cuda" for instance in members) else "cpu"
     nodes = placement.nodes(count, plan.scale.gpus_per_node)
     here = count // nodes  # processes on each node
     held = max(held_mb(plan, instance) for instance in members)  # they follow one another
+    process = HERE_MB if memory and device == "cpu" else PROCESS_MB[device]
+    mb = here * (process + held)  # of each node
     asked = {
-        "mem_mb": here * (PROCESS_MB[device] + held),  # of each node
+        "mem_mb": min(mb, memory or mb),
         "runtime": minutes(sum(instance.seconds for instance in members)),
     }
     if nodes > 1:
@@ -45,6 +52,21 @@ def of_job(plan: Plan, members: list[Instance]) -> dict:
     elif device == "cuda":
         asked |= {"gpu": count, "nodes": 1}
     return asked
+
+
+def machine_mb(root: Path = Path("/")) -> int:
+    """Return the memory of this machine in MiB, or the lowest limit of its control groups."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    groups = root / "proc" / "self" / "cgroup"
+    for line in read_text(groups).splitlines() if groups.is_file() else ():
+        _, controller, path = line.split(":", 2)  # `0::/a/b`, or of version 1 `4:memory:/a/b`
+        if controller in ("", "memory"):
+            folder = root / "sys" / "fs" / "cgroup" / controller / path.lstrip("/")
+            for one in (folder, *folder.parents):
+                for name in ("memory.max", "memory.limit_in_bytes"):
+                    with contextlib.suppress(OSError, ValueError):  # not there; `max`
+                        limits.append(int(read_text(one / name)))
+    return min(limits) // 2**20
 
 
 def ranks(members: list[Instance], scale: Scale) -> int:

@@ -8,19 +8,35 @@ from pathlib import Path
 from simclr.store import runner
 from simclr.store.instance import Instance
 from workflow.running import gpu_slots, locks
+from workflow.running.again import compute_again
 from workflow.running.progress import ProgressBar, finished_line, images_seen
 
 
-def run_instances(scale: str, instances: list[Instance]) -> int:
-    """Compute `instances` one after the other in this process; returns the exit status."""
+def run_instances(scale: str, instances: list[Instance], again: bool = False) -> int:
+    """Compute `instances` one after the other in this process; returns the exit status.
+
+    again: they are all there; 1 where one has other bits now.
+    """
     store = Path("results") / scale
     single = int(os.environ.get("WORLD_SIZE", "1")) == 1  # else torchrun gave every rank its card
     on_gpu = any(instance.device == "cuda" for instance in instances)
     slot = gpu_slots.slot() if on_gpu and single else contextlib.nullcontext()
-    with locks.computing(store), slot, runner.together(instances), ProgressBar() as bar:
+    status = 0
+    with _lock(store, again), slot, runner.together(instances), ProgressBar() as bar:
         for instance in instances:
             started = time.perf_counter()
             bar.start(instance.label, images_seen(store, instance))
-            if runner.compute(instance, store, bar.update):
+            if again:
+                same, said = compute_again(instance, store, bar.update)
+                status = status if same else 1
+                bar.finish(said)
+            elif runner.compute(instance, store, bar.update):
                 bar.finish(finished_line(store, instance, time.perf_counter() - started))
-    return 0
+    return status
+
+
+def _lock(store: Path, again: bool):
+    """Return the lock under which to compute; who computes again also moves what was kept."""
+    if not again:
+        return locks.computing(store)
+    return locks.moving(store) if os.environ.get("RANK", "0") == "0" else contextlib.nullcontext()

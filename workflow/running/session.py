@@ -10,18 +10,22 @@ from simclr.config import ConfigError
 from simclr.files import read_json, write_atomic
 from simclr.store.instance import Instance
 from workflow.planning.plan import Plan
+from workflow.planning.summary import expected_seconds
 
 
-def write_session(plan: Plan, absent) -> None:
-    """Note what this run has to compute, and when it started.
+def write_session(plan: Plan, computed: list[Instance], absent, cores=None, jobs=None) -> None:
+    """Note what this run has to compute, how long that should take, and when it started.
 
-    absent: keys of all that was not there, for jobs that read the rules again (see `read_session`).
+    computed: what was asked for and is not there; absent: keys of all that was not there, for jobs
+    that read the rules again (see `read_session`); cores, jobs: as `summary` has them.
     """
-    missing = plan.missing()
+    groups = plan.groups(computed).values()
+    starts = {i.key: plan.scale.startup_seconds / len(group) for group in groups for i in group}
     session = {
         "started": time.time(),
-        "seconds": {i.key: i.seconds for i in missing},
-        "stage": {i.key: i.stage.name for i in missing},
+        "expected": expected_seconds(plan, computed, cores, jobs),
+        "seconds": {i.key: i.seconds + starts[i.key] for i in computed},
+        "stage": {i.key: i.stage.name for i in computed},
         "absent": list(absent),
     }
     write_atomic(plan.store / "session.json", json.dumps(session))

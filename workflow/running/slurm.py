@@ -99,13 +99,19 @@ def partitions() -> tuple[dict[str, list[tuple[int, int]]], str]:
     Raises ConfigError where there is no Slurm, or it is silent.
     """
     if shutil.which("sinfo") is None:
-        raise ConfigError("profiles/slurm: no `sinfo` here; run on a node that submits to Slurm.")
+        raise ConfigError(
+            "executor slurm (of a profile or --executor): no `sinfo` here; run on a node that "
+            "submits to Slurm, or with --executor local."
+        )
     # A line for each partition and node: `gpu*|512000|gpu:a100:4(S:0-1)`; * marks the usual one.
     command = ["sinfo", "--noheader", "--Node", "--format=%P|%m|%G"]
     asked = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if asked.returncode:
         problem = " ".join(asked.stderr.split())
-        raise ConfigError(f"sinfo: {problem}; Slurm does not answer: is its controller running?")
+        raise ConfigError(
+            f"executor slurm (of a profile or --executor): {problem}; Slurm does not answer: is "
+            "its controller running? Or run with --executor local."
+        )
     nodes_by_name, default = {}, ""
     for line in asked.stdout.splitlines():
         name, mb, gres = line.split("|", 2)

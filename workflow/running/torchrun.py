@@ -45,14 +45,16 @@ def command(count: int, per_node: int, words: list[str], environment) -> list[st
     ]
 
 
-def become_torchrun(scale: str, instances: list[Instance], count: int, per_node: int) -> None:
+def become_torchrun(
+    scale: str, instances: list[Instance], count: int, per_node: int, words: list[str]
+) -> None:
     """Compute `instances` in `count` processes. This process becomes torchrun, and does not return.
 
+    words: those after `simclr run SCALE` that say which these are.
     So signals and the exit status are torchrun's own. On GPUs it takes a slot of `count` cards;
     across nodes Slurm gave them to this job alone.
     """
-    words = ["run", scale, "--keys", *(instance.key for instance in instances)]
-    argv = command(count, per_node, words, os.environ)
+    argv = command(count, per_node, ["run", scale, *words], os.environ)
     on_gpu = any(instance.device == "cuda" for instance in instances)
     if on_gpu and nodes(count, per_node) == 1:
         os.environ[gpu_slots.VISIBLE], files = gpu_slots.take(count)
