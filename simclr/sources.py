@@ -28,6 +28,26 @@ class Source:
     needs_counts: bool = False  # the settings `train_images` and `test_images` must be given
     can_stretch: bool = False  # the setting `fit: stretch` is possible
 
+    def is_counted(self, settings) -> bool:
+        """Tell whether `settings` say how many images and classes there are, without the data."""
+        return self.needs_counts or bool(self.train_images and not settings.sha256)
+
+    def problem(self, settings) -> str | None:
+        """Return what of `settings` does not fit this source, in one line."""
+        if self.needs_file and not settings.file:
+            return f"file: needed with source '{self.name}': its path below data/raw."
+        if settings.fit == "stretch" and not self.can_stretch:
+            return f"fit: 'stretch' is not possible with source '{self.name}'."
+        if self.needs_counts and not (settings.train_images and settings.test_images):
+            return f"train_images, test_images: must be given with source '{self.name}'."
+        for name in ("train_images", "test_images") if self.is_counted(settings) else ():
+            count, most = getattr(settings, name), getattr(self, name)
+            if 0 < count < self.classes:
+                return f"{name}: must be at least {self.classes}, one of each class, got {count}."
+            if most and count > most:
+                return f"{name}: must be at most {most:,}, all that there are, got {count:,}."
+        return None
+
 
 SOURCES = {
     source.name: source

@@ -14,7 +14,7 @@ from tests.project import ROOT
 ROOMS = """
 simclr.config simclr.sources simclr.resnet_shapes       how settings are declared; facts for them
 simclr.files simclr.devices simclr.rng simclr.determinism simclr.distributed   what all rest on
-simclr.settings                                         all settings of all stages
+simclr.settings simclr.needs                            all settings of all stages; least numbers
 simclr.registry                                         every stage, declared once
 simclr                                                  the cap on instruction sets, at any import
 simclr.augment simclr.models simclr.losses              the paper's Section 2

@@ -38,10 +38,7 @@ def open_source(settings, report) -> RawDataset:
         )
     classes, names = listing(path)
     labels, rows = {}, {}  # rows: name in the tree -> (split, row of its image)
-    for split in SPLITS:
-        all_labels = np.array(
-            [classes.index(name.split("/")[1]) for name in names[split]], np.int64
-        )
+    for split, all_labels in labels_of(classes, names).items():
         count = getattr(settings, f"{split}_images")
         chosen = balanced_subset(all_labels, classes, count, settings.seed, split)
         labels[split] = all_labels[chosen]
@@ -52,6 +49,14 @@ def open_source(settings, report) -> RawDataset:
         images.decode_all(encoded, len(rows), settings.image_size, report)
 
     return RawDataset(classes, labels, fill)
+
+
+def labels_of(classes, listed: dict[str, list[str]]) -> dict[str, np.ndarray]:
+    """Return split -> int64 [N], the labels of what `listing` returned."""
+    return {
+        split: np.array([classes.index(name.split("/")[1]) for name in names], np.int64)
+        for split, names in listed.items()
+    }
 
 
 def _encoded_images(path: Path, rows: dict[str, tuple[str, int]], arrays):

@@ -60,11 +60,10 @@ def open_source(settings, report) -> RawDataset:
     if not settings.sha256:
         _check_whole(path, classes, in_turn, report)
     labels, pieces = {}, {}
-    for split, labeled in in_turn.items():
-        all_labels = np.array([label for label, _ in labeled], np.int64)
+    for split, all_labels in labels_of(classes, in_turn).items():
         count = getattr(settings, f"{split}_images")
         rows = balanced_subset(all_labels, classes, count, settings.seed, split)
-        labels[split], pieces[split] = all_labels[rows], [labeled[row][1] for row in rows]
+        labels[split], pieces[split] = all_labels[rows], [in_turn[split][row][1] for row in rows]
 
     def fill(arrays, report):
         packing.pack(arrays, pieces, settings, report)
@@ -75,6 +74,14 @@ def open_source(settings, report) -> RawDataset:
 
     names = {split: [piece.name.split("/")[1] for piece in pieces[split]] for split in pieces}
     return RawDataset(classes, labels, fill, names)
+
+
+def labels_of(classes, in_turn: dict) -> dict[str, np.ndarray]:
+    """Return split -> int64 [N], the labels of what `listing` returned."""
+    return {
+        split: np.array([label for label, _ in labeled], np.int64)
+        for split, labeled in in_turn.items()
+    }
 
 
 def content_sha256(arrays: dict, pieces: dict) -> str:
