@@ -5,6 +5,10 @@ A source is one entry here and one module, simclr/data/sources/<name>.py, with t
 * `check(settings)` refuses, before any compute, what can be seen to fail; it reads no images.
 * `open_source(settings, report)` returns a `simclr.data.raw_dataset.RawDataset`.
 
+Where only the data themselves can tell how many images there are, it also has
+`listing(path) -> (classes, listed)` and `labels_of(classes, listed) -> {split: int64 [N]}`, which
+read names: planning counts by them.
+
 settings: simclr.settings.Prepare; report(done, text): progress in [0, 1]. No number here changes a
 result: the counts serve estimates and early refusals.
 """
