@@ -11,6 +11,10 @@ import math
 import types
 import typing
 
+# Numbers beyond these overflow in the libraries that take them: seeds, and float32.
+MOST_INT = 2**32 - 1
+SIZES = 1e-15, 1e9  # of a float that is not 0
+
 
 class ConfigError(ValueError):
     """A user's mistake in a setting. The message is one line and names the setting."""
@@ -122,7 +126,10 @@ def _convert(kind, value, name, limits):
         )
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{name}: must be finite, got {value!r}.")
+    if kind is float and value and not SIZES[0] <= abs(value) <= SIZES[1]:
+        raise ConfigError(f"{name}: must be 0 or from {SIZES[0]:g} to {SIZES[1]:g}, got {value!r}.")
     choices, low, high, above = (limits.get(k) for k in ("choices", "low", "high", "above"))
+    high = MOST_INT if kind is int and high is None else high
     if choices is not None and value not in choices:
         raise ConfigError(f"{name}: {value!r} is not a choice.{nearest(value, choices)}")
     if low is not None and value < low:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from simclr import devices
+from simclr.config import ConfigError
 from simclr.data import image_store
 from simclr.models import weights
 from simclr.models.heads import build_head
@@ -77,6 +78,11 @@ def predict(function, images) -> dict[str, Tensor]:
 
 
 def accuracy(scores: Tensor, labels: Tensor, k: int = 1) -> float:
-    """Percent of rows of scores [N, classes] whose label [N] is among the k largest."""
+    """Percent of rows of scores [N, classes] whose label [N] is among the k largest.
+
+    Raises ConfigError for scores that are not finite: they would be counted as some class.
+    """
+    if not torch.isfinite(scores).all():
+        raise ConfigError("a classifier's scores are not finite: lower its learning rate.")
     best = scores.topk(min(k, scores.shape[1]), 1).indices if k > 1 else scores.argmax(1)
     return 100 * (best.view(len(labels), -1) == labels[:, None]).sum().item() / len(labels)

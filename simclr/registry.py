@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from simclr import settings
+from simclr.needs import Need
 
 EVALUATION = "evaluate"  # the stage that measures every encoder
 
@@ -35,6 +36,8 @@ class Stage:
     name: of its results' folder; settings: their class; module: dotted, its `run` computes a
     result; kind: of a result: `data`, `encoder`, `measurement` (metrics.json) or `figure`.
     seconds(settings, work): expected duration (see workflow.planning.cost.Work).
+    needs(settings, counts): what it needs of a data set at least, as a list of needs.Need; counts:
+    needs.Counts of the set. Planning refuses a set that has less.
     """
 
     name: str
@@ -53,11 +56,26 @@ class Stage:
     reads: str = "both"
     copies: int = 1
     as_floats: bool = False
+    needs: Callable = lambda settings, counts: []
     feature_bytes: int = 8  # of a feature of an image; 16: in float64, and a part of it
 
     def modules(self, chosen) -> tuple[str, ...]:
         """Return the modules whose code computes a result with the settings `chosen`."""
         return (self.module, *([self.own_module(chosen)] if self.own_module else []))
+
+
+def _batch(s, there: int | None, what: str = "training images") -> Need:
+    return Need("batch_size", s.batch_size, there, what)
+
+
+def _classes(n) -> list[Need]:
+    return [Need("", 2, n.classes, "classes")]
+
+
+def _on_a_map(s, n) -> list[Need]:
+    """A silhouette needs two images of some class, whichever classes are drawn."""
+    drawn = min(s.classes, n.classes or s.classes)
+    return [Need("", drawn + 1, n.fewest_test(drawn), f"test images of any {drawn} classes")]
 
 
 DECLARED = (
@@ -78,6 +96,10 @@ DECLARED = (
         trains=True,
         views=2,
         seconds=lambda s, work: work.training(s, views=2),
+        needs=lambda s, n: [
+            _batch(s, n.trained_on(s.images), "images to train on"),
+            *_classes(n)[: s.online],
+        ],
         metrics=(
             Metric("contrastive_accuracy", "contrastive accuracy"),
             Metric("contrastive_entropy", "contrastive entropy", "nats"),
@@ -93,6 +115,7 @@ DECLARED = (
         kind="encoder",
         trains=True,
         seconds=lambda s, work: 0.1 + work.training(s) + work.testing(),
+        needs=lambda s, n: [_batch(s, n.train), *_classes(n)],
         metrics=(Metric("supervised_top1", "supervised", headline=True),),
         files=("encoder.safetensors",),
     ),
@@ -107,6 +130,11 @@ DECLARED = (
             + s.labels * work.linear_steps(s, len(s.protocols))
             + s.labels * ("augmented" in s.protocols) * work.forward_passes(s.epochs)
         ),
+        needs=lambda s, n: [
+            _batch(s, n.share(s.labels), "images with labels"),
+            Need("neighbours", s.neighbours, n.share(s.labels), "images with labels"),
+            *_classes(n),
+        ],
         metrics=(
             Metric("linear_h", "linear evaluation on h", headline=True),
             Metric("linear_top5_h", "top-5 on h"),
@@ -122,6 +150,7 @@ DECLARED = (
         module="simclr.stages.histograms",
         kind="measurement",
         seconds=lambda s, work: 8.5e-9 * (s.images * s.crops) ** 2 * s.bins,
+        needs=lambda s, n: [Need("images", s.images, n.train, "training images")],
         metrics=(
             Metric("retrieval_plain_chi2", "same image, without distortion"),
             Metric("retrieval_distorted_chi2", "with distortion"),
@@ -138,6 +167,11 @@ DECLARED = (
         kind="measurement",
         trains=True,
         seconds=lambda s, work: work.training(s, share=s.labels) + work.testing(),
+        needs=lambda s, n: [
+            # Of a list of names (`subset`) only the list can tell: see planning/checks.py.
+            *([] if s.subset else [_batch(s, n.share(s.labels), "images with labels")]),
+            *_classes(n),
+        ],
         metrics=(Metric("finetune_top1", "fine-tuned", headline=True),),
         files=("metrics.json",),
         shared_csv=("curves.csv",),
@@ -151,6 +185,7 @@ DECLARED = (
         seconds=lambda s, work: (  # a classifier on h and one on z for each task
             work.features(s.images) + work.linear_steps(s, 2 * len(s.tasks), s.images)
         ),
+        needs=lambda s, n: [_batch(s, n.train)],
         metrics=tuple(
             Metric(f"probe_{task}_{features}", f"{task} from {features}")
             for task in settings.TASKS
@@ -165,6 +200,10 @@ DECLARED = (
         module="simclr.stages.transfer",
         kind="measurement",
         seconds=lambda s, work: work.features() + work.logistic_regressions(s.penalties),
+        needs=lambda s, n: [  # one of a class to choose the penalty by, another to fit
+            Need("", 2, n.fewest_train(), "training images of every class"),
+            *_classes(n),
+        ],
         metrics=(Metric("transfer_top1", "logistic regression", headline=True),),
         files=("metrics.json",),
         feature_bytes=16,
@@ -175,6 +214,7 @@ DECLARED = (
         module="simclr.stages.maps",
         kind="measurement",
         seconds=lambda s, work: work.features() + 4e-3 * s.images,  # t-SNE of h and of z
+        needs=lambda s, n: [*_on_a_map(s, n), *_classes(n)],
         metrics=(
             Metric("silhouette_h", "silhouette of h", ""),
             Metric("silhouette_z", "silhouette of z", ""),
@@ -201,6 +241,7 @@ DECLARED = (
         module="simclr.stages.neighbours",
         kind="measurement",
         seconds=lambda s, work: work.features(),
+        needs=lambda s, n: [Need("nearest", s.nearest, n.train, "training images")],
         metrics=(
             Metric("neighbours_h", "neighbours of the class by h"),
             Metric("neighbours_z", "by z"),

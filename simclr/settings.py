@@ -48,6 +48,8 @@ class Prepare:
     max_megapixels: int = option(100, low=1, keyed=False)  # decoded of one image; more: refused
 
     def check(self):
+        if 0 < self.view_size < 8:
+            return f"view_size: must be at least 8, or 0, got {self.view_size}."
         if self.view_size > self.image_size:
             return f"view_size: {self.view_size} is more than image_size, {self.image_size}."
         if self.unlabelled_images and not self.unlabelled:
@@ -66,7 +68,7 @@ class Views:
     color_strength: float = option(1.0, low=0.0, high=2.0)  # s of paper A; 0.5 on CIFAR-10
     brightness: str = option("additive", choices=("additive", "multiplicative"))
     blur_probability: float = option(0.5, low=0.0, high=1.0)
-    blur_radius: int = option(0, low=0)  # taps beside the centre; 0: the paper's 10 % of the side
+    blur_radius: int = option(0, low=0, high=512)  # taps beside the centre; 0: a tenth of the side
     blur_sigma: str = option("image", choices=("image", "batch"))  # drawn for each; code: batch
     noise_sigma: float = option(0.2, low=0.0, high=1.0)  # sigma ~ U[0, this], pixels in [0, 1]
     gate: float = option(1.0, above=0.0, high=1.0)  # probability of `noise`, and of `sobel`
@@ -84,7 +86,7 @@ class Encoder:
 
     depth: int = option(50, choices=DEPTHS)
     width: int = option(1, choices=(1, 2, 4))  # multiplies every group and the stem
-    base_channels: int = option(64, low=4)  # of the stem at width 1; 64 in the paper
+    base_channels: int = option(64, low=4, high=1024)  # of the stem at width 1; 64 in the paper
     stem: str = option("imagenet", choices=("imagenet", "cifar"))
 
 
@@ -93,7 +95,7 @@ class Head:
     """The projection head g(.) (paper 4.2); hidden dimension = dim(h)."""
 
     kind: str = option("nonlinear", choices=("none", "linear", "nonlinear"))
-    out_dim: int = option(128, low=0)  # 0 with kind `none`, where z = h
+    out_dim: int = option(128, low=0, high=65536)  # 0 with kind `none`, where z = h
     batch_norm: bool = option(True)  # as in the authors' code; the paper's formula has none
 
     def check(self):
@@ -207,7 +209,7 @@ class Evaluate(OnEncoder):
     momentum: float = option(0.9, low=0.0, high=0.9999)
     weight_decay: float = option(0.0, low=0.0)
     neighbours: int = option(20, low=1)  # k of kNN
-    knn_temperature: float = option(0.1, above=0.0)
+    knn_temperature: float = option(0.1, low=0.02)  # exp(1 / this) must be finite in float32
     precision: str = option("float32", choices=("float32", "bfloat16"))  # of the frozen networks
 
     def check(self):
@@ -221,8 +223,8 @@ class Histograms:
     """Stage `histograms`: are crops of one image told apart by colour alone? (Fig. 6)"""
 
     images: int = option(200, low=2)
-    crops: int = option(4, low=2)
-    bins: int = option(32, low=2)
+    crops: int = option(4, low=2, high=100)
+    bins: int = option(32, low=2, high=1024)
     color_strength: float = option(1.0, low=0.0, high=2.0)
     min_area: float = option(0.08, above=0.0, high=1.0)
     seed: int = option(0, low=0)
@@ -250,7 +252,7 @@ class Probe(OnEncoder):
     tasks: tuple[str, ...] = option(("gray", "rotation", "noise", "sobel"), choices=TASKS)
     noise_sigma: float = option(0.2, above=0.0, high=1.0)  # sigma ~ U[0, this]
     images: int = option(0, low=0)  # of each split, at most; 0: all (they are held in memory)
-    hidden: int = option(256, low=1)  # units of the classifier's one hidden layer
+    hidden: int = option(256, low=1, high=65536)  # units of the classifier's one hidden layer
     batch_size: int = option(128, low=2)
     epochs: int = option(30, low=1)
     learning_rate: float = option(1e-3, above=0.0)  # of Adam
@@ -265,7 +267,7 @@ class Probe(OnEncoder):
 class Transfer(OnEncoder):
     """Stage `transfer`: logistic regression on features of another data set (paper B.8.1)."""
 
-    penalties: int = option(45, low=2)  # values of l2, log-spaced over the next two
+    penalties: int = option(45, low=2, high=1000)  # values of l2, log-spaced over the next two
     least: float = option(1e-6, above=0.0)
     most: float = option(1e5, above=0.0)
     validation: float = option(0.2, above=0.0, high=0.5)  # share of the training images
@@ -281,6 +283,11 @@ class Maps(OnEncoder):
     classes: int = option(10, low=2)  # on the map, drawn at random if there are more
     images: int = option(500, low=20)  # on the map, at most; of the test images
     perplexity: float = option(30.0, above=1.0)  # of t-SNE
+
+    def check(self):
+        if self.images <= self.classes:
+            return f"images: must be more than classes, {self.classes}, got {self.images}."
+        return None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,10 @@ A source is one entry here and one module, simclr/data/sources/<name>.py, with t
 * `check(settings)` refuses, before any compute, what can be seen to fail; it reads no images.
 * `open_source(settings, report)` returns a `simclr.data.raw_dataset.RawDataset`.
 
+Where only the data themselves can tell how many images there are, it also has
+`listing(path) -> (classes, listed)` and `labels_of(classes, listed) -> {split: int64 [N]}`, which
+read names: planning counts by them.
+
 settings: simclr.settings.Prepare; report(done, text): progress in [0, 1]. No number here changes a
 result: the counts serve estimates and early refusals.
 """
@@ -29,8 +33,12 @@ class Source:
     can_stretch: bool = False  # the setting `fit: stretch` is possible
     can_unlabelled: bool = False  # the setting `unlabelled: true` is possible
 
+    def is_counted(self, settings) -> bool:
+        """Tell whether `settings` say how many images and classes there are, without the data."""
+        return self.needs_counts or bool(self.train_images and not settings.sha256)
+
     def problem(self, settings) -> str | None:
-        """Return what in settings.Prepare is not possible with this source, if anything."""
+        """Return what of `settings` does not fit this source, in one line."""
         if self.needs_file and not settings.file:
             return f"file: needed with source '{self.name}': its path below data/raw."
         if settings.fit == "stretch" and not self.can_stretch:
@@ -39,6 +47,12 @@ class Source:
             return f"unlabelled: not possible with source '{self.name}'; remove it."
         if self.needs_counts and not (settings.train_images and settings.test_images):
             return f"train_images, test_images: must be given with source '{self.name}'."
+        for name in ("train_images", "test_images") if self.is_counted(settings) else ():
+            count, most = getattr(settings, name), getattr(self, name)
+            if 0 < count < self.classes:
+                return f"{name}: must be at least {self.classes}, one of each class, got {count}."
+            if most and count > most:
+                return f"{name}: must be at most {most:,}, all that there are, got {count:,}."
         return None
 
 

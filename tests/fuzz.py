@@ -7,9 +7,11 @@ each test tried and how much of it was refused. Exit status 1 where a test fails
 """
 
 import collections
+import dataclasses
 import os
 import sys
 import time
+import typing
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,19 @@ TREES = some.recursive(
     ),
     max_leaves=12,
 )
+
+
+# Never a number of anything: for every setting that is a number.
+WRONG = (-1, 10**10, 1e300, -1e300, float("nan"), float("inf"), "x", True, None, [], {})
+
+
+def numbers(cls, path=()):
+    """Yield (path of names, whether it is a list) of every number among the settings of a class."""
+    for name, kind in typing.get_type_hints(cls).items():
+        if dataclasses.is_dataclass(kind):
+            yield from numbers(kind, (*path, name))
+        elif {kind, *typing.get_args(kind)} & {int, float}:
+            yield (*path, name), typing.get_origin(kind) is tuple
 
 
 @some.composite

@@ -31,11 +31,11 @@ from simclr.registry import STAGES
 from simclr.settings import Encoder, FineTune
 from simclr.store import results
 from tests import jpegs, test_cifar10
-from tests.fuzz import PROFILES, TREES, damaged, refuses
+from tests.fuzz import PROFILES, TREES, WRONG, damaged, numbers, refuses
 from tests.test_images import chunk, with_chunk
 from tests.training import prepare_data
-from workflow import pretrained
-from workflow.planning.scale import load_scale
+from workflow import catalog, pretrained
+from workflow.planning.scale import Scale, load_scale
 from workflow.publishing import published
 
 if settings.get_current_profile_name() not in PROFILES:  # before the tests: they keep what is set
@@ -52,6 +52,24 @@ def test_settings(stage, values):
     if not refuses(build, cls, values):
         made = build(cls, values)
         assert build(cls, json.loads(json.dumps(to_dict(made), allow_nan=False))) == made
+
+
+GRIDS = [m.Grid for m in map(catalog.module, catalog.names()) if hasattr(m, "Grid")]
+
+
+@pytest.mark.parametrize("cls", [*(s.settings for s in STAGES.values()), Scale, *GRIDS])
+def test_every_number_has_a_range(cls):
+    """Below, above, not finite, of another type: one line that names the field."""
+    others = {"title": "a", "seeds": [0], "base": {}, "experiments": {}} if cls is Scale else {}
+    for path, is_list in numbers(cls):
+        for wrong in WRONG:
+            value = [wrong] if is_list else wrong
+            for name in reversed(path):
+                value = {name: value}
+            with pytest.raises(ConfigError) as caught:
+                build(cls, {**others, **value})
+            said = str(caught.value)
+            assert said.startswith(".".join(path)) and "\n" not in said, f"{path}: {wrong!r}"
 
 
 @given(text=some.text(max_size=60) | TREES.map(yaml.safe_dump) | some.binary(max_size=40))

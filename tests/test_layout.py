@@ -15,7 +15,7 @@ ROOMS = """
 simclr.code                                             what is imported is what is hashed
 simclr.config simclr.sources simclr.resnet_shapes       how settings are declared; facts for them
 simclr.files simclr.devices simclr.rng simclr.determinism simclr.distributed   what all rest on
-simclr.settings                                         all settings of all stages
+simclr.settings simclr.needs                            all settings of all stages; least numbers
 simclr.registry                                         every stage, declared once
 simclr                                                  at any import: the cap on instruction sets
 simclr.augment simclr.models simclr.losses              the paper's Section 2

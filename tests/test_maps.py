@@ -108,6 +108,13 @@ def test_images_are_some_of_some_classes():
     assert len({tuple(sorted(set(labels[other]))) for other in others}) > 3
     few = choose_images(labels, SimpleNamespace(classes=10, images=500, seed=0))
     assert few.tolist() == list(range(200))
+    rare = np.repeat([0, 1, 2], [190, 1, 1])  # a silhouette needs some of every class
+    assert set(rare[choose_images(rare, how)]) == {0, 1, 2}
+
+
+def test_features_of_one_dimension_have_a_map():
+    x = np.random.default_rng(0).standard_normal((30, 1)).astype(np.float32)
+    assert np.isfinite(maps.embed(x, build(Maps, {}))).all()
 
 
 # The stage.

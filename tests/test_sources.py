@@ -46,7 +46,7 @@ def test_a_source_is_in_no_key_but_that_of_its_own_sets():
 
 def test_settings_follow_the_catalog():
     for name, source in sources.SOURCES.items():
-        given = {"source": name, "file": "x", "train_images": 10, "test_images": 10}
+        given = {"source": name, "file": "x", "train_images": 1000, "test_images": 1000}
         build(Prepare, given)
         needs = {
             "file": (source.needs_file, {**given, "file": ""}),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from simclr.config import ConfigError, printable
 from simclr.files import ROOT
+from simclr.settings import Prepare
 
 
 def main(argv=None) -> int:
@@ -85,11 +86,18 @@ def explain(error: OSError | SyntaxError) -> str:
     return printable(f"{place}{error.strerror or error}; fix it and run the same command again.")
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser for which a wrong option is one line and status 2; the usage stands in --help."""
+
+    def error(self, message):
+        self.exit(2, f"error: {message}\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     from workflow import commands  # here, where a mistake in their code is told in one line
 
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog="simclr",
         description="SimCLR, the paper as a program. `snakemake --cores all` computes everything; "
         "these commands look at results, share them, and run stages without Snakemake.",
@@ -166,7 +174,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("name", help="the training, e.g. fig8.nonlinear-128.s0")
     sub.add_argument("folder", type=_absolute, help="of images")
     sub.add_argument("--out", type=_absolute, help="default: FOLDER/features.npz")
-    sub.add_argument("--size", type=int, help="in pixels; default: that of its views in training")
+    sub.add_argument("--size", type=_pixels, help="pixels; default: as its views in training")
     text = "leave out images that cannot be used, and say which"
     sub.add_argument("--skip-bad", action="store_true", help=text)
     text = "the value of white in gray images of 16 bits, e.g. 4095 for 12 bits"
@@ -174,6 +182,14 @@ def parser() -> argparse.ArgumentParser:
     text = "the most to decode of one image; default: 100"
     sub.add_argument("--max-megapixels", type=int, default=100, help=text)
     return whole
+
+
+def _pixels(text: str) -> int:
+    """Return the side of an image on the command line; its range is that of a data set's."""
+    low, high = (Prepare.__dataclass_fields__["image_size"].metadata[k] for k in ("low", "high"))
+    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        raise argparse.ArgumentTypeError(f"expected a number from {low} to {high}, got {text!r}")
+    return int(text)
 
 
 def _absolute(text: str) -> Path:

@@ -49,10 +49,15 @@ def balanced_subset(labels: np.ndarray, classes, count: int, seed: int, split: s
 
     labels: int64 [N]. Returns ascending indices into `labels`, int64 [count]; all of them if count
     is 0. If `count` is no multiple of the number of classes, some classes have one image more.
-    Raises DataError if a class has too few images.
+    Raises DataError if a class has too few images, or would have none.
     """
     if count == 0:
         return np.arange(len(labels))
+    if count < len(classes):
+        raise DataError(
+            f"{split}_images: {count} leave a class of {len(classes)} without an image; raise it, "
+            "or 0 for all images."
+        )
     rng = random_generator(seed, split)
     quota = np.full(len(classes), count // len(classes))
     quota[rng.permutation(len(classes))[: count % len(classes)]] += 1

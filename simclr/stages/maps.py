@@ -53,7 +53,8 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
 def embed(x: np.ndarray, settings) -> np.ndarray:
     """Return the points [N, 2] of features x [N, d] on a map, by t-SNE."""
     perplexity = min(settings.perplexity, (len(x) - 1) / 3)
-    tsne = TSNE(perplexity=perplexity, init="pca", random_state=settings.seed, n_jobs=1)
+    start = "pca" if x.shape[1] > 1 else "random"
+    tsne = TSNE(perplexity=perplexity, init=start, random_state=settings.seed, n_jobs=1)
     return tsne.fit_transform(x)
 
 
@@ -77,7 +78,7 @@ def spectrum_rows(matrix: torch.Tensor) -> list[tuple[str, int, str]]:
 
 
 def choose_images(labels: np.ndarray, settings) -> np.ndarray:
-    """Draw at most settings.images images of at most settings.classes classes.
+    """Draw at most settings.images images of at most settings.classes classes, some of each.
 
     labels: int64 [N]. Returns ascending indices.
     """
@@ -85,5 +86,7 @@ def choose_images(labels: np.ndarray, settings) -> np.ndarray:
     count = int(labels.max()) + 1
     classes = torch.randperm(count, generator=generator)[: settings.classes].numpy()
     members = np.flatnonzero(np.isin(labels, classes))
-    order = torch.randperm(len(members), generator=generator).numpy()
-    return np.sort(members[order[: settings.images]])
+    drawn = members[torch.randperm(len(members), generator=generator).numpy()]
+    _, first = np.unique(labels[drawn], return_index=True)  # of each class
+    rest = np.delete(drawn, first)[: settings.images - len(first)]
+    return np.sort(np.concatenate([drawn[first], rest]))

@@ -19,6 +19,7 @@ import numpy as np
 from simclr import files
 from simclr.config import DataError
 from simclr.data import card, location, packed
+from simclr.data.raw_dataset import balanced_subset
 
 DESCRIBED = 50_000  # of the training images, the first ones: data.json describes their pixels
 
@@ -31,6 +32,24 @@ def source_module(name: str):
 def check(settings) -> None:
     """Refuse what can be seen to fail before any compute; reads no images. Raises ConfigError."""
     source_module(settings.source).check(settings)
+
+
+def count(settings) -> dict[str, tuple[int, ...]] | None:
+    """Return split -> images of each class that will be packed, from names; reads no images.
+
+    None where the source has no listing. Raises DataError for what names can show, and where a
+    class has too few images for the subset that is asked for.
+    """
+    module = source_module(settings.source)
+    if not hasattr(module, "listing"):
+        return None
+    classes, listed = module.listing(location.locate(settings.file))
+    counts = {}
+    for split, labels in module.labels_of(classes, listed).items():
+        wanted = getattr(settings, f"{split}_images")
+        chosen = balanced_subset(labels, classes, wanted, settings.seed, split)
+        counts[split] = tuple(np.bincount(labels[chosen], minlength=len(classes)).tolist())
+    return counts
 
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:

@@ -4,6 +4,7 @@ Linear scaling (base * B / 256) against square-root scaling, equal at one batch 
 sizes and epochs; with the square root up to batches that are large for the data set.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -105,17 +106,18 @@ def claims(table) -> list:
         scaling: per_seed(table, METRIC, scaling=scaling, batch=small, epochs=short)
         for scaling in ("sqrt", "linear")
     }
-    last, largest = sorted(table[table["epochs"] == long]["batch"].unique())[-2:]
-    change = per_seed(table, METRIC, batch=largest, epochs=long) - per_seed(
-        table, METRIC, batch=last, epochs=long
-    )
-    return [
+    judged = [
         directional(
             "C28",
             f"square-root minus linear scaling, batch {small}, {short} epochs",
             accuracy["sqrt"] - accuracy["linear"],
-        ),
-        equivalence(
-            "C29", f"batch {largest} minus {last} at {long} epochs, size", abs(change), 3.0
-        ),
+        )
     ]
+    batches = sorted(table[table["epochs"] == long]["batch"].unique())
+    for last, largest in itertools.pairwise(batches[-2:]):  # none, of one batch
+        change = per_seed(table, METRIC, batch=largest, epochs=long) - per_seed(
+            table, METRIC, batch=last, epochs=long
+        )
+        what = f"batch {largest} minus {last} at {long} epochs, size"
+        judged.append(equivalence("C29", what, abs(change), 3.0))
+    return judged

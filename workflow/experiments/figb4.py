@@ -32,6 +32,9 @@ def draw(table, paper, files):
     figure, (axes,) = plotting.panels(1, 2, height=4.0)
     rows = files.get("points.csv")
     for panel, (kind, name) in zip(axes, (("h", "h"), ("z", "z = g(h)")), strict=True):
+        if f"silhouette_{kind}" not in table:  # z of a base setting without a head
+            plotting.no_numbers(panel, "no projection head")
+            continue
         mean = contrasts.interval(table[f"silhouette_{kind}"])[0]
         panel.set_title(f"{name}: silhouette {mean:.2f}")
         panel.set_xticks([])

@@ -8,7 +8,7 @@ fine-tuning. The paper transfers to twelve data sets; a scale names one.
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from simclr.settings import SOURCES
+from simclr.sources import SOURCES
 from workflow.grid import Run, check_lists
 
 NUMBER = "Tables 8 and B.5"
@@ -28,26 +28,32 @@ METRICS = {"linear": "transfer_top1", "fine-tuned": "finetune_top1"}
 @dataclass(frozen=True)
 class Grid:
     widths: tuple[int, ...] = option((1, 4), choices=(1, 2, 4))
-    source: str = option("folder", choices=SOURCES)  # of the other set
+    source: str = option("folder", choices=tuple(SOURCES))  # of the other set
     family: str = option("figures", choices=("textures", "figures"))  # of patterns
     file: str = option("")  # of a folder
     sha256: str = option("")
     base_lr: float = option(0.05, above=0.0)  # of fine-tuning
     scratch_lr: float = option(0.1, above=0.0)  # from new weights
-    train_images: int = option(0, low=0)  # 0: as many as the scale's own data set
+    train_images: int = option(0, low=0)  # 0: all that the other set has
     test_images: int = option(0, low=0)
-    check = check_lists
+
+    def check(self):
+        if SOURCES[self.source].needs_counts and not (self.train_images and self.test_images):
+            return f"train_images, test_images: must be given with source '{self.source}'."
+        return check_lists(self)
 
 
 def runs(grid: dict) -> list[Run]:
     """Both protocols for every training and width."""
     grid = build(Grid, grid, "experiments.table8")
-    other = {"source": grid.source, "file": grid.file, "sha256": grid.sha256}
+    # Whatever is a matter of the source is not the scale's.
+    names = ("source", "file", "sha256", "train_images", "test_images")
+    other = {name: getattr(grid, name) for name in names}
     other |= {"unlabelled": False, "unlabelled_images": 0}  # they are for pre-training only
     if grid.source == "patterns":
         other["family"] = grid.family
-    sizes = {"train_images": grid.train_images, "test_images": grid.test_images}
-    other |= {name: count for name, count in sizes.items() if count}
+    if not SOURCES[grid.source].can_stretch:
+        other["fit"] = "crop"
     planned = []
     for width in grid.widths:
         encoder = {"encoder": {"width": width}}

@@ -49,7 +49,7 @@ def run(settings, inputs: dict[str, Path], out: Path, checkpoint: Path, report) 
         rows.append({**labels, **metrics})
         for name, parts in tables.items():
             if folder and (folder / name).is_file():
-                part = pd.read_csv(folder / name)
+                part = pd.read_csv(folder / name, dtype={"pixels": str})  # may be digits only
                 parts.append(part.assign(setting=labels["setting"], seed=labels["seed"]))
     report(0.2, "drawing")
     files = {name: pd.concat(parts) for name, parts in tables.items() if parts}

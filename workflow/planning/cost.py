@@ -105,17 +105,12 @@ def images(data: Prepare) -> tuple[int, int]:
     return data.train_images or train, data.test_images or test
 
 
-def known_images(settings: Training, data: Prepare) -> list[int]:
-    """Return the number of images of each split trained on; 0 where only the data can tell."""
-    train = data.train_images or SOURCES[data.source].train_images
-    splits = {"train": train, "unlabelled": data.unlabelled_images}
-    chosen = getattr(settings, "images", "train")
-    return [count for split, count in splits.items() if chosen in (split, "both")]
-
-
 def trained_on(settings: Training, data: Prepare) -> int:
     """Return how many images are trained on; as many as in CIFAR-10 of a split of unknown size."""
-    return sum(count or UNKNOWN for count in known_images(settings, data))
+    train = data.train_images or SOURCES[data.source].train_images
+    chosen = getattr(settings, "images", "train")
+    splits = {"train": train, "unlabelled": data.unlabelled_images}
+    return sum(n or UNKNOWN for split, n in splits.items() if chosen in (split, "both"))
 
 
 def _all_images(source: Source) -> tuple[int, int]:

@@ -46,6 +46,7 @@ class Planner:
         data = self._add(STAGES["prepare"], values, {}, experiment="", setting="data")
         for experiment in self.scale.experiments:
             self._add_experiment(experiment, data)
+        checks.check_known_needs(self.plan)
 
     def _add_experiment(self, experiment: str, data: Instance) -> None:
         """Add the runs of an experiment for each of its seeds, and its figure."""
@@ -130,7 +131,8 @@ class Planner:
         if known is None:
             if stage.trains:
                 data = data_of(instance)
-                checks.check_batch(self.scale, stage, instance.settings, data, where)
+                checks.check_unlabelled(instance.settings, data, where)
+                checks.check_memory(self.scale, stage, instance.settings, data, where)
             work = work_of(instance, self.scale, self.plan.gpus(instance) or 1)
             instance.seconds = round(stage.seconds(instance.settings, work), 2)
             self.plan.instances[instance.key] = known = instance

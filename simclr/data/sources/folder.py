@@ -45,10 +45,7 @@ def open_source(settings, report) -> RawDataset:
     classes, names = listing(path)
     class_names.tell_case(classes)
     labels, rows = {}, {}  # rows: name in the tree -> (split, row of its image)
-    for split in SPLITS:
-        all_labels = np.array(
-            [classes.index(name.split("/")[1]) for name in names[split]], np.int64
-        )
+    for split, all_labels in labels_of(classes, names).items():
         count = getattr(settings, f"{split}_images")
         chosen = balanced_subset(all_labels, classes, count, settings.seed, split)
         labels[split] = all_labels[chosen]
@@ -64,6 +61,14 @@ def open_source(settings, report) -> RawDataset:
             _check_content(path, sha256(path), settings.sha256)
 
     return RawDataset(classes, labels, fill, unlabelled=len(unlabelled))
+
+
+def labels_of(classes, listed: dict[str, list[str]]) -> dict[str, np.ndarray]:
+    """Return split -> int64 [N], the labels of what `listing` returned."""
+    return {
+        split: np.array([classes.index(name.split("/")[1]) for name in listed[split]], np.int64)
+        for split in SPLITS
+    }
 
 
 def _check_content(path: Path, digest: str, expected: str) -> None:

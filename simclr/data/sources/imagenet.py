@@ -75,11 +75,10 @@ def open_source(settings, report) -> RawDataset:
     if not settings.sha256:
         _check_whole(path, classes, in_turn, report)
     labels, pieces = {}, {}
-    for split, labeled in in_turn.items():
-        all_labels = np.array([label for label, _ in labeled], np.int64)
+    for split, all_labels in labels_of(classes, in_turn).items():
         count = getattr(settings, f"{split}_images")
         rows = balanced_subset(all_labels, classes, count, settings.seed, split)
-        labels[split], pieces[split] = all_labels[rows], [labeled[row][1] for row in rows]
+        labels[split], pieces[split] = all_labels[rows], [in_turn[split][row][1] for row in rows]
     names = {split: [piece.name.split("/")[1] for piece in pieces[split]] for split in pieces}
     unlabelled = unlabelled_subset(path, without_labels(path), settings)
     if unlabelled:
@@ -98,6 +97,14 @@ def open_source(settings, report) -> RawDataset:
         return {"content_sha256": which_files.content_sha256(digests)}
 
     return RawDataset(classes, labels, fill, names, len(unlabelled))
+
+
+def labels_of(classes, in_turn: dict) -> dict[str, np.ndarray]:
+    """Return split -> int64 [N], the labels of what `listing` returned."""
+    return {
+        split: np.array([label for label, _ in labeled], np.int64)
+        for split, labeled in in_turn.items()
+    }
 
 
 def _packed_digests(arrays: dict, pieces: dict) -> dict[str, str]:
