@@ -100,14 +100,18 @@ def wrong(project: Project, expected: dict[str, bytes]) -> list[str]:
     return sorted(name for name, content in found.items() if expected.get(name) != content)
 
 
+def rounds(delays: dict[str, list[float]]):
+    """Yield (driver, who, delay, hold) of each round: modules and holds take turns."""
+    for number, (driver, delay) in enumerate((d, s) for d in delays for s in delays[d]):
+        yield driver, list(EDITS)[number % 2], delay, (None, 0.5)[number // 2 % 2]
+
+
 def main() -> int:
     arguments = evidence.parser("edits", __doc__.split("\n")[0]).parse_args()
     counts, bad, started = collections.Counter(), [], time.monotonic()
     with tempfile.TemporaryDirectory() as root:
         project, expected = prepared(Path(root) / "project")
-        for number, (driver, delay) in enumerate((d, s) for d in DRIVERS for s in DELAYS):
-            who = list(EDITS)[number % 2]
-            hold = (None, 0.5)[number // 2 % 2]
+        for driver, who, delay, hold in rounds(dict.fromkeys(DRIVERS, DELAYS)):
             status = edited(project, driver, who, delay, hold)
             found = wrong(project, expected)
             bad += [f"{driver}, {who}, {delay} s: {name}" for name in found]
