@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @functools.cache
-def file_of(name: str, root: Path = ROOT) -> Path | None:
+def file_of(name: str, root: Path) -> Path | None:
     """Return the source file of a module, None where the project has none of this name."""
     path = root.joinpath(*name.split("."))
     candidates = (path / "__init__.py", path.with_name(f"{path.name}.py"))
@@ -45,7 +45,7 @@ class Finder:
         """Return the spec of a module of the project. Raises ModuleNotFoundError."""
         if name.partition(".")[0] not in PACKAGES:
             return None
-        file = file_of(name)
+        file = file_of(name, ROOT)
         if file is None:
             raise ModuleNotFoundError(f"No module named {name!r} below {ROOT}", name=name)
         return importlib.util.spec_from_file_location(
@@ -70,16 +70,19 @@ def own(package: str) -> None:
         frame = frame.f_back
     for name, module in list(sys.modules.items()):
         ours = name.partition(".")[0] in PACKAGES and not isinstance(module.__loader__, Loader)
-        if ours and STARTED.get(name) != _compiled(name):
+        if ours and not _is_kept(name, module):
             raise ImportError(
                 f"{module.__file__}: it is {name}, but not as it stands below {ROOT}. Run again; "
                 f"with no other copy of the project in PYTHONPATH, and no __pycache__ beside it."
             )
 
 
-def _compiled(name: str):
-    file = file_of(name)
-    return file and compile(source(file), file, "exec", dont_inherit=True)
+def _is_kept(name: str, module) -> bool:
+    """Tell whether a module that was loaded before the finder was there is what `source` gives."""
+    file = file_of(name, ROOT)
+    if file is None or not file.samefile(module.__file__):
+        return False
+    return STARTED.get(name) == compile(source(file), file, "exec", dont_inherit=True)
 
 
 PACKAGES = {__package__}

@@ -1,10 +1,13 @@
 """The name of a result changes with whatever can change the result, and with nothing else."""
 
+import ast
+import dataclasses
 import textwrap
 
 import pytest
 
-from simclr import code, files
+from simclr import code, files, settings
+from simclr.registry import DECLARED
 from simclr.store import keys
 
 
@@ -109,3 +112,27 @@ def test_settings_and_config_hold_declarations_only():
     imported = {name for name in keys._imports(files.ROOT, "simclr.settings")}
     assert {name.split(".")[0] for name in imported} <= {"dataclasses", "simclr"}
     assert "torch" not in keys._imports(files.ROOT, "simclr.config")
+    for one in settings_classes().values():
+        assert {name for name in vars(one) if not name.startswith("__")} <= {"check", *fields(one)}
+
+
+def settings_classes() -> dict[str, type]:
+    found = {name: one for name, one in vars(settings).items() if dataclasses.is_dataclass(one)}
+    assert len(found) > 10
+    return found
+
+
+def fields(one: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(one)}
+
+
+def test_keyed_code_takes_no_default_of_the_settings():
+    """A stage that makes settings of its own states each field: no key holds the defaults."""
+    classes, found = settings_classes(), []
+    for module in set().union(*(keys.closure((stage.module,)) for stage in DECLARED)):
+        for node in ast.walk(keys._tree(files.ROOT, module)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", None) in classes:
+                one = node.func.id
+                found.append(one)
+                assert {word.arg for word in node.keywords} == fields(classes[one]), module
+    assert {"Views", "Optimizer"} <= set(found)
