@@ -46,6 +46,7 @@ METRICS = {
         "contrastive_entropy": 0.05,
         "loss": 0.06,
     },
+    "evaluate": {"linear_h": 1.0, "knn_h": 0.9},
     "supervise": {"linear_h": 1.3, "knn_h": 1.2, "supervised_top1": 1.4, "loss": 0.02},
     "finetune": {"finetune_top1": 1.2, "finetune_top5": 1.3, "train_top1": 1.4, "images": 5.0},
     "transfer": {"transfer_top1": 1.1, "transfer_mean_class": 1.05, "transfer_l2": 0.01},

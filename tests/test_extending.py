@@ -1,5 +1,6 @@
 """docs/extending.md, done as it stands there, on a copy of the project."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -25,9 +26,10 @@ def change(project: Project, name: str, text: str) -> None:
 
 
 def photographs(folder) -> None:
-    """Images of two classes, of several sizes."""
+    """Images of two classes, of several sizes, and images without a label."""
     draws = np.random.default_rng(0)
-    for split, count in (("train", 40), ("test", 20)):
+    counts = {"train": 40, "test": 20, "unlabelled/2026": 30}
+    for split, count in counts.items():
         for label, name in enumerate(("dark", "light")):
             (folder / split / name).mkdir(parents=True)
             for number in range(count):
@@ -73,6 +75,14 @@ def test_each_addition_makes_a_difference(extended):
     rows = (extended.path / "paper_figures" / "mine" / "mine.csv").read_text().splitlines()
     losses = [row for row in rows if ",0,contrastive_entropy," in row]
     assert len({row.rsplit(",", 1)[1] for row in losses}) == 3
+
+
+def test_encoders_have_seen_images_without_labels_and_give_their_features(extended):
+    provenances = (extended.path / "results" / "mine" / "pretrain").glob("*/provenance.json")
+    settings = [json.loads(path.read_text())["settings"] for path in provenances]
+    assert settings and {one["images"] for one in settings} == {"both"}
+    stored = np.load(extended.path / "features.npz")
+    assert stored["features"].shape == (60, 64) and "2026/dark/0.png" in stored["files"]
 
 
 def test_the_new_module_is_clean(extended):

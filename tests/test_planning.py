@@ -120,7 +120,7 @@ def test_imagenet_is_planned_as_in_the_paper(plans):
     assert {one.settings.epochs for one in trained if "fig9" in one.experiments} == {
         *range(100, 1001, 100)
     }
-    evaluated = {replace(one.settings, seed=0) for one in plan.of("evaluate")}
+    evaluated = {replace(one.settings, seed=0, labels=1.0) for one in plan.of("evaluate")}
     assert len(evaluated) == 1
     settings = plan.of("evaluate")[0].settings
     assert settings.protocols == ("augmented",) and settings.epochs == 90
