@@ -182,7 +182,8 @@ def test_09_a_damaged_output_is_named_and_never_recorded(project):
 
 def test_10_one_figure_runs_only_what_it_needs(finished, tmp_path):
     project = Project.create(tmp_path / "project")
-    project.snakemake("fig6", cores=1)
+    said = project.snakemake("fig6", cores=1).stdout
+    assert "22 results, 4 to compute: " in said and "[  4/4] figures fig6" in said, said
     assert project.executed() == [
         "prepare data",
         "histograms fig6.histograms.s0",

@@ -40,6 +40,9 @@ PROMISES = {
         "But DVC, stopped while it writes a file of its own, refuses it: `snakemake` mends it": (
             "test_faults.py::test_a_file_of_dvc_that_was_cut_is_mended"
         ),
+        "A failed run ends with its causes, and keeps what was finished, without a profile, too": (
+            "test_driving.py::test_a_failed_run_ends_with_its_causes_and_keeps_what_was_finished"
+        ),
         "A full disk is one line; what had fitted is not computed again": (
             "test_isolation.py::test_a_full_disk_is_one_line_and_nothing_is_lost"
         ),
@@ -86,6 +89,10 @@ PROMISES = {
         "Settings and scales": "test_fuzz.py::test_settings",
         "Scales of a few bytes that mean billions of values": (
             "test_fuzz.py::test_aliases_of_aliases"
+        ),
+        "Options of Snakemake that mean nothing here": "test_asked.py::test_refused",
+        "Other folders than the project's": (
+            "test_driving.py::test_elsewhere_it_is_one_line_and_nothing_is_left"
         ),
         "Image files": "test_fuzz.py::test_images",
         "Their depth, their pictures and their metadata": "test_fuzz.py::test_odd_images",

@@ -118,9 +118,10 @@ def verify(args):
 def _complete(planned: Plan, wanted: list, target: str) -> None:
     """Become Snakemake where one of these results is missing; what it does ends as this command."""
     from workflow.running.locks import put_this_python_first
+    from workflow.running.run import NOTHING
 
     if all(map(planned.has, wanted)):
-        print("Nothing to compute; `simclr run --again NAME` computes a result again.")
+        print(NOTHING)
         return
     put_this_python_first()
     words = ["snakemake", "--cores", "all", "--config", f"scale={planned.name}", "--", target]

@@ -41,13 +41,18 @@ def is_quiet(asked) -> bool:
     return not any(tells) and "RULES" in {kind.name for kind in asked.quiet or ()}
 
 
+def is_here(asked) -> bool:
+    """Whether jobs run on this machine."""
+    return asked.executor in (None, "local")
+
+
 def memory(workflow, asked) -> int | None:
     """Return the MB that jobs on this machine share; None where they run elsewhere.
 
     What Snakemake was told (`--resources mem_mb=8000`) counts before what the machine has. Default
     resources are of a cluster: a profile of one's own may have them, and none of them is needed.
     """
-    if asked is None or asked.executor not in (None, "local"):
+    if asked is None or not is_here(asked):
         return None
     workflow.resource_settings.default_resources = None
     if "mem_mb" not in workflow.global_resources:

@@ -11,6 +11,8 @@ from workflow.running import gpu_slots, locks
 from workflow.running.again import compute_again
 from workflow.running.progress import ProgressBar, finished_line, images_seen
 
+NOTHING = "Nothing to compute; `simclr run --again NAME` computes a result again."
+
 
 def run_instances(scale: str, instances: list[Instance], again: bool = False) -> int:
     """Compute `instances` one after the other in this process; returns the exit status.
@@ -21,7 +23,7 @@ def run_instances(scale: str, instances: list[Instance], again: bool = False) ->
     single = int(os.environ.get("WORLD_SIZE", "1")) == 1  # else torchrun gave every rank its card
     on_gpu = any(instance.device == "cuda" for instance in instances)
     slot = gpu_slots.slot() if on_gpu and single else contextlib.nullcontext()
-    status = 0
+    status, ran = 0, again
     with _lock(store, again), slot, runner.together(instances), ProgressBar() as bar:
         for instance in instances:
             started = time.perf_counter()
@@ -31,7 +33,10 @@ def run_instances(scale: str, instances: list[Instance], again: bool = False) ->
                 status = status if same else 1
                 bar.finish(said)
             elif runner.compute(instance, store, bar.update):
+                ran = True
                 bar.finish(finished_line(store, instance, time.perf_counter() - started))
+    if not ran and os.environ.get("RANK", "0") == "0":
+        print(NOTHING)
     return status
 
 

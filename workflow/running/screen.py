@@ -8,8 +8,6 @@ import signal
 import sys
 from pathlib import Path
 
-from simclr.files import read_text
-
 STOPPED = "stopped; the same command goes on from here."
 STATUS = "exit status "  # begins the last line in the log of a job that failed (rules/common.smk)
 KILLED, TERMINATED = 137, 143  # by SIGKILL, SIGTERM
@@ -42,10 +40,11 @@ def last_words(logger: logging.Logger) -> None:
             handler.setLevel(logging.CRITICAL + 1)
 
 
-def stop_on_ctrl_c() -> None:
+def stop_on_ctrl_c(here: bool) -> None:
     """End in order at the first Ctrl-C, jobs before Snakemake; at the second one at once.
 
-    Snakemake would show a trace at the second one, and at a first one that comes early.
+    here: whether jobs run on this machine; those of a cluster are always waited for. Snakemake
+    would show a trace at the second one, and at a first one that comes early.
     """
 
     def at_once(*_) -> None:
@@ -53,7 +52,7 @@ def stop_on_ctrl_c() -> None:
         os._exit(130)
 
     def in_order(*_) -> None:
-        signal.signal(signal.SIGINT, at_once)
+        signal.signal(signal.SIGINT, at_once if here else signal.SIG_IGN)
         raise SystemExit(STOPPED)
 
     signal.signal(signal.SIGINT, in_order)
@@ -79,15 +78,17 @@ def reason(log: Path, free: int, mb: int) -> str:
 
     free: bytes on the disk of the results; mb: memory that was counted for the job.
     """
-    text = read_text(log) if log.is_file() else ""
+    text = log.read_bytes().decode("utf-8", "replace") if log.is_file() else ""
     lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
     status = int(lines.pop().removeprefix(STATUS)) if lines and lines[-1].startswith(STATUS) else 0
     errors = [line for line in lines if line.startswith("error: ")] or lines
     said = errors[-1].removeprefix("error: ") if lines else "it said nothing"
     if status == KILLED or NO_MEMORY.search(text):
+        expected = f" (it is expected to take {mb:,} MB)" if mb else ""
+        how = "killed" if status == KILLED else "stopped"
         return (
-            f"{'killed' if status == KILLED else 'stopped'}, most likely for lack of memory (it is "
-            f"expected to take {mb:,} MB); use fewer --cores, or close other programs"
+            f"{how}, most likely for lack of memory{expected}; "
+            "use fewer --cores, or close other programs"
         )
     if status == TERMINATED:
         return "stopped from outside (SIGTERM); the same command goes on from here"
