@@ -1,7 +1,7 @@
 """What the long checks found, kept as JSON: one form for all of them.
 
-The commands that write it: tests.faults, tests.mutants, tests.fuzz, tests.bits. `tests.trust`
-makes docs/trust.md of it.
+The commands that write it: tests.edits, tests.faults, tests.mutants, tests.fuzz, tests.bits.
+`tests.trust` makes docs/trust.md of it.
 """
 
 import argparse

@@ -7,12 +7,16 @@ import torch
 from safetensors.torch import save_file
 
 from simclr import distributed, losses
+from simclr.config import build
 from simclr.losses import nt_xent
 from simclr.models.batch_norm import BatchNorm
 from simclr.models.heads import build_head
 from simclr.models.resnet import build_encoder
+from simclr.registry import STAGES
 from simclr.settings import Encoder, Head
 from simclr.stages import pretrain
+from simclr.store import runner
+from simclr.store.instance import Instance
 from simclr.training import batching, loop
 from tests.training import pretrain_settings, silent
 
@@ -106,6 +110,13 @@ def train(folder: Path, until: int | None = None) -> None:
     pretrain.run(settings, {"data": folder.parent / "data"}, out, folder / "checkpoint", silent)
 
 
+def agree(folder: Path) -> None:
+    """Begin with a result that has another seed on each rank, as if scale or code were edited."""
+    stage, counts = STAGES["prepare"], {"train_images": 20, "test_images": 20}
+    settings = build(stage.settings, {**counts, "seed": distributed.rank()})
+    runner._agreed(Instance(stage, "", "data", None, settings, {}), False)
+
+
 def own_gradient_only(x):
     """What a gather without gradients would do: the right values, and no gradient of others."""
     values = x.detach().clone()
@@ -121,4 +132,4 @@ def work(environment: dict, log: Path, task: str, folder: Path, *more) -> None:
     with distributed.process_group("cpu"):
         if task == "dropped":
             distributed.all_reduce, task = own_gradient_only, "arithmetic"
-        {"arithmetic": arithmetic, "train": train}[task](folder, *more)
+        {"arithmetic": arithmetic, "train": train, "agree": agree}[task](folder, *more)

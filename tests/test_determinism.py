@@ -21,8 +21,7 @@ from tests.project import ROOT
         ("ONEDNN_MAX_CPU_ISA", "SSE41"),
         ("OPENBLAS_CORETYPE", "SkylakeX"),
         ("CUBLAS_WORKSPACE_CONFIG", ":16:8"),
-        ("NVIDIA_TF32_OVERRIDE", "1"),
-        ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16"),
+        *((name, "1") for name in determinism.UNSET),
     ],
 )
 def test_a_variable_that_changes_bits_is_refused(monkeypatch, name, value):

@@ -112,6 +112,15 @@ def test_a_rank_that_dies_stops_the_others_and_any_number_goes_on(trained):
     assert losses(folder) == pytest.approx(losses(trained / "alone"), rel=1e-3)
 
 
+def test_ranks_that_plan_different_results_do_not_begin(tmp_path):
+    ranks = start(2, "agree", tmp_path, SIMCLR_RANK_SECONDS="20")
+    ranks[1].join(60)
+    assert ranks[1].exitcode == 1
+    said = (tmp_path / "log.1").read_text()
+    assert "data: the code or scale of the ranks differs; run again" in said
+    ranks[0].join(60)
+
+
 @pytest.mark.slow
 def test_simclr_run_under_torchrun_makes_each_result_once(tmp_path):
     project = Project.create(tmp_path / "two")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import bits, evidence, fuzz, mutants, trust
+from tests import bits, edits, evidence, fuzz, mutants, trust
 from tests.project import ROOT, Project
 
 
@@ -30,6 +30,8 @@ def test_the_evidence_is_of_what_is_there():
     found = evidence.read()
     assert found["faults"]["stopped"]["kill"] >= 100 and found["faults"]["flips"] >= 200
     assert not found["faults"]["lost"]
+    assert found["edits"]["rounds"] == len(edits.DRIVERS) * len(edits.DELAYS)
+    assert not found["edits"]["wrong"]
     assert not found["fuzz"]["failed"]
     assert found["mutants"]["mutants"] == len(mutants.MUTANTS)
     assert found["mutants"]["caught"] >= 0.9 * len(mutants.MUTANTS)
@@ -48,11 +50,13 @@ def drawn(function: ast.FunctionDef) -> bool:
 
 def test_what_is_lost_or_survives_shows():
     found = copy.deepcopy(evidence.read())
+    found["edits"]["wrong"] = ["run, training, 0.2 s: evaluate/0/metrics.json"]
     found["faults"]["lost"] = ["dvc repro, kill: other bits"]
     found["mutants"]["survived"] = ["optim: a -> b"]
     found["fuzz"]["failed"] = True
     said = trust.page(found)
     assert "1 lost.\n\n* lost: dvc repro, kill: other bits\n\n|" in said
+    assert "1 wrong values.\n\n* wrong: run, training, 0.2 s" in said
     assert "survived: `optim: a -> b`" in said and "a test failed" in said
 
 
