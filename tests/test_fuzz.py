@@ -4,12 +4,15 @@ Every reader of what a user or a disk may give either returns something valid or
 (DataError is one) of one line. `python -m tests.fuzz` tries fifty times as many and counts.
 """
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,15 +31,15 @@ from simclr.registry import STAGES
 from simclr.settings import Encoder, FineTune
 from simclr.store import results
 from tests import jpegs, test_cifar10
-from tests.fuzz import TREES, damaged, refuses
+from tests.fuzz import PROFILES, TREES, damaged, refuses
+from tests.test_images import chunk, with_chunk
 from tests.training import prepare_data
+from workflow import pretrained
 from workflow.planning.scale import load_scale
 from workflow.publishing import published
 
-
-@pytest.fixture(autouse=True, scope="module")
-def profile(request):
-    settings.load_profile(request.config.getoption("--hypothesis-profile") or "short")
+if settings.get_current_profile_name() not in PROFILES:  # before the tests: they keep what is set
+    settings.load_profile("short")
 
 
 # -- settings -------------------------------------------------------------------------------------
@@ -104,11 +107,97 @@ def test_images(kind, mode, data):
         assert made.shape == (3, 8, 8) and made.dtype == np.uint8
 
 
+@some.composite
+def odd_images(draw) -> tuple[bytes, int]:
+    """(an image file whose meaning is odd, the value of white that is said; 0: none)."""
+    deepest = draw(some.sampled_from([255, 4095, 32767, 32768, 65535]))
+    dtypes = [np.uint8, np.uint16, np.int32] if deepest > 255 else [np.uint8]
+    dtype = draw(some.sampled_from(dtypes))
+    kind = "TIFF" if dtype == np.int32 else draw(some.sampled_from(["PNG", "TIFF"]))
+    values = np.linspace(0, min(deepest, np.iinfo(dtype).max), 99).reshape(9, 11).astype(dtype)
+    pictures = [Image.fromarray(values)] * draw(some.integers(1, 3))
+    if kind == "TIFF" and draw(some.booleans()):
+        pictures.insert(0, Image.fromarray(values[:3, :4]))  # a thumbnail
+    more = {"exif": Image.Exif()}
+    more["exif"][0x0112] = draw(some.integers(0, 9))
+    if kind == "TIFF" or dtype == np.uint8:
+        more |= {"save_all": True, "append_images": pictures[1:]}
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, kind, **more)
+    content = buffer.getvalue()
+    if kind == "PNG" and draw(some.booleans()):
+        name = draw(some.sampled_from([b"eXIf", b"zTXt", b"iTXt", b"iCCP", b"acTL", b"tIME"]))
+        content = with_chunk(content, chunk(name, draw(some.binary(max_size=60))))
+    return content, draw(some.sampled_from([0, 0, deepest]))
+
+
+@given(odd=odd_images())
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_odd_images(odd):
+    """Used with the whole range of brightness, right or as a mirror image, or refused."""
+    content, white = odd
+    reading = images.Reading(white_level=white)
+    if not refuses(images.decode, content, 9, "one", reading):
+        made = images.decode(content, 9, "one", reading)
+        assert made.min() < 40 and made.max() > 120, (made.min(), made.max())
+
+
+BYTES = [
+    b"train",
+    b"test",
+    b"unlabelled",
+    b"a",
+    b"caf\xe9",
+    b".x",
+    b"Thumbs.db",
+    b"Icon\r",
+    b"n\nl",
+]
+
+
+@given(data=some.data())
+def test_folders(tmp_path_factory, data):
+    """Files, folders, links and pipes of any names: `fingerprint` and `features` say the same."""
+    top = os.fsencode(tmp_path_factory.mktemp("folders"))
+    for split in (b"train", b"test"):
+        os.makedirs(os.path.join(top, split, b"a"))
+        open(os.path.join(top, split, b"a", b"0.png"), "wb").close()
+    for _ in range(data.draw(some.integers(0, 4))):
+        parts = data.draw(some.lists(some.sampled_from(BYTES), min_size=1, max_size=4))
+        path = os.path.join(top, *parts)
+        how = data.draw(some.sampled_from(["file", "folder", "link", "pipe"]))
+        with contextlib.suppress(FileExistsError, NotADirectoryError):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if how == "file":
+                open(path, "xb").close()
+            elif how == "folder":
+                os.mkdir(path)
+            elif how == "pipe":
+                os.mkfifo(path)
+            else:
+                target = data.draw(some.sampled_from([b"nowhere", b".", b"..", b"0.png", top]))
+                os.symlink(target, path)
+    where = Path(os.fsdecode(top))
+    if not refuses(folder.listing, where):
+        classes, found = folder.listing(where)
+        listed = {name for split in folder.SPLITS for name in found[split]}
+        if not refuses(pretrained.image_files, where):
+            others = pretrained.sort_files(where)[1]  # empty files without the name of an image
+            every = {pretrained.name_of(p, where) for p in pretrained.image_files(where) + others}
+            assert listed <= every and not any("Thumbs.db" in name for name in every)
+        assert len(folder.fingerprint(where)) == 64 and "a" in classes
+
+
 NAMES = some.lists(
-    some.sampled_from(["train", "test", "a", "b", "..", ".", "", "1.png", "\\", "/", "x/y", "ü"]),
+    some.sampled_from(
+        ["train", "test", "a", "b", "..", ".", "", "1.png", "\\", "/", "x/y", "ü", "\udce9", "._x"]
+    ),
     min_size=1,
     max_size=5,
 ).map("/".join)
+
+
+LINKS = some.sampled_from([tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE, tarfile.REGTYPE])
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
@@ -122,12 +211,15 @@ def test_archives(tmp_path_factory, kind, names, data):
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for name in names:
                 info = tarfile.TarInfo(name)
-                info.size = 3
+                if data.draw(some.booleans()):
+                    info.size = 3
+                else:
+                    info.type, info.linkname = data.draw(LINKS), names[-1]
                 archive.addfile(info, io.BytesIO(b"abc"))
     else:
         with zipfile.ZipFile(buffer, "w") as archive:
             for name in names:
-                archive.writestr(name, "abc")
+                archive.writestr(name.replace("\udce9", "\u00e9"), "abc")
     where = tmp_path_factory.mktemp("archives")
     path = where / f"one.{kind}"
     content = buffer.getvalue()

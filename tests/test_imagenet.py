@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from simclr.config import ConfigError, DataError, build
-from simclr.data import archives, images, label_list, packed
+from simclr.data import archives, card, images, label_list, packed
 from simclr.data.sources import imagenet, imagenet_files
 from simclr.settings import FineTune, Prepare
 from simclr.stages import finetune, prepare, pretrain
@@ -131,6 +131,33 @@ def test_a_killed_packing_goes_on_to_the_same_bytes(raw, tmp_path):
         pack(tmp_path / "resumed", settings, checkpoint)
     assert len(decoded) <= CLASSES * (TRAIN + VAL) - done
     assert training.contents(tmp_path / "resumed") == training.contents(tmp_path / "undisturbed")
+
+
+def test_what_fails_after_the_packing_loses_nothing(raw, tmp_path, monkeypatch):
+    settings, checkpoint = settings_of(raw), tmp_path / "packing.safetensors"
+    pack(tmp_path / "undisturbed", settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(card, "data_card", lambda about: {}["no card"])
+        with pytest.raises(KeyError):
+            pack(tmp_path / "failed", settings, checkpoint)
+    with monkeypatch.context() as patch:
+        patch.setattr(imagenet_files.Piece, "read", None)
+        pack(tmp_path / "again", settings, checkpoint)
+    assert training.contents(tmp_path / "again") == training.contents(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("kind", ["images", "aspects"])
+def test_a_packing_whose_images_are_gone_is_not_taken_for_done(raw, tmp_path, monkeypatch, kind):
+    """As where it was stopped while it moved its arrays: their digests say that all is packed."""
+    settings, checkpoint = settings_of(raw), tmp_path / "packing.safetensors"
+    pack(tmp_path / "undisturbed", settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(card, "data_card", lambda about: {}["no card"])
+        with pytest.raises(KeyError):
+            pack(tmp_path / "failed", settings, checkpoint)
+    checkpoint.with_name(f"packing.train_{kind}.npy").unlink()
+    pack(tmp_path / "again", settings, checkpoint)
+    assert training.contents(tmp_path / "again") == training.contents(tmp_path / "undisturbed")
 
 
 def test_broken_images_are_named_and_the_others_kept(raw, tmp_path):

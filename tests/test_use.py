@@ -69,10 +69,16 @@ def test_mistakes_are_named(trained, photographs, tmp_path):
     with pytest.raises(ConfigError, match="no images"):
         pretrained.image_files(tmp_path / "empty")
     (photographs / "c.png").write_bytes(b"not an image")
-    with pytest.raises(DataError, match=r"c\.png"):
-        pretrained.features(
-            pretrained.load_encoder(trained), pretrained.image_files(photographs), 8
-        )
+    (photographs / "a.JPG").write_bytes((photographs / "a.JPG").read_bytes()[:-99])
+    encoder, listed = pretrained.load_encoder(trained), pretrained.image_files(photographs)
+    with pytest.raises(DataError, match=r"2 of 3 images cannot be used.*a\.JPG.*c\.png.*skip-bad"):
+        pretrained.features(encoder, listed, 8)
+    skipped = {}
+    assert len(pretrained.features(encoder, listed, 8, skipped=skipped)) == 1
+    assert [file.name for file in skipped] == ["a.JPG", "c.png"]
+    (photographs / "b" / "one.png").write_bytes(b"")
+    with pytest.raises(DataError, match="3 of 3"):  # none is left
+        pretrained.features(encoder, listed, 8, skipped={})
     with pytest.raises(ConfigError, match=r"encoder\.safetensors"):
         pretrained.load_encoder(tmp_path)
 
@@ -89,7 +95,20 @@ def test_the_command_and_torch_hub(photographs, tmp_path):
     assert refused.returncode == 2 and "not computed here" in refused.stdout
     project.simclr("run", "mini", "--only", name, "--stage", "pretrain")
     printed = project.simclr(*arguments).stdout
-    assert "of 3 images at 8 pixels" in printed
+    assert "of 3 images at 8 pixels" in printed and "no images, e.g." in printed
+    assert "notes.txt" in printed
+    deep = np.full((8, 8), 2000, np.uint16)
+    Image.fromarray(deep).save(photographs / "d.png")
+    refused = project.simclr(*arguments, check=False)
+    assert refused.returncode == 2 and "1 of 4 images cannot be used" in refused.stdout
+    printed = project.simclr(*arguments, "--skip-bad").stdout
+    assert "skipped: " in printed and "d.png" in printed and "of 3 images" in printed
+    assert "of 4 images" in project.simclr(*arguments, "--white-level", "4095").stdout
+    for option in ("--size", "--max-megapixels"):
+        refused = project.simclr(*arguments, option, "0", check=False)
+        assert refused.returncode == 2 and f"{option} 0: expected 1 or more" in refused.stdout
+    (photographs / "d.png").unlink()
+    project.simclr(*arguments)
     with np.load(photographs / "features.npz", allow_pickle=False) as file:
         found, names = file["features"], file["files"].tolist()
     assert names == ["a.JPG", "b/one.png", "c.png"]

@@ -79,7 +79,15 @@ PROMISES = {
             "test_fuzz.py::test_aliases_of_aliases"
         ),
         "Image files": "test_fuzz.py::test_images",
+        "Their depth, their pictures and their metadata": "test_fuzz.py::test_odd_images",
+        "Names of any bytes, links and litter, in folders": "test_fuzz.py::test_folders",
         "Decompression bombs": "test_bad_data.py::test_decompression_bomb_is_refused",
+        "No format but those that are listed is read, and no other program is started": (
+            "test_images.py::test_no_other_program_is_started"
+        ),
+        "Pipes, devices, broken links and loops of links, in folders": (
+            "test_which_files.py::test_what_cannot_be_read_is_refused_unread"
+        ),
         "Files too large to be images, unread: of folders and archives": (
             "test_bad_data.py::test_huge_member_is_refused_unread"
         ),
@@ -88,6 +96,9 @@ PROMISES = {
         ),
         "Archives: paths that lead out": "test_bad_data.py::test_unsafe_names",
         "Archives: links and duplicates": "test_bad_data.py::test_links_and_duplicates",
+        "A prepared set whose images are changed while they are read": (
+            "test_which_files.py::test_an_image_that_is_changed_while_it_is_read_is_refused"
+        ),
         "Archives of any names, damaged": "test_fuzz.py::test_archives",
         "The archives of CIFAR-10": "test_fuzz.py::test_cifar10_archives",
         "The archives of ImageNet": "test_fuzz.py::test_imagenet_archives",

@@ -217,7 +217,7 @@ def features(args):
     np.savez_compressed(temporary, features=extracted, files=np.array(names))
     os.replace(temporary, out)
     if others:
-        print(f"{len(others)} files are no images, e.g. {printable(others[0].name)}")
+        print(f"left out: {len(others)} that are no images, e.g. {printable(str(others[0]))}")
     print(
         f"{printable(str(out))}: features {list(extracted.shape)} of {len(used)} images at {side} "
         "pixels."

@@ -128,7 +128,8 @@ def features(
         if report:
             report(len(batch))
     if problems and (skipped is None or not batches):
-        raise DataError(f"{images.bad_images(list(problems.values()), len(files))}; remove them.")
+        bad = images.bad_images(list(problems.values()), len(files))
+        raise DataError(f"{bad}; fix or remove them, or leave them out by --skip-bad.")
     if skipped is not None:
         skipped.update(problems)
     return np.concatenate(batches)

@@ -33,7 +33,7 @@ def of(image: Image.Image) -> Depth:
         bits = image.tag_v2.get(BITS, (1,))[0]
         white = 2**bits - 1 if 8 < bits < 16 else 0
         if bits > 8 and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:
-            raise ValueError("its white is 0, which is read up to 8 bits only; convert it")
+            raise ValueError("its white is 0, which is read up to 8 bits only")
     return Depth(white, deep)
 
 

@@ -34,7 +34,7 @@ REDUCED, MASK = 1, 4  # in a TIFF file's tag 254: a smaller copy of another pict
 CHUNK = 64  # images that a thread decodes at once
 SMALL = 8192  # bytes of an image file: if the mean is below, no threads are used
 MAX_NAMED = 10  # bad images that an error names
-REMOVE = "; replace or remove it."
+REMOVE = "; replace, convert or remove it."
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is Reading.max_megapixels, and it is no warning
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, which do not matter
@@ -140,7 +140,7 @@ def _go_to_largest(image: Image.Image) -> None:
         pass  # no more pages, or damaged ones, that are not needed
     is_full, _, number = max(pages, default=(True, 0, 0))
     if not is_full:
-        raise ValueError("it holds a reduced copy only, not the picture; convert it")
+        raise ValueError("it holds a reduced copy of its picture only")
     image.seek(-number)
 
 
@@ -219,7 +219,7 @@ def decode_all(encoded, total: int, side: int, report, reading: Reading = PLAIN)
         for future in running:
             done += future.result()
     if problems:
-        raise DataError(f"{bad_images(problems, total)}; replace or remove them.")
+        raise DataError(f"{bad_images(problems, total)}; fix or remove them, and run it again.")
     report(1.0, f"{done:,} of {total:,} images")
 
 

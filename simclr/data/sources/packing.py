@@ -73,7 +73,7 @@ def pack(arrays: dict, pieces: dict[str, list[Piece]], settings, report) -> None
     _save(arrays, unsaved)
     if problems:
         raise DataError(
-            f"{images.bad_images(problems, total)}; replace or remove them and run the same again: "
+            f"{images.bad_images(problems, total)}; fix or remove them and run the same again: "
             "the others are packed."
         )
 

@@ -18,6 +18,7 @@ from simclr.config import DataError
 from simclr.data import archives, which_files
 from simclr.data.raw_dataset import STREAMS, UNLABELLED
 
+UNIX, UTF8 = 3, 0x800  # in a zip: what made it, and the flag of names that are UTF-8
 LAYOUT = "expected train/CLASS/IMAGE and test/CLASS/IMAGE"
 
 
@@ -113,7 +114,9 @@ def _walk(path: Path):
 
 
 def _walk_directory(path: Path):
-    folders = (p.name for p in sorted(path.iterdir()) if p.is_dir())
+    entries = sorted(path.iterdir())
+    yield from (Member(p.name, p.is_dir(), 0, None) for p in entries if "\\" in p.name)  # refused
+    folders = (p.name for p in entries if p.is_dir())
     tops = [name for name in folders if name not in STREAMS and not which_files.is_litter(name)]
     for top in ["", *(f"{name}/" for name in tops)]:
         for split in STREAMS:
@@ -166,12 +169,24 @@ def _walk_zip(path: Path):
     with archives.readable(path), zipfile.ZipFile(path) as archive:
         backslashes = not any("/" in info.filename for info in archive.infolist())
         for info in archive.infolist():
-            name = info.filename.replace("\\", "/") if backslashes else info.filename
+            name = _name_in_zip(info)
+            name = name.replace("\\", "/") if backslashes else name
             kind = stat.S_IFMT(info.external_attr >> 16)
             is_folder = name.endswith("/")
             is_file = not is_folder and kind in (0, stat.S_IFREG)
             read = functools.partial(archive.read, info) if is_file else None
             yield Member(name, is_folder, info.file_size, read)
+
+
+def _name_in_zip(info: zipfile.ZipInfo) -> str:
+    """Return a member's name; Unix's zip writes bytes, and does not always say that they are UTF-8.
+
+    Python reads the names that nothing is said of as those of DOS.
+    """
+    is_said = info.flag_bits & UTF8 or info.filename != info.orig_filename
+    if is_said or info.create_system != UNIX:
+        return info.filename
+    return info.filename.encode("cp437").decode("utf-8", "surrogateescape")
 
 
 def _parts(name: str) -> list[str]:
