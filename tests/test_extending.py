@@ -82,7 +82,7 @@ def test_encoders_have_seen_images_without_labels_and_give_their_features(extend
     settings = [json.loads(path.read_text())["settings"] for path in provenances]
     assert settings and {one["images"] for one in settings} == {"both"}
     stored = np.load(extended.path / "features.npz")
-    assert stored["features"].shape == (60, 64) and "2026/dark/0.png" in stored["files"]
+    assert stored["features"].shape == (60, 32) and "2026/dark/0.png" in stored["files"]
 
 
 def test_the_new_module_is_clean(extended):
