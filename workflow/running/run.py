@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+from simclr.config import ConfigError
 from simclr.store import runner
 from simclr.store.instance import Instance
 from workflow.running import gpu_slots
@@ -21,6 +22,19 @@ def run_instances(scale: str, instances: list[Instance]) -> int:
         for instance in instances:
             started = time.perf_counter()
             bar.start(instance.label, images_seen(store, instance))
-            if runner.compute(instance, store, bar.update):
+            with _naming(instance):
+                is_new = runner.compute(instance, store, bar.update)
+            if is_new:
                 bar.finish(finished_line(store, instance, time.perf_counter() - started))
     return 0
+
+
+@contextlib.contextmanager
+def _naming(instance: Instance):
+    """Name the result in an error that does not: which stage's setting is it?"""
+    try:
+        yield
+    except ConfigError as error:
+        if instance.name in str(error):
+            raise
+        raise ConfigError(f"{instance.label}: {error}") from None
