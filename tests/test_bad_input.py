@@ -48,6 +48,14 @@ def test_a_mistake_is_one_line_for_who_runs_it(project):
     assert line.startswith("error: ") and "loss.temperature: must be greater than 0" in line
 
 
+def test_what_fails_while_it_is_computed_is_named(tmp_path):
+    project = Project.create(tmp_path / "project")
+    project.write("workflow/scales/mini.yaml", MINI.replace("{warmup", "{base_lr: 1.0e+9, warmup"))
+    done = project.simclr("run", "--only", "fig8.none.s0", check=False)
+    assert done.returncode == 2
+    assert "error: pretrain fig8.none.s0: training diverged: " in done.stdout.splitlines()[-1]
+
+
 @pytest.mark.slow
 def test_unknown_scale_offers_the_nearest(project):
     done = project.simclr("plan", "tinny", check=False)

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+from simclr.config import ConfigError
 from simclr.store import runner
 from simclr.store.instance import Instance
 from workflow.running import gpu_slots, locks
@@ -29,10 +30,14 @@ def run_instances(scale: str, instances: list[Instance], again: bool = False) ->
             started = time.perf_counter()
             bar.start(instance.label, images_seen(store, instance))
             if again:
-                same, said = compute_again(instance, store, bar.update)
+                with _naming(instance):
+                    same, said = compute_again(instance, store, bar.update)
                 status = status if same else 1
                 bar.finish(said)
-            elif runner.compute(instance, store, bar.update):
+                continue
+            with _naming(instance):
+                is_new = runner.compute(instance, store, bar.update)
+            if is_new:
                 ran = True
                 bar.finish(finished_line(store, instance, time.perf_counter() - started))
     if not ran and os.environ.get("RANK", "0") == "0":
@@ -45,3 +50,14 @@ def _lock(store: Path, again: bool):
     if not again:
         return locks.computing(store)
     return locks.moving(store) if os.environ.get("RANK", "0") == "0" else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _naming(instance: Instance):
+    """Name the result in an error that does not: which stage's setting is it?"""
+    try:
+        yield
+    except ConfigError as error:
+        if instance.name in str(error):
+            raise
+        raise ConfigError(f"{instance.label}: {error}") from None
