@@ -184,7 +184,7 @@ def test_folders(tmp_path_factory, data):
         parts = data.draw(some.lists(some.sampled_from(BYTES), min_size=1, max_size=4))
         path = os.path.join(top, *parts)
         how = data.draw(some.sampled_from(["file", "folder", "link", "pipe"]))
-        with contextlib.suppress(FileExistsError, NotADirectoryError):
+        with contextlib.suppress(OSError):  # it is there, or below a file or a link to nowhere
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if how == "file":
                 open(path, "xb").close()
@@ -193,7 +193,7 @@ def test_folders(tmp_path_factory, data):
             elif how == "pipe":
                 os.mkfifo(path)
             else:
-                target = data.draw(some.sampled_from([b"nowhere", b".", b"..", b"0.png", top]))
+                target = data.draw(some.sampled_from([b"nowhere", b".", b"0.png", top]))
                 os.symlink(target, path)
     where = Path(os.fsdecode(top))
     if not refuses(folder.listing, where):

@@ -83,9 +83,9 @@ def sort_files(folder: Path) -> tuple[list[Path], list[Path]]:
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder.")
-    found, others = [], []
+    found, others, suffixes = [], [], images.suffixes()
     for file in which_files.walk(folder):
-        is_named = file.path.suffix.lower() in images.suffixes()
+        is_named = file.path.suffix.lower() in suffixes
         (found if is_named or images.is_image(file.path) else others).append(file.path)
     if not found:
         raise ConfigError(f"{folder}: no images below it ({', '.join(images.FORMATS)}).")
