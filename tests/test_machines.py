@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -132,7 +133,7 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    text = re.escape(f"{tmp_path}: its file system has no locks (No locks available); keep")
+    text = re.escape(f"{tmp_path}: its file system has no locks (No locks available); move")
     with pytest.raises(ConfigError, match=text):
         locks.take_lock(tmp_path)
 
@@ -150,7 +151,8 @@ def test_whoever_moves_results_waits_for_a_run(finished, tmp_path):
     while not session.exists():
         assert driver.poll() is None
         time.sleep(0.05)
-    project.edit("workflow/scales/mini.yaml", "epochs: 1", "epochs: 2")
+    os.killpg(driver.pid, signal.SIGSTOP)  # or it would be done before all this is tried
+    project.edit("workflow/scales/mini.yaml", "epochs: 1", "epochs: 3")
     simclr = [sys.executable, "-m", "workflow"]
     for command in (
         [*simclr, "plan", "--write"],
@@ -163,7 +165,8 @@ def test_whoever_moves_results_waits_for_a_run(finished, tmp_path):
         said, status = run(project, *command)
         refusal = f"error: results/mini: another run is at work (process {driver.pid}); wait"
         assert status and refusal in said, (command, said)
-    project.edit("workflow/scales/mini.yaml", "epochs: 2", "epochs: 1")
+    project.edit("workflow/scales/mini.yaml", "epochs: 3", "epochs: 1")
+    os.killpg(driver.pid, signal.SIGCONT)
     said, _ = driver.communicate()
     assert driver.returncode == 0, said
     assert project.contents() == finished.contents()
@@ -182,20 +185,20 @@ def test_results_on_another_disk(finished, tmp_path):
             mv results/mini/$stage disk/; ln -s "$PWD/disk/$stage" results/mini/$stage
         done
         rm -r $(grep -l 'table5.raw-10.s0' results/mini/[pe]*/*/provenance.json | xargs dirname)
-        {SNAKEMAKE}
-        {BIN / "dvc"} status
-        cp -rL results first
+        {SNAKEMAKE} -- evaluate
         printf '\n\ndef _edited():\n    return 1\n' >> {edited}
         {BIN / "dvc"} repro
         ls -d disk/figures/.work/unused/figures/*
-        git checkout {edited}
-        {BIN / "dvc"} repro
         {BIN / "dvc"} status
-        test -L results/mini/figures; rm -r results; mv first results; echo done
+        test -L results/mini/figures
+        cp -rL results kept; rm -r kept/mini/*/.work results; mv kept results; echo done
     """
     said = within(project, script, "-rm")
-    assert said.endswith("done\n") and said.count("pipelines are up to date") >= 3, said
-    assert project.contents() == finished.contents()
+    assert said.endswith("done\n") and "pipelines are up to date" in said, said
+    before, after = finished.contents(), project.contents()
+    assert {name for name in before if after.get(name) != before[name]} == {
+        name for name in before if "/fig6." in name
+    }
 
 
 def test_links_that_do_not_work_are_refused(tmp_path, monkeypatch):

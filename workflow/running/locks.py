@@ -97,8 +97,8 @@ def _lock(path: Path, kind: int) -> None:
     except OSError as error:
         os.close(file)
         raise ConfigError(
-            f"{path.parent}: its file system has no locks ({error.strerror}); keep the project, "
-            f"or results/, on one that has (docs/results.md)."
+            f"{path.parent}: its file system has no locks ({error.strerror}); move the project to "
+            f"one that has; it may link to large results here (docs/results.md)."
         ) from None
     os.truncate(file, 0)
     if kind == fcntl.LOCK_EX:  # those who share do not overwrite each other's
