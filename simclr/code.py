@@ -82,7 +82,7 @@ def _is_kept(name: str, module) -> bool:
     file = file_of(name, ROOT)
     if file is None or not file.samefile(module.__file__):
         return False
-    return STARTED.get(name) == compile(source(file), file, "exec", dont_inherit=True)
+    return STARTED.get(name) == Loader(name, str(file)).get_code(name)
 
 
 PACKAGES = {__package__}
