@@ -242,3 +242,8 @@ def test_more_separated_classes_are_classified_better():
         )
         scores.append(evaluate.accuracy(votes, wanted))
     assert scores[0] > 99 and scores[1] < 50
+
+
+def test_scores_that_are_not_finite_are_no_accuracy():
+    with pytest.raises(ConfigError, match="not finite: lower its learning rate"):
+        features.accuracy(torch.tensor([[0.0, float("nan")]]), torch.tensor([1]))

@@ -12,7 +12,7 @@ from simclr.config import ConfigError, build, merge, to_dict
 from simclr.registry import STAGES
 from tests.synthetic import ROOT, SCALES
 from workflow import catalog
-from workflow.experiments import fig5, fig7, figb8, table1
+from workflow.experiments import fig5, fig7, figb2, figb8, table1
 from workflow.planning.scale import load_scale
 
 
@@ -75,6 +75,12 @@ def test_small_original_differs_from_small_by_its_source_alone():
     assert original.experiments == small.experiments
     assert original.base["prepare"]["source"] == "cifar10"
     assert {**original.base, "prepare": 0} == {**small.base, "prepare": 0}
+
+
+def test_one_batch_size_leaves_no_claim_about_two():
+    labels = {"scaling": "linear", "batch": 64, "epochs": 6}
+    rows = [{"seed": seed, **labels, "linear_h": 50.0 + seed} for seed in (0, 1)]
+    assert [claim.id for claim in figb2.claims(pd.DataFrame(rows))] == ["C28"]
 
 
 def test_figure_5_has_one_run_per_ordered_pair():

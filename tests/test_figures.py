@@ -120,6 +120,18 @@ def test_the_stage_reads_the_metrics_of_its_runs(tmp_path):
     assert hashes(out) == hashes(direct)
 
 
+def test_pictures_may_be_digits_alone(tmp_path):
+    """Gray of 128 is `808080...`, which looks like a number."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "metrics.json").write_text('{"shift_crop": 0.0}')
+    (tmp_path / "examples.csv").write_text(f"image,operator,pixels\n0,original,{'80' * 12}\n")
+    rows = [{"setting": "examples", "seed": 0}]
+    settings = Figures(experiment="fig4", rows=rows, context=context("tiny"), paper="")
+    inputs = {"examples.s0": tmp_path}
+    stage.run(settings, inputs, tmp_path / "out", tmp_path / "checkpoint", lambda done, text: None)
+    assert (tmp_path / "out" / "fig4.svg").is_file()
+
+
 def hashes(folder: Path) -> dict:
     files = sorted(folder.iterdir())
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
