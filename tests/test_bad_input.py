@@ -48,6 +48,14 @@ def test_a_mistake_is_one_line_for_who_runs_it(project):
     assert line.startswith("error: ") and "loss.temperature: must be greater than 0" in line
 
 
+def test_another_python_is_told_where_the_libraries_are(project):
+    """`.venv/bin/dvc repro` where .venv is not active runs the system's Python."""
+    process = project.launch([sys.executable, "-S", "-m", "workflow", "plan"])
+    said, _ = process.communicate()
+    assert process.returncode == 2 and len(said.splitlines()) == 1
+    assert "has no module '" in said and "make setup" in said
+
+
 def test_what_fails_while_it_is_computed_is_named(tmp_path):
     project = Project.create(tmp_path / "project")
     project.write("workflow/scales/mini.yaml", MINI.replace("{warmup", "{base_lr: 1.0e+9, warmup"))

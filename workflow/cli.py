@@ -40,6 +40,13 @@ def main(argv=None) -> int:
     except (OSError, SyntaxError) as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:  # as where `dvc` is called by its path
+        print(
+            f"error: {sys.executable} has no module '{error.name}': `make setup` installs all into "
+            ".venv, and `. .venv/bin/activate` makes it the Python of this shell.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("stopped; run the same command again.", file=sys.stderr)
         return 130
