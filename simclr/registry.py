@@ -97,7 +97,7 @@ DECLARED = (
         views=2,
         seconds=lambda s, work: work.training(s, views=2),
         needs=lambda s, n: [
-            _batch(s, n.trained_on(s.images), "images to train on"),
+            _batch(s, n.trained_on(s.images), "training images"),
             *_classes(n)[: s.online],
         ],
         metrics=(
@@ -131,8 +131,8 @@ DECLARED = (
             + s.labels * ("augmented" in s.protocols) * work.forward_passes(s.epochs)
         ),
         needs=lambda s, n: [
-            _batch(s, n.share(s.labels), "images with labels"),
-            Need("neighbours", s.neighbours, n.share(s.labels), "images with labels"),
+            _batch(s, n.share(s.labels)),
+            Need("neighbours", s.neighbours, n.share(s.labels), "training images"),
             *_classes(n),
         ],
         metrics=(

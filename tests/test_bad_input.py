@@ -18,7 +18,7 @@ def project(tmp_path_factory) -> Project:
     "old, new, message",
     [  # test_config.py has those within a stage's settings
         ("temperature: 0.5", "temprature: 0.5", "loss.temprature: unknown setting. Did you mean"),
-        ("batch_size: 20\n ", "batch_size: 99\n ", "s0: pretrain.batch_size needs 99 images"),
+        ("batch_size: 20\n ", "batch_size: 99\n ", "s0: pretrain.batch_size needs 99 training"),
         ("  evaluate:", "  evalute:", "base.evalute: unknown stage. Did you mean 'evaluate'?"),
         ("  fig8: {dims: [8]}", "  fig8: {dim: [8]}", "fig8.dim: unknown setting. Did you mean"),
         ("  fig8: {dims: [8]}", "  fgi8: {}", "experiments.fgi8: unknown experiment. Did you mean"),
