@@ -48,12 +48,9 @@ class Prepare:
     max_megapixels: int = option(100, low=1, keyed=False)  # decoded of one image; more: refused
 
     def check(self):
-        if 0 < self.view_size < 8:
-            return f"view_size: must be at least 8, or 0, got {self.view_size}."
-        if self.view_size > self.image_size:
-            return f"view_size: {self.view_size} is more than image_size, {self.image_size}."
-        if self.unlabelled_images and not self.unlabelled:
-            return "unlabelled_images: set `unlabelled: true` as well."
+        if self.view_size and not 8 <= self.view_size <= self.image_size:
+            sides = f"8 to image_size ({self.image_size})"
+            return f"view_size: must be 0, or from {sides}, got {self.view_size}."
         return sources.SOURCES[self.source].problem(self)
 
 
@@ -75,9 +72,8 @@ class Views:
     policy: str = option("cifar10", choices=("cifar10", "imagenet"))  # of `autoaugment`
 
     def check(self):
-        if len(set(self.operators)) < len(self.operators):
-            return "operators: name each at most once."
-        return None
+        is_twice = len(set(self.operators)) < len(self.operators)
+        return "operators: name each at most once." if is_twice else None
 
 
 @dataclass(frozen=True)
@@ -99,9 +95,8 @@ class Head:
     batch_norm: bool = option(True)  # as in the authors' code; the paper's formula has none
 
     def check(self):
-        if (self.kind == "none") != (self.out_dim == 0):
-            return "out_dim: must be 0 with kind 'none', and at least 1 with a head."
-        return None
+        text = "out_dim: must be 0 with kind 'none', and at least 1 with a head."
+        return text if (self.kind == "none") != (self.out_dim == 0) else None
 
 
 @dataclass(frozen=True)
@@ -213,9 +208,8 @@ class Evaluate(OnEncoder):
     precision: str = option("float32", choices=("float32", "bfloat16"))  # of the frozen networks
 
     def check(self):
-        if not self.protocols or len(set(self.protocols)) < len(self.protocols):
-            return "protocols: name one or more, each once."
-        return None
+        is_wrong = not self.protocols or len(set(self.protocols)) < len(self.protocols)
+        return "protocols: name one or more, each once." if is_wrong else None
 
 
 @dataclass(frozen=True)
@@ -258,9 +252,8 @@ class Probe(OnEncoder):
     learning_rate: float = option(1e-3, above=0.0)  # of Adam
 
     def check(self):
-        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            return "tasks: name one or more, each once."
-        return None
+        is_wrong = not self.tasks or len(set(self.tasks)) < len(self.tasks)
+        return "tasks: name one or more, each once." if is_wrong else None
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Source:
             return f"file: needed with source '{self.name}': its path below data/raw."
         if settings.fit == "stretch" and not self.can_stretch:
             return f"fit: 'stretch' is not possible with source '{self.name}'."
+        if settings.unlabelled_images and not settings.unlabelled:
+            return "unlabelled_images: set `unlabelled: true` as well."
         if settings.unlabelled and not self.can_unlabelled:
             return f"unlabelled: not possible with source '{self.name}'; remove it."
         if self.needs_counts and not (settings.train_images and settings.test_images):

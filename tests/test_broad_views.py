@@ -319,7 +319,7 @@ def test_figures_are_prepared_with_their_names(tmp_path):
     loaded = prepare.packed.load(data)
     assert loaded.classes == CLASSES["figures"]
     assert np.array_equal(loaded.train_images, generate(90, 8, 0, "train", "figures")[0])
-    with pytest.raises(ConfigError, match="^train_images: must be at least 10, one of each class"):
+    with pytest.raises(ConfigError, match=r"^train_images: must be at least 10, one of each class"):
         build(Prepare, {"family": "figures", "train_images": 9, "test_images": 10})
     with pytest.raises(ConfigError, match=r"^family: 'figure' is not a choice\. Did you mean"):
         build(Prepare, {"family": "figure", "train_images": 10, "test_images": 10})
