@@ -107,7 +107,7 @@ def test_a_failed_run_ends_with_its_causes_and_keeps_what_was_finished(finished,
     assert status == 1 and histograms.startswith(killed), output
     for line, job in ((first, "train_fig8_none"), (second, "train_table5_l2_0_5")):
         assert line.startswith(f"failed: {job}: evaluate "), output
-        assert line.endswith(f".s0: a reason (log: results/mini/logs/{job}.log)"), output
+        assert line.endswith(f": a reason (log: results/mini/logs/{job}.log)"), output
     log = max((project.path / ".snakemake" / "log").glob("*"))  # named by date
     assert set(re.findall(r"Execute (\d+) jobs", log.read_text())) == {"1"}
     kept = [one for one in project.executed() if one.startswith("evaluate")]
