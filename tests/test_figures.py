@@ -126,7 +126,7 @@ def test_pictures_may_be_digits_alone(tmp_path):
     (tmp_path / "metrics.json").write_text('{"shift_crop": 0.0}')
     (tmp_path / "examples.csv").write_text(f"image,operator,pixels\n0,original,{'80' * 12}\n")
     rows = [{"setting": "examples", "seed": 0}]
-    settings = Figures(experiment="fig4", rows=rows, context=context("tiny"), paper="")
+    settings = Figures(experiment="fig4", rows=rows, context=context("tiny"), paper=paper.sha256())
     inputs = {"examples.s0": tmp_path}
     stage.run(settings, inputs, tmp_path / "out", tmp_path / "checkpoint", lambda done, text: None)
     assert (tmp_path / "out" / "fig4.svg").is_file()
