@@ -107,9 +107,9 @@ def test_the_command_and_torch_hub(photographs, tmp_path):
     printed = project.simclr(*arguments, "--skip-bad").stdout
     assert "skipped: " in printed and "d.png" in printed and "of 3 images" in printed
     assert "of 4 images" in project.simclr(*arguments, "--white-level", "4095").stdout
-    for option in ("--size", "--max-megapixels"):
+    for option, low in (("--size", 8), ("--max-megapixels", 1)):
         refused = project.simclr(*arguments, option, "0", check=False)
-        assert refused.returncode == 2 and f"{option} 0: expected 1 or more" in refused.stdout
+        assert refused.returncode == 2 and f"{option}: expected {low} to " in refused.stdout
     (photographs / "d.png").unlink()
     project.simclr(*arguments)
     with np.load(photographs / "features.npz", allow_pickle=False) as file:

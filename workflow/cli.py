@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from simclr.config import ConfigError, printable
+from simclr.config import MOST_INT, ConfigError, printable
 from simclr.files import ROOT
 from simclr.settings import Prepare
 
@@ -181,22 +181,29 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("name", help="the training, e.g. fig8.nonlinear-128.s0")
     sub.add_argument("folder", type=_absolute, help="of images")
     sub.add_argument("--out", type=_absolute, help="default: FOLDER/features.npz")
-    sub.add_argument("--size", type=_pixels, help="pixels; default: as its views in training")
+    sub.add_argument(
+        "--size", type=_as("image_size"), help="pixels; default: as its views in training"
+    )
     text = "leave out images that cannot be used, and say which"
     sub.add_argument("--skip-bad", action="store_true", help=text)
     text = "the value of white in gray images of 16 bits, e.g. 4095 for 12 bits"
-    sub.add_argument("--white-level", type=int, default=0, help=text)
+    sub.add_argument("--white-level", type=_as("white_level"), default=0, help=text)
     text = "the most to decode of one image; default: 100"
-    sub.add_argument("--max-megapixels", type=int, default=100, help=text)
+    sub.add_argument("--max-megapixels", type=_as("max_megapixels"), default=100, help=text)
     return whole
 
 
-def _pixels(text: str) -> int:
-    """Return the side of an image on the command line; its range is that of a data set's."""
-    low, high = (Prepare.__dataclass_fields__["image_size"].metadata[k] for k in ("low", "high"))
-    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-        raise argparse.ArgumentTypeError(f"expected a number from {low} to {high}, got {text!r}")
-    return int(text)
+def _as(setting: str):
+    """Return the type of an option that stands for a number of settings.Prepare: its range."""
+    limits = Prepare.__dataclass_fields__[setting].metadata
+    low, high = limits["low"], limits["high"] or MOST_INT
+
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"expected {low} to {high}, got {text!r}")
+        return int(text)
+
+    return number
 
 
 def _absolute(text: str) -> Path:

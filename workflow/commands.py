@@ -235,10 +235,6 @@ def features(args):
     from workflow import pretrained
     from workflow.planning.cost import side_of
 
-    for option, least in (("size", 1), ("white_level", 0), ("max_megapixels", 1)):
-        value = getattr(args, option)
-        if value is not None and value < least:
-            raise ConfigError(f"--{option.replace('_', '-')} {value}: expected {least} or more.")
     planned = _plan(args)
     training = pretrained.match_training(planned, args.name)
     out = args.out or args.folder / "features.npz"
