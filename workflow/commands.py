@@ -119,8 +119,10 @@ def _complete(planned: Plan, wanted: list, target: str) -> None:
     """Become Snakemake where one of these results is missing; what it does ends as this command."""
     from workflow.running.locks import put_this_python_first
     from workflow.running.run import NOTHING
+    from workflow.running.unused import settle
 
     if all(map(planned.has, wanted)):
+        settle(planned)  # as Snakemake would: DVC records the folders as they are
         print(NOTHING)
         return
     put_this_python_first()
