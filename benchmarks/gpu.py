@@ -78,7 +78,7 @@ def run(name: str, arguments: list[str], out: Path, seconds: float) -> bool:
     if arguments[0].startswith("benchmarks."):
         command += ["--json", str(partial)]
     started = time.monotonic()
-    with open(out / "log.txt", "a") as log:
+    with open(out / "log.txt", "a", encoding="utf-8") as log:
         print(f"\n== {name}: {' '.join(command[1:])}", file=log, flush=True)
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -93,15 +93,18 @@ def run(name: str, arguments: list[str], out: Path, seconds: float) -> bool:
     if status != 0:
         return False
     if not partial.exists():
-        partial.write_text(json.dumps({"seconds": taken}))
+        partial.write_text(json.dumps({"seconds": taken}), encoding="utf-8")
     partial.rename(numbers)
     return True
 
 
 def collect(out: Path, scale: str) -> None:
     """Put all numbers into one file, and all small files of results into another."""
-    found = {path.stem: json.loads(path.read_text()) for path in (out / "parts").glob("*.json")}
-    (out / "measurements.json").write_text(json.dumps(found, indent=1) + "\n")
+    found = {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in (out / "parts").glob("*.json")
+    }
+    (out / "measurements.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     store = Path("results") / scale
     with tarfile.open(out / "results.tar.xz", "w:xz") as archive:
         for path in sorted(store.glob("*/*/*")):

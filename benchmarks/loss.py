@@ -90,7 +90,7 @@ def main(argv=None):
     for n in arguments.sizes:
         for kind in kinds if n <= arguments.plain_up_to else kinds[:1]:
             command = [sys.executable, "-m", "benchmarks.loss", *options, "--one", kind, str(n)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8")
             case = json.loads(done.stdout)
             rows.append({"kind": kind, "images": n, **case})
             seconds = case["seconds"]

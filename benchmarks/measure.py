@@ -154,4 +154,4 @@ def save(path: Path | None, found: dict, cases: dict) -> None:
         command = "python -m " + " ".join(["benchmarks." + Path(sys.argv[0]).stem, *sys.argv[1:]])
         text = json.dumps({**found, "command": command, "cases": cases}, indent=1)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n")
+        path.write_text(text + "\n", encoding="utf-8")

@@ -60,7 +60,7 @@ for number, one in enumerate(plan.instances.values()):
     elif one.stage.name == "evaluate":
         files["curves.csv"] = curves
     for name, text in files.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
     provenance.write_provenance(one, folder, now, 1.0)
 """
 

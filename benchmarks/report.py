@@ -33,7 +33,7 @@ def page(results: Path = HERE / "results") -> str:
         if files:
             sections.append(_title(name))
         for path in files:
-            found = json.loads(path.read_text())
+            found = json.loads(path.read_text(encoding="utf-8"))
             sections.append(f"`{found['command']}`: {measure.header(found)}, {found['date']}.\n")
             for what, case in found["cases"].items():
                 sections.append({"loss": _loss, "memory": _memory}.get(name, _rates)(what, case))
@@ -80,4 +80,4 @@ def _memory(what: str, case: dict) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    PAGE.write_text(page(), encoding="utf-8")

@@ -93,7 +93,7 @@ def first_loss(device: str, small: bool, data: Path, out: Path) -> float:
     """Mean loss of the only epoch of a float32 run on 256 images."""
     values = settings_of(device, small, epochs=1, precision="float32", compile=False)
     train(merge(values, {"optimizer": {"warmup_epochs": 0, "base_lr": 1e-4}}), data, out)
-    return json.loads((out / "training.json").read_text())["loss"]
+    return json.loads((out / "training.json").read_text(encoding="utf-8"))["loss"]
 
 
 def main(argv=None) -> int:

@@ -21,7 +21,8 @@ from tests.project import BIN, ROOT, Project
 from tests.test_isolation import NAMESPACES, SNAKEMAKE, within
 from workflow.running import locks
 
-SOURCES = [file for top in ("simclr", "workflow") for file in (ROOT / top).rglob("*.py")]
+TOPS = ("simclr", "workflow", "benchmarks")
+SOURCES = [file for top in TOPS for file in (ROOT / top).rglob("*.py")]
 
 
 def in_the_locales_encoding(source: str) -> list[str]:
