@@ -48,7 +48,7 @@ class Counts:
     def trained_on(self, images: str) -> int | None:
         """Images to pre-train on: of `train`, of `unlabelled`, or `both`."""
         known = {"train": self.train, "unlabelled": self.unlabelled or None}
-        chosen = [count for split, count in known.items() if images in (split, "both")]
+        chosen = [known[split] for split in splits_of(images)]
         return None if None in chosen else sum(chosen)
 
     @property
@@ -71,6 +71,11 @@ class Counts:
     def fewest_test(self, classes: int) -> int | None:
         """Test images of so many classes, those that have the fewest."""
         return sum(sorted(self.test_classes)[:classes]) or None
+
+
+def splits_of(images: str) -> tuple[str, ...]:
+    """Return the splits that the setting `images` of stage `pretrain` names."""
+    return ("train", "unlabelled") if images == "both" else (images,)
 
 
 def balanced(count: int, classes: int) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ through a network, training steps, steps of linear classifiers.
 import math
 from dataclasses import dataclass
 
+from simclr.needs import splits_of
 from simclr.settings import Encoder, Prepare, Training
 from simclr.sources import SOURCES, Source
 from workflow.planning.networks import elements, feature_dim, macs, parameters
@@ -108,9 +109,8 @@ def images(data: Prepare) -> tuple[int, int]:
 def trained_on(settings: Training, data: Prepare) -> int:
     """Return how many images are trained on; as many as in CIFAR-10 of a split of unknown size."""
     train = data.train_images or SOURCES[data.source].train_images
-    chosen = getattr(settings, "images", "train")
-    splits = {"train": train, "unlabelled": data.unlabelled_images}
-    return sum(n or UNKNOWN for split, n in splits.items() if chosen in (split, "both"))
+    known = {"train": train, "unlabelled": data.unlabelled_images}
+    return sum(known[split] or UNKNOWN for split in splits_of(getattr(settings, "images", "train")))
 
 
 def _all_images(source: Source) -> tuple[int, int]:
