@@ -37,7 +37,6 @@ def plan(args):
 
 def run(args):
     """Compute results in this process, or in several that train together."""
-    from workflow.running.locks import take_lock
     from workflow.running.plan_file import read_planned
     from workflow.running.run import run_instances
 
@@ -52,8 +51,6 @@ def run(args):
 
         words = ["--again", args.again] if args.again else ["--keys", *(i.key for i in instances)]
         become_torchrun(scale, instances, args.ranks, load_scale(scale).gpus_per_node, words)
-    if args.again and os.environ.get("RANK", "0") == "0":
-        take_lock(Path("results") / scale)
     return run_instances(scale, instances, again=bool(args.again))
 
 
