@@ -133,13 +133,17 @@ def test_a_killed_packing_goes_on_to_the_same_bytes(raw, tmp_path):
     assert training.contents(tmp_path / "resumed") == training.contents(tmp_path / "undisturbed")
 
 
-def test_what_fails_after_the_packing_loses_nothing(raw, tmp_path, monkeypatch):
-    settings, checkpoint = settings_of(raw), tmp_path / "packing.safetensors"
-    pack(tmp_path / "undisturbed", settings)
+def fail_after_packing(out, settings, checkpoint, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(card, "data_card", lambda about: {}["no card"])
         with pytest.raises(KeyError):
-            pack(tmp_path / "failed", settings, checkpoint)
+            pack(out, settings, checkpoint)
+
+
+def test_what_fails_after_the_packing_loses_nothing(raw, tmp_path, monkeypatch):
+    settings, checkpoint = settings_of(raw), tmp_path / "packing.safetensors"
+    pack(tmp_path / "undisturbed", settings)
+    fail_after_packing(tmp_path / "failed", settings, checkpoint, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(imagenet_files.Piece, "read", None)
         pack(tmp_path / "again", settings, checkpoint)
@@ -151,10 +155,7 @@ def test_a_packing_whose_images_are_gone_is_not_taken_for_done(raw, tmp_path, mo
     """As where it was stopped while it moved its arrays: their digests say that all is packed."""
     settings, checkpoint = settings_of(raw), tmp_path / "packing.safetensors"
     pack(tmp_path / "undisturbed", settings)
-    with monkeypatch.context() as patch:
-        patch.setattr(card, "data_card", lambda about: {}["no card"])
-        with pytest.raises(KeyError):
-            pack(tmp_path / "failed", settings, checkpoint)
+    fail_after_packing(tmp_path / "failed", settings, checkpoint, monkeypatch)
     checkpoint.with_name(f"packing.train_{kind}.npy").unlink()
     pack(tmp_path / "again", settings, checkpoint)
     assert training.contents(tmp_path / "again") == training.contents(tmp_path / "undisturbed")
