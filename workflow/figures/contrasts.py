@@ -24,9 +24,9 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from workflow.figures.power import seeds_to_decide
+from workflow.figures.power import LEVEL, seeds_to_decide
 
-CONFIDENCE = 0.95
+CONFIDENCE = 1 - LEVEL
 EMPTY = pd.Series(dtype=np.float64)  # a contrast that no seed has
 VERDICTS = ("reproduced", "contradicted", "inconclusive", "not tested")
 
