@@ -24,7 +24,7 @@ from simclr.config import ConfigError, build
 from simclr.losses import nt_xent
 from simclr.models.heads import build_head
 from simclr.models.resnet import build_encoder
-from simclr.settings import Pretrain
+from simclr.settings.training import Pretrain
 from simclr.training import loop
 from simclr.training.optim import build_optimizer, learning_rate
 

@@ -24,7 +24,8 @@ from simclr.data.sources import patterns
 from simclr.features import features_of, predict, project
 from simclr.models.heads import build_head
 from simclr.models.resnet import build_encoder
-from simclr.settings import Encoder, Evaluate, Head
+from simclr.settings.measuring import Evaluate
+from simclr.settings.training import Encoder, Head
 from simclr.stages import evaluate
 from simclr.training.order import stored_batches
 

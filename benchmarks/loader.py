@@ -25,7 +25,7 @@ from simclr import determinism, rng
 from simclr.config import build
 from simclr.data import image_store, packed
 from simclr.data.sources import imagenet
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 from simclr.stages import prepare
 from tests import jpegs
 

@@ -18,7 +18,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from benchmarks import measure
 from benchmarks.step import PLAIN, encoder_of, step_of
 from simclr import devices
-from simclr.settings import Encoder
+from simclr.settings.training import Encoder
 
 
 def peak(settings: Encoder, batch: int, device: torch.device, recompute: bool, really: bool):

@@ -22,7 +22,7 @@ from simclr import determinism, rng
 from simclr.augment import pipeline
 from simclr.config import build
 from simclr.losses import nt_xent
-from simclr.settings import Pretrain
+from simclr.settings.training import Pretrain
 
 COMMON = {
     "views": {"operators": ["crop", "flip", "color"]},

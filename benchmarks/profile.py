@@ -12,7 +12,7 @@ import torch
 from benchmarks import epoch, measure
 from simclr import determinism, devices
 from simclr.config import build
-from simclr.settings import Pretrain
+from simclr.settings.training import Pretrain
 
 ROWS = 25
 

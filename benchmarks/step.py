@@ -19,7 +19,7 @@ from simclr.config import build
 from simclr.losses import nt_xent
 from simclr.models.heads import build_head
 from simclr.models.resnet import build_encoder
-from simclr.settings import Encoder, Head
+from simclr.settings.training import Encoder, Head
 from workflow.planning.cost import macs
 
 MATRIX = {"cpu": 1024, "cuda": 8192}  # side of the matrices of the floor

@@ -18,7 +18,7 @@ import torch
 from benchmarks import epoch, measure
 from simclr import determinism, devices
 from simclr.config import ConfigError, build
-from simclr.settings import Pretrain
+from simclr.settings.training import Pretrain
 from simclr.training import batching, loop
 
 

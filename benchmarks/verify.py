@@ -28,7 +28,8 @@ from simclr import determinism, devices, rng
 from simclr.augment import pipeline
 from simclr.config import build, merge
 from simclr.files import sha256
-from simclr.settings import OPERATORS, Prepare, Pretrain, Views
+from simclr.settings.data import Prepare
+from simclr.settings.training import OPERATORS, Pretrain, Views
 from simclr.stages import prepare, pretrain
 from workflow.planning.scale import load_scale
 

@@ -23,7 +23,7 @@ from benchmarks import measure
 from simclr.augment import pipeline
 from simclr.config import ConfigError
 from simclr.data import packed
-from simclr.settings import Views
+from simclr.settings.training import Views
 
 SIDE = measure.SIDE
 THREADS = WORKERS = 2

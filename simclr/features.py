@@ -11,7 +11,7 @@ from simclr.data import image_store
 from simclr.models import weights
 from simclr.models.heads import build_head
 from simclr.models.resnet import build_encoder
-from simclr.settings import Encoder, Head
+from simclr.settings.training import Encoder, Head
 
 ROWS = 512  # test images that are compared with all training images in one go
 PREDICT_FLOATS = {"cpu": 2**20, "cuda": 2**25}  # of images in one batch; feature maps are larger

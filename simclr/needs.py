@@ -1,7 +1,7 @@
 """Images of a data set by class, and what a stage needs of them at least.
 
 Each stage declares its needs in simclr/registry.py; planning compares them with the set before
-anything is computed (workflow/planning/checks.py). Declarations only, as in settings.py.
+anything is computed (workflow/planning/checks.py). Declarations only, as in settings/.
 """
 
 from dataclasses import dataclass

@@ -2,14 +2,14 @@
 
 All lists of stages and metrics follow from these declarations: what is trained, what is published,
 what DVC records (dvc.yaml; a test compares), which columns the pages show. Declarations only, as in
-settings.py: they are no part of a key, and they import neither torch nor a stage's module.
+settings/: they are no part of a key, and they import neither torch nor a stage's module.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simclr import settings
 from simclr.needs import Need
+from simclr.settings import data, measuring, training
 
 EVALUATION = "evaluate"  # the stage that measures every encoder
 
@@ -81,7 +81,7 @@ def _on_a_map(s, n) -> list[Need]:
 DECLARED = (
     Stage(
         name="prepare",
-        settings=settings.Prepare,
+        settings=data.Prepare,
         module="simclr.stages.prepare",
         own_module=lambda s: f"simclr.data.sources.{s.source}",
         kind="data",
@@ -90,7 +90,7 @@ DECLARED = (
     ),
     Stage(
         name="pretrain",
-        settings=settings.Pretrain,
+        settings=training.Pretrain,
         module="simclr.stages.pretrain",
         kind="encoder",
         trains=True,
@@ -110,7 +110,7 @@ DECLARED = (
     ),
     Stage(
         name="supervise",
-        settings=settings.Supervise,
+        settings=training.Supervise,
         module="simclr.stages.supervise",
         kind="encoder",
         trains=True,
@@ -121,7 +121,7 @@ DECLARED = (
     ),
     Stage(
         name=EVALUATION,
-        settings=settings.Evaluate,
+        settings=measuring.Evaluate,
         module="simclr.stages.evaluate",
         kind="measurement",
         seconds=lambda s, work: (
@@ -146,7 +146,7 @@ DECLARED = (
     ),
     Stage(
         name="histograms",
-        settings=settings.Histograms,
+        settings=measuring.Histograms,
         module="simclr.stages.histograms",
         kind="measurement",
         seconds=lambda s, work: 8.5e-9 * (s.images * s.crops) ** 2 * s.bins,
@@ -162,7 +162,7 @@ DECLARED = (
     ),
     Stage(
         name="finetune",
-        settings=settings.FineTune,
+        settings=training.FineTune,
         module="simclr.stages.finetune",
         kind="measurement",
         trains=True,
@@ -179,7 +179,7 @@ DECLARED = (
     ),
     Stage(
         name="probe",
-        settings=settings.Probe,
+        settings=measuring.Probe,
         module="simclr.stages.probe",
         kind="measurement",
         seconds=lambda s, work: (  # a classifier on h and one on z for each task
@@ -188,7 +188,7 @@ DECLARED = (
         needs=lambda s, n: [_batch(s, n.train)],
         metrics=tuple(
             Metric(f"probe_{task}_{features}", f"{task} from {features}")
-            for task in settings.TASKS
+            for task in measuring.TASKS
             for features in ("h", "z")
         ),
         files=("metrics.json",),
@@ -196,7 +196,7 @@ DECLARED = (
     ),
     Stage(
         name="transfer",
-        settings=settings.Transfer,
+        settings=measuring.Transfer,
         module="simclr.stages.transfer",
         kind="measurement",
         seconds=lambda s, work: work.features() + work.logistic_regressions(s.penalties),
@@ -210,7 +210,7 @@ DECLARED = (
     ),
     Stage(
         name="maps",
-        settings=settings.Maps,
+        settings=measuring.Maps,
         module="simclr.stages.maps",
         kind="measurement",
         seconds=lambda s, work: work.features() + 4e-3 * s.images,  # t-SNE of h and of z
@@ -227,7 +227,7 @@ DECLARED = (
     ),
     Stage(
         name="examples",
-        settings=settings.Examples,
+        settings=measuring.Examples,
         module="simclr.stages.examples",
         kind="measurement",
         seconds=lambda s, work: 0.01,
@@ -237,7 +237,7 @@ DECLARED = (
     ),
     Stage(
         name="neighbours",
-        settings=settings.Neighbours,
+        settings=measuring.Neighbours,
         module="simclr.stages.neighbours",
         kind="measurement",
         seconds=lambda s, work: work.features(),

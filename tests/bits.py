@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from simclr.determinism import make_deterministic
 from simclr.config import build
-from simclr.settings import Evaluate
+from simclr.settings.measuring import Evaluate
 from simclr.stages import evaluate, pretrain
 from tests.training import pretrain_settings, run
 make_deterministic()

@@ -13,7 +13,7 @@ from simclr.models.batch_norm import BatchNorm
 from simclr.models.heads import build_head
 from simclr.models.resnet import build_encoder
 from simclr.registry import STAGES
-from simclr.settings import Encoder, Head
+from simclr.settings.training import Encoder, Head
 from simclr.stages import pretrain
 from simclr.store import runner
 from simclr.store.instance import Instance

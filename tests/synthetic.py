@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from simclr.config import build, merge
-from simclr.settings import Encoder
+from simclr.settings.training import Encoder
 from workflow import catalog
 from workflow.planning import networks
 from workflow.planning.scale import load_scale

@@ -11,7 +11,7 @@ from PIL import Image
 from simclr.config import ConfigError, DataError, build
 from simclr.data import archives, images, location, packed
 from simclr.data.sources import folder
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 from simclr.stages import prepare
 from tests.test_prepare import picture, prepared, write_tree
 

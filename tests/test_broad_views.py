@@ -11,7 +11,8 @@ from simclr.augment import functional, pipeline
 from simclr.config import ConfigError, build
 from simclr.data.sources import patterns
 from simclr.data.sources.patterns import CLASSES, generate
-from simclr.settings import Prepare, Views
+from simclr.settings.data import Prepare
+from simclr.settings.training import Views
 from simclr.stages import prepare
 from tests import training
 

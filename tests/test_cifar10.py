@@ -12,7 +12,7 @@ import pytest
 
 from simclr.config import DataError
 from simclr.data.sources import cifar10
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 from simclr.stages import prepare
 
 RECORDS = 20  # images of a batch; 10,000 in the real one

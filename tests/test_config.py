@@ -6,7 +6,9 @@ import pytest
 
 from simclr import config
 from simclr.config import ConfigError
-from simclr.settings import Evaluate, FineTune, Maps, Prepare, Pretrain, Probe, Supervise, Transfer
+from simclr.settings.data import Prepare
+from simclr.settings.measuring import Evaluate, Maps, Probe, Transfer
+from simclr.settings.training import FineTune, Pretrain, Supervise
 
 
 @pytest.mark.parametrize(

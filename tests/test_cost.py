@@ -8,7 +8,9 @@ import pytest
 
 from simclr.config import build, merge, to_dict
 from simclr.registry import STAGES
-from simclr.settings import Encoder, Evaluate, FineTune, Prepare, Pretrain
+from simclr.settings.data import Prepare
+from simclr.settings.measuring import Evaluate
+from simclr.settings.training import Encoder, FineTune, Pretrain
 from tests.project import ROOT
 from workflow.docs import cost_page, durations
 from workflow.planning import cost, networks

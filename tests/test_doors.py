@@ -12,7 +12,7 @@ from PIL import Image
 
 from simclr.config import ConfigError, DataError, build
 from simclr.data.sources import folder
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 from simclr.stages import prepare
 from simclr.store import keys, results, runner
 from simclr.store.instance import Instance, from_line

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from simclr.models.batch_norm import BatchNorm
 from simclr.models.resnet import Block, ResNet, build_encoder, max_pool_same
-from simclr.settings import DEPTHS, Encoder
+from simclr.settings.training import DEPTHS, Encoder
 
 ORACLE = Path(__file__).parent / "oracle"
 

@@ -12,7 +12,7 @@ from simclr import features
 from simclr.config import ConfigError, DataError, build
 from simclr.data import packed
 from simclr.models.resnet import build_encoder
-from simclr.settings import Evaluate
+from simclr.settings.measuring import Evaluate
 from simclr.stages import evaluate, pretrain, supervise
 from simclr.training.order import stored_batches
 from tests import training

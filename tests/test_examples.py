@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from simclr import files
 from simclr.config import build
 from simclr.data import packed, pictures
-from simclr.settings import Examples, Neighbours
+from simclr.settings.measuring import Examples, Neighbours
 from simclr.stages import examples, neighbours, pretrain
 from tests.training import contents, prepare_data, pretrain_settings, run
 from workflow.experiments import fig4

@@ -13,7 +13,7 @@ from simclr.config import ConfigError, build, merge
 from simclr.data import packed
 from simclr.data.label_share import class_balanced_share
 from simclr.models.resnet import build_encoder
-from simclr.settings import Encoder, FineTune
+from simclr.settings.training import Encoder, FineTune
 from simclr.stages import finetune, pretrain
 from simclr.training import supervised
 from simclr.training.checkpoint import CHECKPOINT_MINUTES

@@ -28,7 +28,7 @@ from simclr.data.sources import cifar10, folder, imagenet_files
 from simclr.models import weights
 from simclr.models.resnet import build_encoder
 from simclr.registry import STAGES
-from simclr.settings import Encoder, FineTune
+from simclr.settings.training import Encoder, FineTune
 from simclr.store import results
 from tests import jpegs, test_cifar10
 from tests.fuzz import PROFILES, TREES, WRONG, damaged, numbers, refuses

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from simclr.models.heads import build_head
-from simclr.settings import Head
+from simclr.settings.training import Head
 
 ORACLE = Path(__file__).parent / "oracle"
 

@@ -8,7 +8,7 @@ import torch
 
 from simclr import files
 from simclr.config import ConfigError
-from simclr.settings import Histograms
+from simclr.settings.measuring import Histograms
 from simclr.stages import histograms
 
 

@@ -17,7 +17,8 @@ from PIL import Image, ImageOps
 from simclr.config import ConfigError, DataError, build
 from simclr.data import archives, card, images, label_list, packed
 from simclr.data.sources import imagenet, imagenet_files
-from simclr.settings import FineTune, Prepare
+from simclr.settings.data import Prepare
+from simclr.settings.training import FineTune
 from simclr.stages import finetune, prepare, pretrain
 from tests import jpegs, training
 from tests.test_bad_data import refused
@@ -89,7 +90,7 @@ PACKING = """
 import json, sys
 from pathlib import Path
 from simclr.data.sources import packing
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 from simclr.stages import prepare
 from simclr.config import build
 

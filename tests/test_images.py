@@ -14,7 +14,7 @@ from PIL import Image, TiffImagePlugin
 from simclr.config import DataError
 from simclr.data import archives, bit_depth, images, which_files
 from simclr.data.images import Reading
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 from tests.project import ROOT
 
 RED, BLUE = Image.new("RGB", (16, 12), "red"), Image.new("RGB", (64, 48), "blue")

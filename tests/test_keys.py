@@ -3,11 +3,13 @@
 import ast
 import dataclasses
 import textwrap
+from itertools import chain
 
 import pytest
 
-from simclr import code, files, settings
+from simclr import code, files
 from simclr.registry import DECLARED
+from simclr.settings import data, measuring, training
 from simclr.store import keys
 
 
@@ -109,15 +111,17 @@ def test_evaluation_code_is_not_part_of_an_encoder():
 
 def test_settings_and_config_hold_declarations_only():
     """They are not part of any key, so nothing in them may compute what goes into a result."""
-    imported = {name for name in keys._imports(files.ROOT, "simclr.settings")}
-    assert {name.split(".")[0] for name in imported} <= {"dataclasses", "simclr"}
+    for name in ("", ".data", ".training", ".measuring"):
+        imported = keys._imports(files.ROOT, f"simclr.settings{name}")
+        assert {name.split(".")[0] for name in imported} <= {"dataclasses", "simclr"}
     assert "torch" not in keys._imports(files.ROOT, "simclr.config")
     for one in settings_classes().values():
         assert {name for name in vars(one) if not name.startswith("__")} <= {"check", *fields(one)}
 
 
 def settings_classes() -> dict[str, type]:
-    found = {name: one for name, one in vars(settings).items() if dataclasses.is_dataclass(one)}
+    rooms = (vars(room).items() for room in (data, measuring, training))
+    found = {name: one for name, one in chain(*rooms) if dataclasses.is_dataclass(one)}
     assert len(found) > 10
     return found
 

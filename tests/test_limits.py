@@ -53,7 +53,7 @@ with zipfile.ZipFile("x.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as arc
 from pathlib import Path
 from simclr.data.sources import folder
 from simclr.stages import prepare
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 """,
         """
 found = folder.fingerprint(Path("x.zip").resolve())

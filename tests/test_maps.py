@@ -14,7 +14,7 @@ from simclr.config import DataError, build
 from simclr.data import packed
 from simclr.features import load_networks
 from simclr.files import read_csv
-from simclr.settings import Maps
+from simclr.settings.measuring import Maps
 from simclr.stages import maps, pretrain
 from simclr.stages.maps import choose_images, effective_rank, spectrum_rows
 from tests import training
@@ -206,7 +206,7 @@ def test_silhouettes_tell_separated_classes_from_mixed_ones(data, encoders, tmp_
 AGAIN = """
 import sys
 from pathlib import Path
-from simclr.settings import Maps
+from simclr.settings.measuring import Maps
 from simclr.stages import maps
 
 data, encoder, out = map(Path, sys.argv[1:])

@@ -9,7 +9,7 @@ from simclr import distributed
 from simclr.config import ConfigError
 from simclr.models.batch_norm import BatchNorm
 from simclr.models.resnet import build_encoder
-from simclr.settings import Encoder
+from simclr.settings.training import Encoder
 from simclr.stages import pretrain
 from simclr.training import loop, norm_groups
 from tests import training

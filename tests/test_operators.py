@@ -11,8 +11,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from simclr import settings
 from simclr.augment import functional, operators, pipeline
+from simclr.settings.training import OPERATORS, Views
 
 ORACLE = np.load(Path(__file__).parent / "oracle" / "views.npz", allow_pickle=False)
 
@@ -31,13 +31,12 @@ def vector(*values):
 
 
 def test_every_operator_has_a_class_and_its_own_names():
-    names = settings.OPERATORS
+    names = OPERATORS
     assert set(operators.OPERATORS) == set(names)
     drawn = [
-        pipeline.draw(settings.Views(operators=(name,), gate=0.5), 3, 8, torch.Generator())
-        for name in names
+        pipeline.draw(Views(operators=(name,), gate=0.5), 3, 8, torch.Generator()) for name in names
     ]
-    together = settings.Views(operators=names, gate=0.5)
+    together = Views(operators=names, gate=0.5)
     count = sum(len(each) - 1 for each in drawn)  # less "branch"
     assert len(pipeline.draw(together, 3, 8, torch.Generator())) - 1 == count
 

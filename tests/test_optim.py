@@ -11,7 +11,7 @@ from torch import nn
 from simclr.config import ConfigError
 from simclr.models.heads import build_head
 from simclr.models.resnet import build_encoder
-from simclr.settings import Encoder, Head, Optimizer
+from simclr.settings.training import Encoder, Head, Optimizer
 from simclr.training.optim import build_optimizer, learning_rate, train_steps
 
 ORACLE = Path(__file__).parent / "oracle"

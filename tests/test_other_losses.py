@@ -10,7 +10,7 @@ import torch
 from simclr import losses
 from simclr.config import ConfigError, build
 from simclr.losses import LOSSES, contrastive_loss, cross_view_loss
-from simclr.settings import Loss
+from simclr.settings.training import Loss
 from simclr.stages import pretrain
 from tests import training
 from tests.training import pretrain_settings, run

@@ -14,7 +14,8 @@ from simclr.augment import crop_boxes, pipeline
 from simclr.config import ConfigError, build
 from simclr.data import image_store, images, packed
 from simclr.registry import STAGES
-from simclr.settings import Evaluate, FineTune, Views
+from simclr.settings.measuring import Evaluate
+from simclr.settings.training import FineTune, Views
 from simclr.stages import evaluate, finetune, pretrain, supervise
 from tests import training
 

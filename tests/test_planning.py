@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.overhead import GRIDS
 from simclr.config import ConfigError
-from simclr.settings import Encoder
+from simclr.settings.training import Encoder
 from tests.project import MINI, ROOT
 from workflow import catalog
 from workflow.docs import cost_page, durations

@@ -16,7 +16,7 @@ from PIL import Image
 from simclr.config import DataError
 from simclr.data import images, location, packed
 from simclr.data.sources import folder, patterns
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 from simclr.stages import prepare
 from tests import jpegs
 

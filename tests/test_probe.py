@@ -10,7 +10,7 @@ from simclr.augment import functional
 from simclr.config import ConfigError, DataError, build
 from simclr.data import packed
 from simclr.features import load_networks
-from simclr.settings import TASKS, Probe
+from simclr.settings.measuring import TASKS, Probe
 from simclr.stages import pretrain, probe
 from simclr.stages.probe import CLASSES, train_classifier, transform
 from tests import training

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from simclr.config import build, merge
-from simclr.settings import Prepare, Pretrain
+from simclr.settings.data import Prepare
+from simclr.settings.training import Pretrain
 from simclr.stages import pretrain
 from tests.project import MINI, ROOT
 from workflow.planning import grouping, planner

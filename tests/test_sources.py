@@ -9,7 +9,7 @@ import pytest
 from simclr import files, sources
 from simclr.config import ConfigError, DataError, build, printable
 from simclr.data.sources import cifar10, imagenet
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 from simclr.stages import prepare
 from simclr.store import keys
 

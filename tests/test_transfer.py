@@ -14,7 +14,7 @@ from simclr.config import ConfigError, build
 from simclr.data import packed
 from simclr.data.label_share import class_balanced_share
 from simclr.models.resnet import build_encoder
-from simclr.settings import Transfer
+from simclr.settings.measuring import Transfer
 from simclr.stages import pretrain, transfer
 from simclr.stages.transfer import fit, scores
 from tests import training

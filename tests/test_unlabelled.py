@@ -14,7 +14,9 @@ from simclr.config import ConfigError, DataError, build
 from simclr.data import image_store, packed
 from simclr.data.label_share import class_balanced_share
 from simclr.data.sources import folder, imagenet, imagenet_files, packing
-from simclr.settings import Evaluate, Prepare, Pretrain
+from simclr.settings.data import Prepare
+from simclr.settings.measuring import Evaluate
+from simclr.settings.training import Pretrain
 from simclr.stages import evaluate, prepare, pretrain
 from tests import jpegs, training
 from tests.test_planning import changed

@@ -12,7 +12,7 @@ from torchvision.models import resnet18, resnet50
 from simclr.config import ConfigError, DataError
 from simclr.data import images
 from simclr.models.resnet import build_encoder
-from simclr.settings import Encoder
+from simclr.settings.training import Encoder
 from simclr.stages import pretrain
 from tests.project import MINI, Project
 from tests.training import prepare_data, pretrain_settings, run

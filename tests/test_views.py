@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 from simclr.augment import crop_boxes, functional, pipeline
 from simclr.augment.operators import COLOR_ORDERS
 from simclr.config import ConfigError, build
-from simclr.settings import OPERATORS, Views
+from simclr.settings.training import OPERATORS, Views
 
 FOLDER = Path(__file__).parent / "oracle"
 ORACLE = np.load(FOLDER / "views.npz", allow_pickle=False)

@@ -15,7 +15,7 @@ import pytest
 from simclr.config import build
 from simclr.data import images, label_list, packed, which_files
 from simclr.data.sources import class_names, folder, imagenet
-from simclr.settings import FineTune
+from simclr.settings.training import FineTune
 from tests.test_bad_data import refused
 from tests.test_prepare import picture, png, prepared
 from workflow import cli, pretrained

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from simclr.config import build, merge
-from simclr.settings import Prepare, Pretrain, Supervise
+from simclr.settings.data import Prepare
+from simclr.settings.training import Pretrain, Supervise
 from simclr.stages import prepare
 from simclr.training.checkpoint import TrainingState
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from simclr.config import MOST_INT, ConfigError, printable
 from simclr.files import ROOT
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 
 
 def main(argv=None) -> int:

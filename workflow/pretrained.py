@@ -17,7 +17,7 @@ from simclr.data import archives, images, which_files
 from simclr.files import ROOT
 from simclr.models import weights
 from simclr.models.resnet import build_encoder
-from simclr.settings import Encoder
+from simclr.settings.training import Encoder
 from simclr.store import results
 from simclr.store.instance import Instance
 from workflow.planning.plan import Plan

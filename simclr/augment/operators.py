@@ -1,8 +1,8 @@
 """The augmentation operators: each is one class, with what it draws and how it is applied.
 
-To add an operator, write its class here and its name in `settings.OPERATORS`. Order matters: the
-order of an operator's calls of `Draws` decides which random numbers it gets, so a change of that
-order changes every result with this operator.
+To add an operator, write its class here and its name in OPERATORS (settings/training.py). Order
+matters: the order of an operator's calls of `Draws` decides which random numbers it gets, so a
+change of that order changes every result with this operator.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from simclr.augment import functional
 from simclr.augment.crop_boxes import draw_boxes
-from simclr.settings import Views
+from simclr.settings.training import Views
 
 COLOR_ORDERS = torch.tensor(list(itertools.permutations(range(4))))  # [24, 4], of color jitter
 BROAD_PROBABILITY = 0.2  # of each operation of `broad`; the paper (B.2) gives none

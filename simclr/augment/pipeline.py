@@ -19,7 +19,7 @@ from torch import Tensor
 from simclr.augment import functional
 from simclr.augment.crop_boxes import center_boxes, draw_boxes
 from simclr.augment.operators import COLOR_ORDERS, OPERATORS, Draws
-from simclr.settings import Views
+from simclr.settings.training import Views
 
 CACHE_FLOATS = 2**19  # of images worked on at a time on a CPU, so that they stay in its cache
 # For stages whose own settings say only some of these: a default is no part of a key.

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from simclr.models.batch_norm import BatchNorm
-from simclr.settings import Head
+from simclr.settings.training import Head
 
 
 def build_classifier(dim: int, classes, generator) -> nn.Linear:

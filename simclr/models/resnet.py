@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from simclr.models.batch_norm import BatchNorm
 from simclr.resnet_shapes import BLOCKS, STRIDES
-from simclr.settings import Encoder
+from simclr.settings.training import Encoder
 
 
 class Block(nn.Module):

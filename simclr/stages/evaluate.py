@@ -33,7 +33,7 @@ from simclr.config import ConfigError
 from simclr.data import image_store, packed
 from simclr.data.label_share import class_balanced_share
 from simclr.features import ROWS, accuracy, features_of, load_networks, project, standardize
-from simclr.settings import Optimizer
+from simclr.settings.training import Optimizer
 from simclr.training.batching import epoch_batches
 from simclr.training.optim import build_optimizer, learning_rate
 from simclr.training.order import steps_per_epoch, stored_batches

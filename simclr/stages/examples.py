@@ -14,7 +14,7 @@ import torch
 from simclr import files
 from simclr.augment import pipeline
 from simclr.data import image_store, packed, pictures
-from simclr.settings import Examples
+from simclr.settings.measuring import Examples
 
 SINGLE = ("crop", "flip", "color", "blur", "cutout", "sobel", "noise", "rotate")
 

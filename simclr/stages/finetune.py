@@ -16,7 +16,7 @@ from simclr.data import image_store, label_list, packed
 from simclr.data.label_share import class_balanced_share
 from simclr.models import heads, weights
 from simclr.models.resnet import build_encoder
-from simclr.settings import Encoder
+from simclr.settings.training import Encoder
 from simclr.training import order, supervised
 
 

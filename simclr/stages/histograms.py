@@ -16,7 +16,7 @@ from simclr import files
 from simclr.augment import pipeline
 from simclr.config import ConfigError
 from simclr.data import image_store, packed
-from simclr.settings import Histograms
+from simclr.settings.measuring import Histograms
 
 SHOWN_IMAGES, SHOWN_CROPS = 2, 4  # whose histograms are written, for drawing
 HEADER = ("image", "crop", "distorted", "bin", "density")

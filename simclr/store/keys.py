@@ -67,7 +67,7 @@ def closure(modules: tuple[str, ...], root: Path = ROOT) -> frozenset[str]:
     seen, todo = set(), list(modules)
     while todo:
         name = todo.pop()
-        if name in seen or name in NOT_CODE:
+        if name in seen or ".".join(name.split(".")[:2]) in NOT_CODE:
             continue
         seen.add(name)
         todo += [name.rpartition(".")[0]] if "." in name else []  # Python runs it first

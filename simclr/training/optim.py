@@ -5,7 +5,7 @@ import math
 import torch
 
 from simclr.config import ConfigError
-from simclr.settings import Optimizer
+from simclr.settings.training import Optimizer
 
 TRUST = 0.001  # LARS's trust coefficient in the authors' code
 

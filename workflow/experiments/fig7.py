@@ -8,7 +8,7 @@ widths, beside supervised training of the same encoders (in the paper of ResNet-
 from dataclasses import dataclass
 
 from simclr.config import build, option
-from simclr.settings import DEPTHS
+from simclr.settings.training import DEPTHS
 from workflow.grid import Run, check_lists
 
 NUMBER = "Figure 7"

@@ -6,7 +6,8 @@ from simclr import files, sources
 from simclr.config import ConfigError, DataError
 from simclr.needs import Counts, balanced
 from simclr.registry import Stage
-from simclr.settings import Prepare, Training
+from simclr.settings.data import Prepare
+from simclr.settings.training import Training
 from simclr.store import results
 from simclr.store.instance import Instance
 from workflow.planning import cost, placement

@@ -8,7 +8,8 @@ import math
 from dataclasses import dataclass
 
 from simclr.needs import splits_of
-from simclr.settings import Encoder, Prepare, Training
+from simclr.settings.data import Prepare
+from simclr.settings.training import Encoder, Training
 from simclr.sources import SOURCES, Source
 from workflow.planning.networks import elements, feature_dim, macs, parameters
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from simclr.settings import Training
+from simclr.settings.training import Training
 from simclr.store.instance import Instance
 from workflow.planning import cost
 from workflow.planning.plan import Plan, data_of, work_of

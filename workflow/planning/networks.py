@@ -7,7 +7,7 @@ projection shortcut in the first block of every layer, no bias in convolutions.
 import functools
 
 from simclr.resnet_shapes import BLOCKS, STRIDES
-from simclr.settings import Encoder
+from simclr.settings.training import Encoder
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simclr.config import ConfigError, nearest
-from simclr.settings import Prepare
+from simclr.settings.data import Prepare
 from simclr.store import results
 from simclr.store.instance import Instance
 from workflow.planning import grouping, placement

@@ -47,7 +47,7 @@ class Scale:
 
     title: str = option()
     seeds: tuple[int, ...] = option(low=0)
-    base: dict = option()  # stage -> settings laid over the defaults of simclr/settings.py
+    base: dict = option()  # stage -> settings laid over the defaults of simclr/settings/
     # Experiment -> its grid, in the order of execution: what shows something early comes first.
     # Beside the grid maybe its own `seeds`, and `base`, settings laid over those above.
     experiments: dict = option()
