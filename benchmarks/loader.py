@@ -72,7 +72,7 @@ def contestants(folder: Path, count: int) -> dict:
 
     def pack(out: Path) -> Path:
         out.mkdir()
-        prepare.run(settings, {}, out, folder / "packing.safetensors", lambda done, text: None)
+        prepare.run(settings, {}, out, folder / "packing.safetensors", lambda *_: None)
         return out
 
     data = packed.load(pack(folder / "packed"))

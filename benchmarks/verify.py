@@ -50,9 +50,7 @@ def train(values: dict, data: Path, out: Path) -> None:
     """One run of stage `pretrain`, as the runner starts it."""
     out.mkdir(parents=True, exist_ok=True)
     determinism.make_deterministic()
-    pretrain.run(
-        build(Pretrain, values), {"data": data}, out, out / "checkpoint", lambda done, text: None
-    )
+    pretrain.run(build(Pretrain, values), {"data": data}, out, out / "checkpoint", lambda *_: None)
 
 
 def start(values: dict, data: Path, out: Path) -> subprocess.Popen:
@@ -128,7 +126,7 @@ def check_all(folder: Path, device: str, small: bool) -> dict[str, tuple[bool, s
         sets[name] = folder / name
         sets[name].mkdir()
         values = {"train_images": count, "test_images": 10, "image_size": 16 if small else 32}
-        prepare.run(build(Prepare, values), {}, sets[name], None, lambda done, text: None)
+        prepare.run(build(Prepare, values), {}, sets[name], None, lambda *_: None)
     apart, share = differences_of_views(torch.device(device))
     losses = [
         first_loss(one, small, sets["few"], folder / f"loss {one}") for one in {"cpu", device}

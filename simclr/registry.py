@@ -127,11 +127,16 @@ DECLARED = (
         seconds=lambda s, work: (
             0.1
             + work.features()
-            + s.labels * work.linear_steps(s, len(s.protocols))
+            + s.labels
+            * (
+                work.logistic_regressions(0.2)  # of h and z: whitened, they converge soon
+                if s.solver == "lbfgs"
+                else work.linear_steps(s, len(s.protocols))
+            )
             + s.labels * ("augmented" in s.protocols) * work.forward_passes(s.epochs)
         ),
         needs=lambda s, n: [
-            _batch(s, n.share(s.labels)),
+            *[_batch(s, n.share(s.labels))][: s.solver == "sgd"],
             Need("neighbours", s.neighbours, n.share(s.labels), "training images"),
             *_classes(n),
         ],

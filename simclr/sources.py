@@ -32,6 +32,7 @@ class Source:
     needs_counts: bool = False  # the settings `train_images` and `test_images` must be given
     can_stretch: bool = False  # the setting `fit: stretch` is possible
     can_unlabelled: bool = False  # the setting `unlabelled: true` is possible
+    can_hold_out: bool = False  # the setting `held_out` is possible
 
     def is_counted(self, settings) -> bool:
         """Tell whether `settings` say how many images and classes there are, without the data."""
@@ -47,6 +48,10 @@ class Source:
             return "unlabelled_images: set `unlabelled: true` as well."
         if settings.unlabelled and not self.can_unlabelled:
             return f"unlabelled: not possible with source '{self.name}'; remove it."
+        if settings.held_out and not self.can_hold_out:
+            return f"held_out: not possible with source '{self.name}'; remove it."
+        if settings.held_out and settings.test_images:
+            return "held_out: takes the place of test_images; give one of them."
         if self.needs_counts and not (settings.train_images and settings.test_images):
             return f"train_images, test_images: must be given with source '{self.name}'."
         for name in ("train_images", "test_images") if self.is_counted(settings) else ():
@@ -62,12 +67,19 @@ SOURCES = {
     source.name: source
     for source in (
         Source("patterns", seconds_per_image=4e-5, needs_counts=True),
-        Source("cifar10", seconds_per_image=5e-5, train_images=50_000, test_images=10_000),
+        Source(
+            "cifar10",
+            seconds_per_image=5e-5,
+            train_images=50_000,
+            test_images=10_000,
+            can_hold_out=True,
+        ),
         Source(
             "folder",
             seconds_per_image=1.6e-4,  # JPEG of 32 x 32 pixels
             needs_file=True,
             can_unlabelled=True,
+            can_hold_out=True,
         ),
         Source(
             "imagenet",

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from sklearn.linear_model import LogisticRegression
 
 from simclr import features
 from simclr.config import ConfigError, DataError, build
@@ -182,6 +183,43 @@ def test_linear_classifier_reaches_the_optimum_that_lbfgs_finds():
         best = lbfgs(raw[:, :size].double(), labels, 4)
         ours = F.cross_entropy(trained[name](x[:, :size]), labels).item()
         assert best - 1e-6 < ours < best + 0.003
+
+
+def test_solved_classifiers_are_the_optimum_whatever_linear_map_comes_before():
+    (x, labels), (tested, test_labels) = clusters(600, 1), clusters(500, 2)
+    mixed = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    constant = torch.ones(1, 3)  # features that say nothing
+
+    def maps(y):
+        return {"h": y, "z": torch.cat([y @ mixed, constant.expand(len(y), 3)], 1)}
+
+    chosen = settings(solver="lbfgs")
+    found = evaluate.solve_linear(chosen, maps(x), labels, maps(tested), test_labels, 4)
+    assert set(found) == {
+        f"linear_{name}_{kind}" for name in ("top5", "gradient") for kind in "hz"
+    } | {"linear_h", "linear_z"}
+    assert found["linear_h"] == pytest.approx(found["linear_z"], abs=0.21)  # one of 500 images
+    best = LogisticRegression(C=np.inf, tol=1e-8, max_iter=2000)
+    best.fit(features.standardize(x, x), labels)
+    score = 100 * best.score(features.standardize(tested, x), test_labels)
+    assert found["linear_h"] == pytest.approx(score, abs=0.21)
+    assert 0 < found["linear_gradient_h"] <= 1e-5 and found["linear_gradient_z"] <= 1e-5
+
+
+def test_a_solved_evaluation_ignores_the_settings_of_sgd_and_takes_some_images_for_knn(
+    data, encoder, tmp_path
+):
+    found = [
+        metrics(run(evaluate, settings(**values), data, tmp_path / str(k), encoder=encoder))
+        for k, values in enumerate(
+            [{"solver": "lbfgs", "batch_size": 512}, {"solver": "lbfgs", "knn_images": 10}]
+        )
+    ]
+    assert found[0]["linear_h"] == found[1]["linear_h"]
+    assert found[1]["knn_h"] % 10 == pytest.approx(0)
+    assert found[0]["linear_gradient_h"] < 1e-4
+    with pytest.raises(ConfigError, match=r"^solver: lbfgs needs features that stay the same"):
+        settings(solver="lbfgs", protocols=["features", "augmented"])
 
 
 def lbfgs(x, labels, classes) -> float:

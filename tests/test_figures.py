@@ -113,7 +113,7 @@ def test_the_stage_reads_the_metrics_of_its_runs(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     settings = Figures(experiment="fig6", rows=rows, context=context("tiny"), paper=paper.sha256())
-    stage.run(settings, inputs, out, tmp_path / "checkpoint", lambda done, text: None)
+    stage.run(settings, inputs, out, tmp_path / "checkpoint", lambda *_: None)
     direct = tmp_path / "direct"
     direct.mkdir()
     stage.draw("fig6", synthetic.rows("tiny", "fig6"), context("tiny"), direct)
@@ -128,7 +128,7 @@ def test_pictures_may_be_digits_alone(tmp_path):
     rows = [{"setting": "examples", "seed": 0}]
     settings = Figures(experiment="fig4", rows=rows, context=context("tiny"), paper=paper.sha256())
     inputs = {"examples.s0": tmp_path}
-    stage.run(settings, inputs, tmp_path / "out", tmp_path / "checkpoint", lambda done, text: None)
+    stage.run(settings, inputs, tmp_path / "out", tmp_path / "checkpoint", lambda *_: None)
     assert (tmp_path / "out" / "fig4.svg").is_file()
 
 

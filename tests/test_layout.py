@@ -21,7 +21,7 @@ simclr                                                  at any import: the cap o
 simclr.augment simclr.models simclr.losses              the paper's Section 2
 simclr.data                                             prepared sets, and batches of them
 simclr.data.sources                                     where images come from
-simclr.features                                         what an encoder gives for a set
+simclr.features simclr.logistic                         what an encoder gives for a set; a fit
 simclr.training                                         the loop and all that trains
 simclr.stages                                           one module for each kind of result
 simclr.store                                            results under their keys

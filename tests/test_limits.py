@@ -58,7 +58,7 @@ from simclr.settings.data import Prepare
         """
 found = folder.fingerprint(Path("x.zip").resolve())
 settings = Prepare(source="folder", file="x.zip", sha256=found, image_size=8)
-prepare.run(settings, {}, Path(), Path("checkpoint"), lambda done, text: None)
+prepare.run(settings, {}, Path(), Path("checkpoint"), lambda *_: None)
 """,
         "train/a/0.png",
     ),

@@ -26,6 +26,7 @@ from simclr.stages import pretrain
 from simclr.training import batching, loop
 from simclr.training.checkpoint import CHECKPOINT_MINUTES
 from simclr.training.optim import build_optimizer, learning_rate
+from simclr.training.setup import set_up_training
 from tests import training
 from tests.training import ENCODER, contents, pretrain_settings, run, silent
 
@@ -127,6 +128,15 @@ def test_another_seed_changes_weights_order_and_views(data, trained, tmp_path):
         for s in (0, 1)
     ]
     assert len({seed for one in drawn for seed in one}) == 2 * (2 + len(PLACES))
+
+
+def test_initial_weights_may_have_a_seed_of_their_own(data):
+    def initial(**seeds):
+        return list(set_up_training(pretrain_settings(**seeds), data)[3].parameters())
+
+    for other, same in ((initial(seed=1, weights_seed=0), True), (initial(seed=1), False)):
+        pairs = zip(initial(), other, strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs if a.ndim == 4) == same
 
 
 PLACES = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 10), (11, 0), (0, 11)]

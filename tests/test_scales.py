@@ -118,7 +118,7 @@ def test_a_setting_of_scale_cifar10_trains_on_any_device(tmp_path):
     from simclr.stages import prepare
 
     size = {"image_size": 32, "train_images": 10, "test_images": 10, "source": "patterns"}
-    prepare.run(build(Prepare, size), {}, data, None, lambda done, text: None)
-    pretrain.run(settings, {"data": data}, out, tmp_path / "checkpoint", lambda done, text: None)
+    prepare.run(build(Prepare, size), {}, data, None, lambda *_: None)
+    pretrain.run(settings, {"data": data}, out, tmp_path / "checkpoint", lambda *_: None)
     loss = json.loads((out / "training.json").read_text())["loss"]
     assert 0 < loss < 2 * 2.2  # ln(2 * 5 - 1) = 2.2 where nothing is learnt

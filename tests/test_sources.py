@@ -4,10 +4,12 @@ import ast
 import importlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from simclr import files, sources
 from simclr.config import ConfigError, DataError, build, printable
+from simclr.data.raw_dataset import chosen_rows
 from simclr.data.sources import cifar10, imagenet
 from simclr.settings.data import Prepare
 from simclr.stages import prepare
@@ -84,3 +86,24 @@ def test_files_are_written_once_and_read_back(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "copy", "new"]
     with pytest.raises(ConfigError, match="loss is nan: the training diverged"):
         files.write_metrics(tmp_path / "metrics.json", {"loss": float("nan")})
+
+
+def test_held_out_images_are_training_images_that_are_not_trained_on():
+    labels = {"train": np.arange(90) % 10, "test": np.arange(30) % 10}
+    values = {"source": "folder", "file": "x", "held_out": 20, "train_images": 50}
+    seen = set()
+    for seed in (0, 1):
+        chosen = chosen_rows(labels, tuple("abcdefghij"), build(Prepare, {**values, "seed": seed}))
+        assert {origin for origin, _ in chosen.values()} == {"train"}
+        train, test = (set(chosen[split][1].tolist()) for split in ("train", "test"))
+        assert len(train) == 50 and len(test) == 20 and not train & test
+        assert all(sum(row % 10 == label for row in test) == 2 for label in range(10))
+        seen.add(frozenset(test))
+    assert len(seen) == 2
+    rest = chosen_rows(labels, tuple("abcdefghij"), build(Prepare, {**values, "train_images": 0}))
+    assert sorted([*rest["train"][1], *rest["test"][1]]) == list(range(90))
+    for wrong in ({"test_images": 20}, {"source": "patterns", "test_images": 20}):
+        with pytest.raises(ConfigError, match=r"^held_out"):
+            build(Prepare, {**values, **wrong})
+    with pytest.raises(DataError, match=r"^held_out: 200 need 20 of class 'a', which has 9;"):
+        chosen_rows(labels, tuple("abcdefghij"), build(Prepare, {**values, "held_out": 200}))

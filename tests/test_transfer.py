@@ -13,10 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from simclr.config import ConfigError, build
 from simclr.data import packed
 from simclr.data.label_share import class_balanced_share
+from simclr.logistic import fit, scores
 from simclr.models.resnet import build_encoder
 from simclr.settings.measuring import Transfer
 from simclr.stages import pretrain, transfer
-from simclr.stages.transfer import fit, scores
 from tests import training
 from tests.training import contents, pretrain_settings, run
 
@@ -63,7 +63,7 @@ def reference(x, labels, l2):
 def test_fit_is_that_of_scikit_learn(l2):
     x, labels = clusters(300, 1)
     tested, _ = clusters(300, 2)
-    found, model = fit(x, labels, 3, l2), reference(x, labels, l2)
+    found, model = fit(x, labels, 3, l2).weights, reference(x, labels, l2)
     assert found.shape == (6, 3) and found.dtype == torch.float64
     np.testing.assert_allclose(found[:-1].T, model.coef_, atol=1e-3, rtol=0)
     # Offsets are known but for one number, which all may have more.
@@ -84,7 +84,7 @@ def objective(weights, x, labels, l2):
 @pytest.mark.parametrize("l2", [1e-2, 1.0, 1e3])
 def test_gradient_at_the_solution_is_near_zero(l2):
     x, labels = clusters(200, 1)
-    found = fit(x, labels, 3, l2).requires_grad_()
+    found = fit(x, labels, 3, l2).weights.requires_grad_()
     value = F.cross_entropy(scores(found, x), labels, reduction="sum")
     value = value + l2 / 2 * (found[:-1] ** 2).sum()
     value.backward()
@@ -99,8 +99,8 @@ def test_gradient_at_the_solution_is_near_zero(l2):
 def test_where_it_starts_does_not_matter_and_is_left_alone():
     x, labels = clusters(200, 1)
     start = torch.ones(6, 3, dtype=torch.float64)
-    found = fit(x, labels, 3, 1.0, start)
-    torch.testing.assert_close(found[:-1], fit(x, labels, 3, 1.0)[:-1], atol=1e-3, rtol=0)
+    found = fit(x, labels, 3, 1.0, start).weights
+    torch.testing.assert_close(found[:-1], fit(x, labels, 3, 1.0).weights[:-1], atol=1e-3, rtol=0)
     assert torch.equal(start, torch.ones_like(start))
 
 

@@ -61,7 +61,7 @@ def stop_after_a_save(monkeypatch) -> None:
     monkeypatch.setattr(TrainingState, "save", save_and_stop)
 
 
-def silent(done, text):
+def silent(done, text, curve=None):
     assert 0 <= done <= 1 and isinstance(text, str)
 
 

@@ -10,7 +10,8 @@ from simclr.config import DataError
 
 SPLITS = ("train", "test")
 UNLABELLED = "unlabelled"  # the split whose images have no labels, where there is one
-STREAMS = (*SPLITS, UNLABELLED)  # their positions are part of what a seed means
+HELD_OUT = "held_out"  # the setting, and the stream that draws which
+STREAMS = (*SPLITS, UNLABELLED, HELD_OUT)  # their positions are part of what a seed means
 
 
 class RawDataset(NamedTuple):
@@ -44,6 +45,25 @@ def random_generator(seed: int, split: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(sequence))
 
 
+def chosen_rows(labels: dict[str, np.ndarray], classes, settings) -> dict:
+    """Choose the images to pack: split -> (the split that they are taken from, rows in it).
+
+    labels: split -> int64 [N]; rows: ascending, int64. With settings.held_out, so many training
+    images are the test images, and are left out of training. Raises DataError.
+    """
+    seed, there = settings.seed, labels["train"]
+    if not settings.held_out:
+        counts = {split: getattr(settings, f"{split}_images") for split in SPLITS}
+        return {
+            split: (split, balanced_subset(labels[split], classes, count, seed, split))
+            for split, count in counts.items()
+        }
+    test = balanced_subset(there, classes, settings.held_out, seed, HELD_OUT)
+    rest = np.setdiff1d(np.arange(len(there)), test)
+    train = balanced_subset(there[rest], classes, settings.train_images, seed, "train")
+    return {"train": ("train", rest[train]), "test": ("train", test)}
+
+
 def balanced_subset(labels: np.ndarray, classes, count: int, seed: int, split: str) -> np.ndarray:
     """Choose `count` images at random, equally many of each class.
 
@@ -53,9 +73,10 @@ def balanced_subset(labels: np.ndarray, classes, count: int, seed: int, split: s
     """
     if count == 0:
         return np.arange(len(labels))
+    setting = split if split == HELD_OUT else f"{split}_images"
     if count < len(classes):
         raise DataError(
-            f"{split}_images: {count} leave a class of {len(classes)} without an image; raise it, "
+            f"{setting}: {count} leave a class of {len(classes)} without an image; raise it, "
             "or 0 for all images."
         )
     rng = random_generator(seed, split)
@@ -66,7 +87,7 @@ def balanced_subset(labels: np.ndarray, classes, count: int, seed: int, split: s
         members = np.flatnonzero(labels == label)
         if len(members) < needed:
             raise DataError(
-                f"{split}_images: {count} need {needed} of class '{classes[label]}', which has "
+                f"{setting}: {count} need {needed} of class '{classes[label]}', which has "
                 f"{len(members)}; lower it, or 0 for all images."
             )
         chosen.append(rng.permutation(members)[:needed])

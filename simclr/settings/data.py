@@ -21,6 +21,7 @@ class Prepare:
     fit: str = option("crop", choices=("crop", "stretch"))  # the central square, or all of it
     train_images: int = option(0, low=0)  # 0: all; else a class-balanced subset
     test_images: int = option(0, low=0)
+    held_out: int = option(0, low=0)  # test on so many training images, which are then left out
     unlabelled: bool = option(False)  # also the images in unlabelled/, for `images` of Pretrain
     unlabelled_images: int = option(0, low=0)  # 0: all; else some, drawn at random
     seed: int = option(0, low=0)  # of the patterns, or of the choice of the subset

@@ -23,18 +23,23 @@ class Evaluate(OnEncoder):
     protocols: tuple[str, ...] = option(("features",), choices=("features", "augmented"))
     # features: h of the plain images, extracted once; augmented: crop and flip (paper B.5, B.6)
     labels: float = option(1.0, above=0.0, high=1.0)  # share of the training images, by class
-    batch_size: int = option(512, low=2)
+    solver: str = option("sgd", choices=("sgd", "lbfgs"))  # lbfgs: to the optimum, of `features`
+    batch_size: int = option(512, low=2)  # this and the next three: of sgd
     epochs: int = option(100, low=1)
     base_lr: float = option(0.1, above=0.0)  # times batch_size / 256
     momentum: float = option(0.9, low=0.0, high=0.9999)
     weight_decay: float = option(0.0, low=0.0)
     neighbours: int = option(20, low=1)  # k of kNN
+    knn_images: int = option(0, low=0)  # test images that they vote on, the first ones; 0: all
     knn_temperature: float = option(0.1, low=0.02)  # exp(1 / this) must be finite in float32
     precision: str = option("float32", choices=("float32", "bfloat16"))  # of the frozen networks
 
     def check(self):
-        is_wrong = not self.protocols or len(set(self.protocols)) < len(self.protocols)
-        return "protocols: name one or more, each once." if is_wrong else None
+        if not self.protocols or len(set(self.protocols)) < len(self.protocols):
+            return "protocols: name one or more, each once."
+        if self.solver == "lbfgs" and self.protocols != ("features",):
+            return "solver: lbfgs needs features that stay the same; set protocols: [features]."
+        return None
 
 
 @dataclass(frozen=True)

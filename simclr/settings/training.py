@@ -108,6 +108,7 @@ class Training:
     batch_size: int = option(4096, low=2)  # images; twice as many views a step of `pretrain`
     epochs: int = option(100, low=1)
     seed: int = option(0, low=0)
+    weights_seed: int = option(-1, low=-1)  # of the initial weights; -1: `seed`
     device: str = option("cpu", choices=("cpu", "cuda"))
     precision: str = option("float32", choices=("float32", "bfloat16"))
     recompute: bool = option(False)  # blocks' insides, for their gradient: less memory, more time

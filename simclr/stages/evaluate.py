@@ -13,6 +13,12 @@ deviation 1 over the training images). That is a linear map, which any linear cl
 contain, but without it the few steps that a small data set affords do not train the classifier.
 The features of the plain images are extracted once for all protocols.
 
+With `solver: lbfgs` the classifier of `features` is the optimum itself. The features are whitened,
+again a linear map, so that L-BFGS needs some tens of passes however they are correlated; it stops
+where no entry of the mean loss's gradient exceeds TOLERANCE. metrics.json has the largest one,
+linear_gradient_h. With sgd the distance from the optimum depends on the features: of two sets that
+one linear map turns into each other, one may score lower.
+
 With `labels` below 1, classifiers and neighbors see only this share of the training images, by
 class, drawn by the seed.
 """
@@ -27,7 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simclr import devices, files
+from simclr import devices, files, logistic
 from simclr.augment import pipeline
 from simclr.config import ConfigError
 from simclr.data import image_store, packed
@@ -38,6 +44,8 @@ from simclr.training.batching import epoch_batches
 from simclr.training.optim import build_optimizer, learning_rate
 from simclr.training.order import steps_per_epoch, stored_batches
 
+TOLERANCE = 1e-5  # of lbfgs: entries of the gradient, in nats per image
+ITERATIONS = 1000  # at most; with more than a few images of each class some tens do
 CROP_AND_FLIP = replace(pipeline.STATED, operators=("crop", "flip"))
 
 
@@ -63,7 +71,8 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
         rows = class_balanced_share(labels, settings.labels, settings.seed)
         labels = labels[rows]
     count, classes = len(labels), len(data.classes)
-    steps_per_epoch(count, settings.batch_size)
+    if settings.solver == "sgd":
+        steps_per_epoch(count, settings.batch_size)
     if settings.neighbours > count:
         raise ConfigError(f"neighbours: {settings.neighbours}, but only {count} training images.")
     device = devices.find_device(settings.device)
@@ -78,25 +87,29 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     report(0.1, "features")
     metrics = files.read_json(inputs["encoder"] / "training.json")
     for name, x in features.items():
+        some = slice(settings.knn_images or None)
         votes = knn_votes(
             x,
             labels,
-            test_features[name],
+            test_features[name][some],
             classes=classes,
             neighbors=settings.neighbours,
             temperature=settings.knn_temperature,
         )
-        metrics[f"knn_{name}"] = accuracy(votes, test_labels)
+        metrics[f"knn_{name}"] = accuracy(votes, test_labels[some])
+    if settings.solver == "lbfgs":
+        metrics |= solve_linear(settings, features, labels, test_features, test_labels, classes)
     sizes = {name: x.shape[1] for name, x in features.items()}
     protocols = {
         "features": on_stored_features(settings, features, test_features),
         "augmented": on_new_views(settings, networks, images, test_features),
     }
-    for position, name in enumerate(settings.protocols):
+    for position, name in enumerate(settings.protocols if settings.solver == "sgd" else ()):
         protocol = protocols[name]
         classifiers = train_linear(settings, sizes, classes, labels, protocol.batches, report)
         suffix = "" if position == 0 else f"_{name}"
-        metrics |= linear_metrics(classifiers, protocol.test_features, test_labels, suffix)
+        tested = {name: classifiers[name](x) for name, x in protocol.test_features.items()}
+        metrics |= linear_metrics(tested, test_labels, suffix)
     files.write_metrics(out / "metrics.json", metrics)
     files.copy_atomic(inputs["encoder"] / "curves.csv", out / "curves.csv")
 
@@ -171,13 +184,39 @@ def train_linear(
     return {name: linear[name].requires_grad_(False) for name in sizes}
 
 
-def linear_metrics(classifiers: dict, features: dict, labels: Tensor, suffix: str) -> dict:
-    """Return top-1 and top-5 accuracy in percent of each classifier on features [M, d]."""
+def solve_linear(
+    settings,
+    features: dict[str, Tensor],
+    labels: Tensor,
+    test_features: dict[str, Tensor],
+    test_labels: Tensor,
+    classes: int,
+) -> dict:
+    """Return the metrics of the best linear classifier on each kind of features [N, d]."""
+    metrics, labels, test_labels = {}, labels.cpu(), test_labels.cpu()
+    for name, x in features.items():
+        mean, whiten = logistic.whitening(x)
+        x, test_x = (((y.double() - mean) @ whiten).cpu() for y in (x, test_features[name]))
+        found = logistic.fit(
+            x,
+            labels,
+            classes,
+            settings.weight_decay * len(labels),
+            maxiter=ITERATIONS,
+            gtol=TOLERANCE * len(labels),
+            ftol=0,
+        )
+        metrics |= linear_metrics({name: logistic.scores(found.weights, test_x)}, test_labels)
+        metrics[f"linear_gradient_{name}"] = found.gradient / len(labels)
+    return metrics
+
+
+def linear_metrics(scores: dict[str, Tensor], labels: Tensor, suffix: str = "") -> dict:
+    """Return top-1 and top-5 accuracy in percent of each classifier's scores [M, classes]."""
     metrics = {}
-    for name, classifier in classifiers.items():
-        scores = classifier(features[name])
-        metrics[f"linear_{name}{suffix}"] = accuracy(scores, labels)
-        metrics[f"linear_top5_{name}{suffix}"] = accuracy(scores, labels, 5)
+    for name, each in scores.items():
+        metrics[f"linear_{name}{suffix}"] = accuracy(each, labels)
+        metrics[f"linear_top5_{name}{suffix}"] = accuracy(each, labels, 5)
     return metrics
 
 

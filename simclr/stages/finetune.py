@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 
-from simclr import devices, files, rng
+from simclr import devices, files
 from simclr.data import image_store, label_list, packed
 from simclr.data.label_share import class_balanced_share
 from simclr.models import heads, weights
 from simclr.models.resnet import build_encoder
 from simclr.settings.training import Encoder
-from simclr.training import order, supervised
+from simclr.training import order, setup, supervised
 
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
@@ -30,7 +30,7 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
         rows = class_balanced_share(labels, settings.labels, settings.seed)
     order.steps_per_epoch(len(rows), settings.batch_size)
     device = devices.find_device(settings.device)
-    initial = rng.generator(settings.seed, "weights")
+    initial = setup.initial_generator(settings)
     if "encoder" in inputs:
         path = inputs["encoder"] / "encoder.safetensors"
         encoder = weights.load_network(path, None, Encoder, build_encoder).requires_grad_(True)

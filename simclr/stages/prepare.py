@@ -19,7 +19,7 @@ import numpy as np
 from simclr import files
 from simclr.config import DataError
 from simclr.data import card, location, packed
-from simclr.data.raw_dataset import balanced_subset
+from simclr.data.raw_dataset import chosen_rows
 
 DESCRIBED = 50_000  # of the training images, the first ones: data.json describes their pixels
 
@@ -44,12 +44,11 @@ def count(settings) -> dict[str, tuple[int, ...]] | None:
     if not hasattr(module, "listing"):
         return None
     classes, listed = module.listing(location.locate(settings.file))
-    counts = {}
-    for split, labels in module.labels_of(classes, listed).items():
-        wanted = getattr(settings, f"{split}_images")
-        chosen = balanced_subset(labels, classes, wanted, settings.seed, split)
-        counts[split] = tuple(np.bincount(labels[chosen], minlength=len(classes)).tolist())
-    return counts
+    labels = module.labels_of(classes, listed)
+    return {
+        split: tuple(np.bincount(labels[origin][rows], minlength=len(classes)).tolist())
+        for split, (origin, rows) in chosen_rows(labels, classes, settings).items()
+    }
 
 
 def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:

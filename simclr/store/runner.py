@@ -24,7 +24,7 @@ from simclr.store.instance import Instance
 
 
 def compute(
-    instance: Instance, store: Path, report=lambda done, text: None, final: Path | None = None
+    instance: Instance, store: Path, report=lambda *_: None, final: Path | None = None
 ) -> bool:
     """Compute `instance` into `store` (results/<scale>) unless it is there. Returns whether it ran.
 
@@ -96,7 +96,7 @@ def _join(instance: Instance, store: Path) -> bool:
         out = _empty(_workplace(instance, store) / "tmp" / name)
         inputs, checkpoint = _inputs(instance, store), _checkpoint(instance, store)
         try:
-            run(instance.settings, inputs, out, checkpoint, lambda done, text: None)
+            run(instance.settings, inputs, out, checkpoint, lambda *_: None)
         finally:
             shutil.rmtree(out, ignore_errors=True)
     return False  # the first rank says what was computed

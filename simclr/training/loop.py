@@ -46,7 +46,7 @@ def train(
     objective: maps (output, indices [B] of the images) to a tuple of scalars, the loss first, which
         `names` names; on several ranks, this rank's part of the whole batch's.
     checkpoint: the file to resume from and to save to.
-    report: called with (fraction done, text).
+    report: called with (fraction done, text), and at the end of an epoch with its curve as well.
 
     Raises ConfigError if the loss or a weight is no longer finite; the checkpoint then is the last
     good one.
@@ -128,6 +128,7 @@ def train(
         means = record.double().mean(0).tolist()
         state.curves.append({"epoch": epoch + 1, **dict(zip(names, means, strict=True)), "lr": lr})
         state.next_step = 0
+        report((epoch + 1) / epochs, f"epoch {epoch + 1} of {epochs}", state.curves[-1])
         if epoch + 1 < epochs and time.monotonic() - saved >= save_seconds:
             state.save(checkpoint)
             saved = time.monotonic()

@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+from torch import Generator
+
 from simclr.config import ConfigError
 from simclr.data import packed
 from simclr.devices import find_device, place_module
@@ -11,6 +13,12 @@ from simclr.models.resnet import build_encoder
 from simclr.rng import generator
 
 COMPILERS = (os.environ.get("CXX", "g++"), os.environ.get("CC", "gcc"), "clang")
+
+
+def initial_generator(settings) -> Generator:
+    """Return the generator of the initial weights of a training with `settings`."""
+    seed = settings.seed if settings.weights_seed < 0 else settings.weights_seed
+    return generator(seed, "weights")
 
 
 def set_up_training(settings, folder: Path):
@@ -23,7 +31,7 @@ def set_up_training(settings, folder: Path):
     device = find_device(settings.device)
     if settings.compile and not any(map(shutil.which, COMPILERS)):
         raise ConfigError("compile: needs a C++ compiler; install g++, or set it to false.")
-    initial = generator(settings.seed, "weights")
+    initial = initial_generator(settings)
     encoder = place_module(build_encoder(settings.encoder, initial), device)
     encoder.recompute = settings.recompute
     return data, device, initial, encoder

@@ -85,7 +85,7 @@ class Work:
         steps = min(train, most or train) // settings.batch_size * settings.epochs
         return classifiers * steps * LINEAR_STEP
 
-    def logistic_regressions(self, penalties: int) -> float:
+    def logistic_regressions(self, penalties: float) -> float:
         """Fits by L-BFGS to the features of the training images."""
         size = penalties * images(self.data)[0] * feature_dim(self.encoder)
         return L_BFGS * size * SOURCES[self.data.source].classes
@@ -104,12 +104,12 @@ def images_a_second(settings, work: Work, views: float) -> float:
 def images(data: Prepare) -> tuple[int, int]:
     """Return (training, test) images of a data set; as many as CIFAR-10 if only it can tell."""
     train, test = _all_images(SOURCES[data.source])
-    return data.train_images or train, data.test_images or test
+    return data.train_images or train - data.held_out, data.held_out or data.test_images or test
 
 
 def trained_on(settings: Training, data: Prepare) -> int:
     """Return how many images are trained on; as many as in CIFAR-10 of a split of unknown size."""
-    train = data.train_images or SOURCES[data.source].train_images
+    train = data.train_images or max(0, SOURCES[data.source].train_images - data.held_out)
     known = {"train": train, "unlabelled": data.unlabelled_images}
     return sum(known[split] or UNKNOWN for split in splits_of(getattr(settings, "images", "train")))
 

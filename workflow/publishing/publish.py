@@ -66,7 +66,7 @@ def _draw_in_part(plan: Plan, figure: Instance, folder: Path) -> int:
         results.verify(path)
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
-        stage.run(figure.settings, present, out, out, lambda done, text: None)
+        stage.run(figure.settings, present, out, out, lambda *_: None)
         return sum(files.copy_atomic(path, folder / path.name) for path in out.iterdir())
 
 

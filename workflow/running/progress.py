@@ -77,7 +77,8 @@ class ProgressBar:
 
             self.bar = tqdm(total=100, desc=name, leave=False, unit="%", bar_format="{l_bar}{bar}|")
 
-    def update(self, done: float, text: str) -> None:
+    def update(self, done: float, text: str, curve: dict | None = None) -> None:
+        """Show how far a result is; curve: of an epoch that has ended."""
         now = time.monotonic()
         self.first = self.first or (now, done)  # what a checkpoint had is not counted as speed
         text += self._pace(now, done)

@@ -22,7 +22,7 @@ from simclr import files
 from simclr.config import DataError, one_line
 from simclr.data import images
 from simclr.data.location import raw_folder
-from simclr.data.raw_dataset import RawDataset, balanced_subset
+from simclr.data.raw_dataset import RawDataset, chosen_rows
 
 URL = "https://www.cs.toronto.edu/~kriz"  # or the environment variable SIMCLR_CIFAR10_URL
 FILE = "cifar-10-binary.tar.gz"
@@ -61,10 +61,9 @@ def open_source(settings, report) -> RawDataset:
     if files.stamps(path) != stamps:
         raise DataError(f"{path}: was changed while it was read; run again.")
     labels, pixels = {}, {}
-    for split, (all_pixels, all_labels) in splits.items():
-        count = getattr(settings, f"{split}_images")
-        rows = balanced_subset(all_labels, CLASSES, count, settings.seed, split)
-        labels[split], pixels[split] = all_labels[rows], all_pixels[rows]
+    all_labels = {split: there for split, (_, there) in splits.items()}
+    for split, (origin, rows) in chosen_rows(all_labels, CLASSES, settings).items():
+        labels[split], pixels[split] = all_labels[origin][rows], splits[origin][0][rows]
 
     def fill(arrays, report):
         for split in labels:

@@ -16,8 +16,8 @@ from simclr.data.raw_dataset import (
     SPLITS,
     UNLABELLED,
     RawDataset,
-    balanced_subset,
     check_unlabelled,
+    chosen_rows,
     unlabelled_subset,
 )
 from simclr.data.sources import class_names
@@ -45,11 +45,10 @@ def open_source(settings, report) -> RawDataset:
     classes, names = listing(path)
     class_names.tell_case(classes)
     labels, rows = {}, {}  # rows: name in the tree -> (split, row of its image)
-    for split, all_labels in labels_of(classes, names).items():
-        count = getattr(settings, f"{split}_images")
-        chosen = balanced_subset(all_labels, classes, count, settings.seed, split)
-        labels[split] = all_labels[chosen]
-        rows.update({names[split][k]: (split, row) for row, k in enumerate(chosen)})
+    all_labels = labels_of(classes, names)
+    for split, (origin, chosen) in chosen_rows(all_labels, classes, settings).items():
+        labels[split] = all_labels[origin][chosen]
+        rows.update({names[origin][k]: (split, row) for row, k in enumerate(chosen)})
     unlabelled = unlabelled_subset(path, names[UNLABELLED], settings)
     rows.update({name: (UNLABELLED, row) for row, name in enumerate(unlabelled)})
 

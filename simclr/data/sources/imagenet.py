@@ -21,8 +21,8 @@ from simclr.data import location, which_files
 from simclr.data.raw_dataset import (
     UNLABELLED,
     RawDataset,
-    balanced_subset,
     check_unlabelled,
+    chosen_rows,
     unlabelled_subset,
 )
 from simclr.data.sources import class_names, packing
@@ -75,10 +75,10 @@ def open_source(settings, report) -> RawDataset:
     if not settings.sha256:
         _check_whole(path, classes, in_turn, report)
     labels, pieces = {}, {}
-    for split, all_labels in labels_of(classes, in_turn).items():
-        count = getattr(settings, f"{split}_images")
-        rows = balanced_subset(all_labels, classes, count, settings.seed, split)
-        labels[split], pieces[split] = all_labels[rows], [in_turn[split][row][1] for row in rows]
+    all_labels = labels_of(classes, in_turn)
+    for split, (_, rows) in chosen_rows(all_labels, classes, settings).items():
+        labels[split] = all_labels[split][rows]
+        pieces[split] = [in_turn[split][row][1] for row in rows]
     names = {split: [piece.name.split("/")[1] for piece in pieces[split]] for split in pieces}
     unlabelled = unlabelled_subset(path, without_labels(path), settings)
     if unlabelled:
