@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 
-from simclr.config import ConfigError
+from simclr.config import ConfigError, one_line
 
 RANK_SECONDS = "SIMCLR_RANK_SECONDS"  # environment: how long a rank waits for the others; else 600
 IDLE = datetime.timedelta(days=30)  # how long ranks wait in `broadcast` while only rank 0 works
@@ -54,10 +54,10 @@ def process_group(device: str):
     except (dist.DistError, RuntimeError) as error:
         if not _is_connection(error):
             raise
-        reason = " ".join(str(error).split())[:120]
         raise ConfigError(
             f"rank {os.environ.get('RANK')}: another rank stopped, or did not answer for "
-            f"{seconds:g} s ({reason}); run the same command to go on from the last checkpoint."
+            f"{seconds:g} s ({one_line(error)[:120]}); run the same command to go on from the last "
+            "checkpoint."
         ) from None
     finally:
         _idle_groups.clear()

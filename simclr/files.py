@@ -1,5 +1,6 @@
 """Files: the project's root, atomic writes, CSV and JSON, hashes. All text is UTF-8."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -25,15 +26,26 @@ def write_atomic(path: Path, content: str | bytes) -> bool:
     if path.is_file() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)  # readable for whom the umask says
+    return True
+
+
+@contextlib.contextmanager
+def replacing(path: Path, sync: bool = False):
+    """Yield where to write a file that replaces `path` once it is whole; an error leaves `path`.
+
+    sync: bring it to the disk first, so that not even a loss of power leaves half of it.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with open(temporary, "xb") as file:  # readable for whom the umask says
-            file.write(data)
+        yield temporary
+        if sync:
+            with open(temporary, "r+b") as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
-    return True
 
 
 def check_destination(file: Path) -> None:

@@ -7,6 +7,8 @@ anything is computed (workflow/planning/checks.py). Declarations only, as in set
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from simclr.splits import splits_of
+
 
 class Need(NamedTuple):
     """What must be there at least. there: what is; None: not known yet."""
@@ -71,11 +73,6 @@ class Counts:
     def fewest_test(self, classes: int) -> int | None:
         """Test images of so many classes, those that have the fewest."""
         return sum(sorted(self.test_classes)[:classes]) or None
-
-
-def splits_of(images: str) -> tuple[str, ...]:
-    """Return the splits that the setting `images` of stage `pretrain` names."""
-    return ("train", "unlabelled") if images == "both" else (images,)
 
 
 def balanced(count: int, classes: int) -> tuple[int, ...]:

@@ -77,8 +77,10 @@ def test_a_checkpoint_of_inputs_that_were_written_since_is_left(measured, tmp_pa
         assert checkpoint.exists() and not capsys.readouterr().err, times
     file = measured.inputs["data"].path(tmp_path) / "train_images.npy"
     file.write_bytes(rewritten(file))
+    checkpoint.with_name(f".{checkpoint.name}.1f").touch()  # of a kill while it was written
     assert runner.compute(measured, tmp_path)
     assert "its inputs were written since; starting anew" in capsys.readouterr().err
+    assert not list(checkpoint.parent.iterdir())
 
 
 @pytest.mark.parametrize("taken_back", [False, True])

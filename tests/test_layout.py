@@ -13,7 +13,7 @@ from tests.project import ROOT
 # and from the rooms of earlier lines, not from those of later lines or of its own.
 ROOMS = """
 simclr.code                                             what is imported is what is hashed
-simclr.config simclr.sources simclr.resnet_shapes       how settings are declared; facts for them
+simclr.config simclr.sources simclr.resnet_shapes simclr.splits   how settings are declared; facts
 simclr.files simclr.devices simclr.rng simclr.determinism simclr.distributed   what all rest on
 simclr.settings simclr.needs                            all settings of all stages; least numbers
 simclr.registry                                         every stage, declared once

@@ -16,6 +16,7 @@ import pytest
 
 from simclr import files
 from simclr.config import ConfigError
+from simclr.models import weights
 from simclr.store import results
 from tests.project import BIN, ROOT, Project
 from tests.test_isolation import NAMESPACES, SNAKEMAKE, within
@@ -89,6 +90,7 @@ def test_what_is_written_obeys_the_umask(tmp_path):
     try:
         files.write_atomic(tmp_path / "page", "text")
         files.copy_atomic(tmp_path / "page", tmp_path / "figure")
+        weights.write(tmp_path / "network", {}, {})
     finally:
         os.umask(before)
     assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o640}

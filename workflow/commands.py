@@ -250,9 +250,8 @@ def features(args):
         print(f"skipped: {problem}", file=sys.stderr)
     used = [image for image in images if image not in (skipped or {})]
     names = [pretrained.name_of(image, args.folder) for image in used]
-    temporary = out.with_name(out.name + ".part.npz")
-    np.savez_compressed(temporary, features=extracted, files=np.array(names))
-    os.replace(temporary, out)
+    with files.replacing(out) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, features=extracted, files=np.array(names))
     if others:
         print(f"left out: {len(others)} that are no images, e.g. {printable(str(others[0]))}")
     print(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from simclr.augment import crop_boxes, functional
 from simclr.config import ConfigError
+from simclr.splits import splits_of
 
 RESIDENT_MIB = "SIMCLR_RESIDENT_MIB"  # environment: images up to this are copied to the device
 # Without it: the fraction of a GPU's free memory, or of all of the CPU's, that images may take.
@@ -132,9 +133,9 @@ def open_split(data, split: str, device: torch.device, rows: Tensor | None = Non
     split: `train`, `test`, `unlabelled`, or `both`: `train`, then `unlabelled` (without `rows`).
     Raises ConfigError if the set has no such images.
     """
-    splits = ("train", "unlabelled") if split == "both" else (split,)
-    arrays = [getattr(data, f"{name}_images") for name in splits]
-    aspects = [getattr(data, f"{name}_aspects") for name in splits]
+    names = splits_of(split)
+    arrays = [getattr(data, f"{name}_images") for name in names]
+    aspects = [getattr(data, f"{name}_aspects") for name in names]
     if arrays[-1] is None:
         raise ConfigError(
             f"images: '{split}', but the data set has only images with labels; set "
@@ -143,7 +144,7 @@ def open_split(data, split: str, device: torch.device, rows: Tensor | None = Non
     aspects = None if aspects[0] is None else torch.from_numpy(np.concatenate(aspects))
     if aspects is not None and rows is not None:
         aspects = aspects[rows]
-    stored = Joined(*arrays) if split == "both" else arrays[0]
+    stored = Joined(*arrays) if len(arrays) == 2 else arrays[0]
     count = len(stored) if rows is None else len(rows)
     if count * stored[0].nbytes > _resident_bytes(device):
         return ImageStore(stored, device, data.view_size, aspects, rows)

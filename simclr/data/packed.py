@@ -28,6 +28,10 @@ class PackedSet(NamedTuple):
     unlabelled_images: np.ndarray | None = None
     unlabelled_aspects: np.ndarray | None = None
 
+    def first_tests(self) -> np.ndarray:
+        """Return the row of the first test image of each class, int64 [classes]."""
+        return np.unique(self.test_labels, return_index=True)[1]
+
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 OPTIONAL = ("train_aspects", "test_aspects", "unlabelled_images", "unlabelled_aspects")

@@ -70,6 +70,16 @@ def content_sha256(digests: dict[str, str]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def check_content(path: Path, digest: str, settings) -> None:
+    """Raise DataError unless `digest` is the one that `settings` (settings.Prepare) expect."""
+    if digest != settings.sha256:
+        raise DataError(
+            f"{path}: the content's SHA-256 is {digest}, but the setting sha256 is "
+            f"{settings.sha256}; the data are damaged or others: get them again, or set sha256 to "
+            f"what `simclr fingerprint --source {settings.source} {path}` prints."
+        )
+
+
 def walk(folder: Path, above: tuple = ()) -> Iterator[Entry]:
     """Yield the files below a folder at any depth, sorted; each name is the path from there.
 

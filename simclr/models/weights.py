@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -11,7 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from simclr.config import ConfigError, DataError, build, to_dict
+from simclr import files
+from simclr.config import ConfigError, DataError, build, one_line, to_dict
 
 
 def write(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
@@ -20,17 +19,10 @@ def write(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
     about: JSON types, stored as one entry of its metadata, because several have no fixed order.
     """
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    # Not save_file: its file is for its owner only, and a kill leaves one of a random name.
     content = save(contiguous, {"about": json.dumps(about)})
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    with files.replacing(path, sync=True) as temporary:
+        temporary.write_bytes(content)
 
 
 def read_into(path: Path, tensors: dict[str, Tensor]) -> dict:
@@ -43,8 +35,8 @@ def read_into(path: Path, tensors: dict[str, Tensor]) -> dict:
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             about = json.loads(file.metadata()["about"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not readable ({reason}); delete it and run again.") from None
+        problem = f"not readable ({one_line(error)})"
+        raise ConfigError(f"{path}: {problem}; delete it and run again.") from None
     wrong = {name for name, value in stored.items() if _shape(value) != _shape(tensors.get(name))}
     wrong |= tensors.keys() - stored.keys()
     if wrong:
@@ -73,8 +65,7 @@ def load_network(path: Path, data: Path | None, cls, builder, *dimensions: int) 
             about = json.loads(file.metadata()["about"])
         settings, trained_on = build(cls, about["settings"]), about["data"]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not a saved network ({reason}).") from None
+        raise ConfigError(f"{path}: not a saved network ({one_line(error)}).") from None
     if data is not None and trained_on != _identity(data):
         raise DataError(f"{path}: was not trained on {data}; evaluate it on its own data set.")
     network = builder(settings, *dimensions, torch.Generator())

@@ -8,7 +8,6 @@ absolute change of a pixel in percent of its range, over all images drawn.
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from simclr import files
@@ -22,8 +21,7 @@ SINGLE = ("crop", "flip", "color", "blur", "cutout", "sobel", "noise", "rotate")
 def run(settings: Examples, inputs: dict, out: Path, checkpoint: Path, report) -> None:
     """Draw views of test images of inputs["data"], one of each class."""
     data = packed.load(inputs["data"])
-    first = [np.flatnonzero(data.test_labels == label)[0] for label in range(len(data.classes))]
-    rows = torch.tensor(first[: settings.images])
+    rows = torch.from_numpy(data.first_tests()[: settings.images])
     images = image_store.open_split(data, "test", torch.device("cpu"), rows).eval_images()
     batches = [("original", images)]
     metrics = {}
@@ -46,6 +44,7 @@ def run(settings: Examples, inputs: dict, out: Path, checkpoint: Path, report) -
 def draw_views(images: torch.Tensor, operators: tuple, settings: Examples) -> torch.Tensor:
     """Return two views of images uint8 [n, 3, S, S]: uint8 [2, n, 3, S, S]."""
     views = dataclasses.replace(settings.views, operators=operators, blur_probability=1.0)
+    # Not by rng.generator, whose streams are others: it would change the published images.
     generator = torch.Generator().manual_seed(settings.seed)
     drawn = pipeline.draw(views, len(images), images.shape[3], generator)
     if len(operators) == 1:  # a single operator is always applied, to show what it does

@@ -30,6 +30,7 @@ def run(settings: Histograms, inputs: dict, out: Path, checkpoint: Path, report)
         raise ConfigError(
             f"images: {settings.images} are more than the training set's {count}: lower it."
         )
+    # Not by rng.generator, whose streams are others: it would change the published numbers.
     generator = torch.Generator().manual_seed(settings.seed)
     rows = torch.randperm(count, generator=generator)[: settings.images]
     images = image_store.open_split(data, "train", torch.device("cpu"), rows).eval_images()

@@ -7,7 +7,6 @@ pixels; rank 0 is the test image itself), for a few test images.
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -26,13 +25,12 @@ def run(settings, inputs, out: Path, checkpoint: Path, report) -> None:
     train_images = image_store.open_split(data, "train", device)
     test_images = image_store.open_split(data, "test", device)
     train, test = features_of(networks, train_images), features_of(networks, test_images)
-    first = [np.flatnonzero(data.test_labels == label)[0] for label in range(len(data.classes))]
     metrics, rows = {}, []
     for kind in train:
         indices = nearest(train[kind], test[kind], settings.nearest).cpu().numpy()  # [M, nearest]
         same_class = data.train_labels[indices] == data.test_labels[:, None]
         metrics[f"neighbours_{kind}"] = 100 * float(same_class.mean())
-        for number, query in enumerate(first[: settings.queries]):
+        for number, query in enumerate(data.first_tests()[: settings.queries]):
             pixels = pictures.to_text(test_images.eval_image(query))
             rows.append((kind, number, 0, int(data.test_labels[query]), pixels))
             for rank, index in enumerate(indices[query], start=1):

@@ -59,8 +59,8 @@ def compute(
             results.commit(out, final)
         finally:
             shutil.rmtree(out, ignore_errors=True)
-        checkpoint.unlink(missing_ok=True)
-        _read_by(checkpoint).unlink(missing_ok=True)
+        for file in checkpoint.parent.glob(f"*{instance.key}*"):  # and what a kill left half
+            file.unlink()
         _journal(store, instance, started, seconds)
         return True
 

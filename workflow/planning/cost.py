@@ -7,10 +7,10 @@ through a network, training steps, steps of linear classifiers.
 import math
 from dataclasses import dataclass
 
-from simclr.needs import splits_of
 from simclr.settings.data import Prepare
 from simclr.settings.training import Encoder, Training
 from simclr.sources import SOURCES, Source
+from simclr.splits import splits_of
 from workflow.planning.networks import elements, feature_dim, macs, parameters
 
 # Seconds of what is no pass through an encoder, fitted to the runs of `tiny` and `small` on one

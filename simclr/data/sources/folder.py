@@ -22,7 +22,7 @@ from simclr.data.raw_dataset import (
 )
 from simclr.data.sources import class_names
 from simclr.data.sources.tree import LAYOUT, members
-from simclr.data.which_files import content_sha256
+from simclr.data.which_files import check_content, content_sha256
 from simclr.files import sha256
 
 
@@ -41,7 +41,8 @@ def open_source(settings, report) -> RawDataset:
     check(settings)
     path = locate(settings.file)
     digests = _digests(path) if path.is_dir() else {}
-    _check_content(path, content_sha256(digests) if digests else fingerprint(path), settings.sha256)
+    digest = content_sha256(digests) if digests else fingerprint(path)
+    check_content(path, digest, settings)
     classes, names = listing(path)
     class_names.tell_case(classes)
     labels, rows = {}, {}  # rows: name in the tree -> (split, row of its image)
@@ -56,8 +57,8 @@ def open_source(settings, report) -> RawDataset:
         encoded = _encoded_images(path, rows, digests, arrays)
         reading = images.Reading(settings.white_level, settings.max_megapixels)
         images.decode_all(encoded, len(rows), settings.image_size, report, reading)
-        if not digests:  # an archive: is it still what was hashed?
-            _check_content(path, sha256(path), settings.sha256)
+        if not digests:  # an archive: is it still what was hashed, whatever its date says?
+            check_content(path, sha256(path), settings)
 
     return RawDataset(classes, labels, fill, unlabelled=len(unlabelled))
 
@@ -68,15 +69,6 @@ def labels_of(classes, listed: dict[str, list[str]]) -> dict[str, np.ndarray]:
         split: np.array([classes.index(name.split("/")[1]) for name in listed[split]], np.int64)
         for split in SPLITS
     }
-
-
-def _check_content(path: Path, digest: str, expected: str) -> None:
-    if digest != expected:
-        raise DataError(
-            f"{path}: SHA-256 is {digest}, but the setting sha256 is {expected}; the data are "
-            "truncated or others: get them again, or set sha256 to what `simclr fingerprint "
-            f"--source folder {path}` prints."
-        )
 
 
 def _encoded_images(path: Path, rows: dict[str, tuple[str, int]], digests, arrays):

@@ -93,7 +93,7 @@ def open_source(settings, report) -> RawDataset:
             if found != settings.sha256:
                 for split in pieces:  # maybe packed by an attempt that saw other images
                     arrays[f"{split}_digests"][:] = 0
-            _check_content(path, found, settings.sha256)
+            which_files.check_content(path, found, settings)
         return {"content_sha256": which_files.content_sha256(digests)}
 
     return RawDataset(classes, labels, fill, names, len(unlabelled))
@@ -140,15 +140,6 @@ def fingerprint(path: Path) -> str:
     for split, labeled in in_turn.items():
         digests |= _digests(FOLDERS[split], (piece for _, piece in labeled))
     return which_files.content_sha256(digests)
-
-
-def _check_content(path: Path, digest: str, expected: str) -> None:
-    if digest != expected:
-        raise DataError(
-            f"{path}: the content's SHA-256 is {digest}, but the setting sha256 is {expected}; the "
-            "images are others: get them again, or set sha256 to what `simclr fingerprint --source "
-            f"imagenet {path}` prints."
-        )
 
 
 def _check_classes(path: Path, names: set[str]) -> None:
