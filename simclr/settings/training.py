@@ -110,6 +110,7 @@ class Training:
     seed: int = option(0, low=0)
     device: str = option("cpu", choices=("cpu", "cuda"))
     precision: str = option("float32", choices=("float32", "bfloat16"))
+    instruction_set: str = option("avx2", choices=("avx2", "avx512"))  # of the CPU
     recompute: bool = option(False)  # blocks' insides, for their gradient: less memory, more time
     compile: bool = option(False)  # torch.compile, a minute at the start; not of several ranks
     norm_groups: int = option(1, low=1)  # parts of a batch with batch statistics of their own
