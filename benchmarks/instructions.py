@@ -63,19 +63,20 @@ def main(argv=None):
     parser.add_argument("--scale", default="small", help="default: small")
     arguments = parser.parse_args(argv)
     determinism.choose_instruction_set("avx512")
-    processes = {name: process_with(name) for name in ("avx512", "avx2")}
-    found = processes["avx512"].submit(measure.about, "cpu", arguments.repetitions).result()
-    print(measure.header(found))
-    cases = {}
-    for channels in CHANNELS:
-        what = (arguments.scale, channels, arguments.steps)
-        functions = {
-            name: functools.partial(turn, process, what) for name, process in processes.items()
-        }
-        seconds = measure.take_turns(functions, arguments.repetitions)
-        case = measure.case("steps/s", arguments.steps, seconds, "avx512")
-        cases[f"{arguments.scale}, {channels} channels"] = case
-        print(f"{arguments.scale}, {channels} channels\n{measure.table(case)}")
+    with process_with("avx512") as avx512, process_with("avx2") as avx2:
+        found = avx512.submit(measure.about, "cpu", arguments.repetitions).result()
+        print(measure.header(found))
+        cases = {}
+        for channels in CHANNELS:
+            what = (arguments.scale, channels, arguments.steps)
+            functions = {
+                "avx512": functools.partial(turn, avx512, what),
+                "avx2": functools.partial(turn, avx2, what),
+            }
+            seconds = measure.take_turns(functions, arguments.repetitions)
+            case = measure.case("steps/s", arguments.steps, seconds, "avx512")
+            cases[f"{arguments.scale}, {channels} channels"] = case
+            print(f"{arguments.scale}, {channels} channels\n{measure.table(case)}")
     measure.save(arguments.json, found, cases)
 
 
