@@ -14,7 +14,17 @@ from workflow.docs.markdown import table
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-ORDER = ("views", "pretrain", "step", "epoch", "evaluate", "loss", "memory", "loader")
+ORDER = (
+    "views",
+    "pretrain",
+    "step",
+    "instructions",
+    "epoch",
+    "evaluate",
+    "loss",
+    "memory",
+    "loader",
+)
 INTRODUCTION = """\
 # Benchmarks
 

@@ -10,12 +10,20 @@ from pathlib import Path
 from simclr.config import ConfigError
 
 PROCESSOR = Path("/proc/cpuinfo")
-# AVX-512 kernels add in another order, so a result would depend on whether a processor has them.
-# At the sizes of the laptop scales they are no faster.
+# AVX-512 kernels add in another order, so a result would depend on whether a processor has them:
+# a scale chooses by `instruction_set`. These variables then tell torch, oneDNN, and the OpenBLAS of
+# NumPy and SciPy.
 INSTRUCTION_SETS = {
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "OPENBLAS_CORETYPE": "Haswell",  # of NumPy and SciPy
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+    },
+    "avx512": {  # the first such processors, so that later ones compute the same
+        "ATEN_CPU_CAPABILITY": "avx512",
+        "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",
+        "OPENBLAS_CORETYPE": "SkylakeX",
+    },
 }
 # Other variables that change kernels or their order of additions.
 UNSET = (
@@ -53,26 +61,54 @@ UNSET = (
 CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with a fixed workspace
 
 
+def has_avx512() -> bool:
+    """Return whether the processor has the AVX-512 that torch, oneDNN and OpenBLAS use."""
+    if not PROCESSOR.is_file():
+        return False
+    flags = PROCESSOR.read_text(encoding="utf-8", errors="replace").split()
+    return {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= set(flags)
+
+
 def cap_instruction_sets() -> None:
     """Keep torch, oneDNN and OpenBLAS at AVX2 where the processor has AVX-512.
 
     Must run before torch computes: it reads these variables at its first use. A value that is set
     already stays; `check_environment` then refuses to compute under it.
     """
-    if PROCESSOR.is_file() and "avx512f" in PROCESSOR.read_text(encoding="utf-8", errors="replace"):
-        for name, value in INSTRUCTION_SETS.items():
+    if has_avx512():
+        for name, value in INSTRUCTION_SETS["avx2"].items():
             os.environ.setdefault(name, value)
 
 
-def check_environment() -> None:
-    """Raise ConfigError where an environment variable makes other bits than the key stands for."""
-    allowed = {**INSTRUCTION_SETS, CUBLAS[0]: CUBLAS[1], **dict.fromkeys(UNSET)}
-    for name, value in allowed.items():
+def choose_instruction_set(chosen: str) -> bool:
+    """Set the variables of an instruction set. Return whether this process must start again.
+
+    It must where they were those of the cap: a library that is loaded already (OpenBLAS with NumPy)
+    has read these. Raises ConfigError where the processor has no such instructions.
+    """
+    if chosen == "avx2":
+        return False
+    if not has_avx512():
+        raise ConfigError("instruction_set: this processor has no AVX-512; choose avx2.")
+    capped = [k for k, v in INSTRUCTION_SETS["avx2"].items() if os.environ.get(k) in (None, v)]
+    os.environ.update({name: INSTRUCTION_SETS[chosen][name] for name in capped})
+    return bool(capped)
+
+
+def check_environment(chosen: str = "avx2") -> None:
+    """Raise ConfigError where an environment variable makes other bits than the key stands for.
+
+    chosen: the instruction set of the result.
+    """
+    wanted, capped = INSTRUCTION_SETS[chosen], INSTRUCTION_SETS["avx2"]
+    for name, value in {**wanted, CUBLAS[0]: CUBLAS[1], **dict.fromkeys(UNSET)}.items():
         found = os.environ.get(name)
-        if found is not None and found != value:
+        if found not in (None, value, capped.get(name)):
             raise ConfigError(
                 f"{name}: {found!r} is set, which changes results; `unset {name}` and run again."
             )
+    if chosen != "avx2" and not wanted.items() <= os.environ.items():
+        raise ConfigError(f"instruction_set: this process is at AVX2; `simclr run` uses {chosen}.")
 
 
 def make_deterministic() -> None:

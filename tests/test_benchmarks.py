@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from benchmarks import report
+from simclr import determinism
 from simclr.training import batching
 from tests.project import ROOT
 from tests.test_docs import BENCHMARKS, COMMANDS, dry
@@ -101,6 +102,21 @@ def test_a_benchmark_of_the_docs(command, tmp_path):
     page = report.page(tmp_path)
     assert f"`{found['command']}`: {found['hardware']}, " in page
     assert all(f"{what}:\n" in page or f"{what}, counted:\n" in page for what in found["cases"])
+
+
+def test_instruction_sets_take_turns_where_the_processor_has_both(tmp_path):
+    file = tmp_path / "instructions.json"
+    words = ["--scale", "tiny", "--steps", "1", "--repetitions", "2", "--json", file]
+    status, printed, said = run("instructions", words, tmp_path)
+    if not determinism.has_avx512():
+        assert (status, printed) == (2, "") and said.startswith("error: instruction_set: "), said
+        return
+    assert status == 0, said
+    found = json.loads(file.read_text())
+    assert list(found["cases"]) == ["tiny, 8 channels", "tiny, 16 channels"]
+    assert "AVX512" in found["hardware"] and "## What a scale saves" in report.page(tmp_path)
+    for case in found["cases"].values():
+        check_rates(printed, case, 2, {"avx2", "avx512"})
 
 
 def check_rates(printed: str, case: dict, n: int, turns: set) -> None:

@@ -104,12 +104,14 @@ def verify(args):
     if not (args.repair and damaged):
         return 1 if damaged else 0
     from workflow.running.locks import moving
-    from workflow.running.run import run_instances
+    from workflow.running.run import run_instances, use_one_instruction_set
 
+    wanted = planned.with_inputs(damaged)
+    use_one_instruction_set([one for one in wanted if one in damaged or not planned.has(one)])
     with moving(planned.store):
         for instance in damaged:
             shutil.rmtree(instance.path(planned.store))
-    return run_instances(planned.name, planned.with_inputs(damaged))
+    return run_instances(planned.name, wanted)
 
 
 def _complete(planned: Plan, wanted: list, target: str) -> None:

@@ -13,6 +13,7 @@ class OnEncoder:
     """What all stages that look at a frozen encoder have in common."""
 
     device: str = option("cpu", choices=("cpu", "cuda"))
+    instruction_set: str = option("avx2", choices=("avx2", "avx512"))  # of the CPU
     seed: int = option(0, low=0)
 
 

@@ -111,6 +111,7 @@ class Training:
     weights_seed: int = option(-1, low=-1)  # of the initial weights; -1: `seed`
     device: str = option("cpu", choices=("cpu", "cuda"))
     precision: str = option("float32", choices=("float32", "bfloat16"))
+    instruction_set: str = option("avx2", choices=("avx2", "avx512"))  # of the CPU
     recompute: bool = option(False)  # blocks' insides, for their gradient: less memory, more time
     compile: bool = option(False)  # torch.compile, a minute at the start; not of several ranks
     norm_groups: int = option(1, low=1)  # parts of a batch with batch statistics of their own

@@ -57,6 +57,14 @@ class Instance:
         return getattr(self.settings, "device", "cpu")
 
     @property
+    def instruction_set(self) -> str:
+        """Of the process that computes it: `avx2`, or `avx512` where the settings choose it.
+
+        On a GPU always `avx2`: the choice is about the CPU's arithmetic.
+        """
+        return getattr(self.settings, "instruction_set", "avx2") if self.device == "cpu" else "avx2"
+
+    @property
     def is_scale_data(self) -> bool:
         """Whether this is the scale's own data set."""
         return self.stage.kind == "data" and not self.experiment

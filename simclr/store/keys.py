@@ -4,8 +4,9 @@
 
 *Code* is the syntax tree, without comments and docstrings, of every module of this project that
 the stage's module can import. *Library versions* are those that requirements.lock pins, of the
-libraries which that code imports. Device kind and precision are settings. So a clone computes the
-same keys, an edited comment recomputes nothing, and an edited evaluation leaves encoders alone.
+libraries which that code imports. Device kind, precision and instruction set are settings. So a
+clone computes the same keys, an edited comment recomputes nothing, and an edited evaluation leaves
+encoders alone.
 The bytes that are hashed are those that are imported (simclr/code.py).
 
 Nothing here imports torch: planning a thousand runs must cost milliseconds.

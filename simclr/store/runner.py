@@ -104,7 +104,7 @@ def _join(instance: Instance, store: Path) -> bool:
 
 def _loaded(instance: Instance):
     """Return the stage's `run`, with all that decides a result as the key says. ConfigError."""
-    determinism.check_environment()
+    determinism.check_environment(instance.instruction_set)
     run = importlib.import_module(instance.stage.module).run
     _check_code(instance)
     _check_versions(instance)

@@ -22,7 +22,10 @@ def group(instances: list[Instance]) -> dict[str, list[Instance]]:
     position = {experiment: number for number, experiment in enumerate(order)}
     groups = {}  # (kind of process, first experiment, what tells groups apart) -> instances
     for instance in instances:
-        groups.setdefault(_process(instance, wanted), []).append(instance)
+        kind, runs = _process(instance, wanted)
+        if instance.instruction_set != "avx2":  # a process has one instruction set
+            kind = f"{kind}_{instance.instruction_set}"
+        groups.setdefault((kind, runs), []).append(instance)
 
     def rank(members: list[Instance]):
         first = members[0].experiments[:1]  # none: the scale's data, which all need

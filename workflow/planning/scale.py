@@ -53,6 +53,7 @@ class Scale:
     experiments: dict = option()
     device: str = option("cpu", choices=("cpu", "cuda"))
     precision: str = option("float32", choices=("float32", "bfloat16"))
+    instruction_set: str = option("avx2", choices=("avx2", "avx512"))  # of the CPU
     # Rates of one core or GPU, for estimates of time only (planning/cost.py). The defaults are
     # those of a core, fitted to `tiny` and `small` (`python -m workflow.docs.cost_page --check`).
     gmacs_per_second: float = option(250.0, above=0.0)  # 1e9 multiply-adds
@@ -86,9 +87,9 @@ class Scale:
         return f"assumed, not measured: {self.assumed}" if self.assumed else "assumed, not measured"
 
     def devices(self, cls) -> dict:
-        """The device and precision of the scale, as far as settings of class `cls` have them."""
-        values = {"device": self.device, "precision": self.precision}
-        return {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
+        """Those of the scale's device, precision and instruction set that class `cls` has."""
+        names = ("device", "precision", "instruction_set")
+        return {name: getattr(self, name) for name in names if name in cls.__dataclass_fields__}
 
     def grid(self, experiment: str, where: str = "") -> tuple[dict, tuple[int, ...], dict]:
         """Return (grid, seeds, base) of an experiment. Raises ConfigError for unusable ones."""

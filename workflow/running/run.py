@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 
+from simclr import determinism
 from simclr.config import ConfigError
-from simclr.store import runner
+from simclr.store import results, runner
 from simclr.store.instance import Instance
 from workflow.running import gpu_slots, locks
 from workflow.running.again import compute_again
@@ -21,6 +23,9 @@ def run_instances(scale: str, instances: list[Instance], again: bool = False) ->
     again: they are all there; 1 where one has other bits now.
     """
     store = Path("results") / scale
+    use_one_instruction_set(
+        [one for one in instances if again or not results.is_finished(one.path(store))]
+    )
     single = int(os.environ.get("WORLD_SIZE", "1")) == 1  # else torchrun gave every rank its card
     on_gpu = any(instance.device == "cuda" for instance in instances)
     slot = gpu_slots.slot() if on_gpu and single else contextlib.nullcontext()
@@ -43,6 +48,24 @@ def run_instances(scale: str, instances: list[Instance], again: bool = False) ->
     if not ran and os.environ.get("RANK", "0") == "0":
         print(NOTHING)
     return status
+
+
+def use_one_instruction_set(instances: list[Instance]) -> None:
+    """Give this process the instruction set of these results; it starts again where it must.
+
+    Call it before anything is locked or removed. Raises ConfigError.
+    """
+    first = {}  # instruction set -> the first that it computes
+    for instance in instances:
+        first.setdefault(instance.instruction_set, instance)
+    if len(first) > 1:
+        said = " and ".join(f"{one.label} with {name}" for name, one in first.items())
+        raise ConfigError(
+            f"instruction_set: one process cannot compute {said}; "
+            "run `snakemake`, or one stage after the other by --stage."
+        )
+    if any(map(determinism.choose_instruction_set, first)):
+        os.execv(sys.executable, [sys.executable, "-m", "workflow", *sys.argv[1:]])
 
 
 def _lock(store: Path, again: bool):
