@@ -52,11 +52,55 @@ def test_examples_show_what_each_operator_does(data, tmp_path):
         assert label in test.test_labels[same]
     for image, flipped in zip(originals, found["flip"], strict=True):
         assert (image[:, ::-1] == flipped).all()  # shown flipped, always
+    boxes = {row["operator"]: row["box"] for row in files.read_csv(out / "examples.csv")}
+    assert len(set(boxes.values())) == 3  # the whole, the crop's and that of the second views
+    assert boxes["original"] == boxes["color"] == "0 0 8 8"
     metrics = json.loads((out / "metrics.json").read_text())
     for name in examples.SINGLE:
         change = np.mean([abs(a - b).mean() for a, b in zip(originals, found[name], strict=True)])
         assert metrics[f"shift_{name}"] == pytest.approx(change / 2.55, rel=1e-4)
         assert change > 0.5, name
+
+
+def test_pairs_of_crops_and_how_they_overlap(data, tmp_path):
+    """Against counted pixels; crops are those of training: `min_area` of the settings."""
+    side = packed.load(data).test_images.shape[-1]
+    settings = build(Examples, {"views": {"operators": ["crop"], "min_area": 0.25}})
+    out = run(examples, settings, data, tmp_path / "a")
+    rows = [{k: float(v) for k, v in row.items()} for row in files.read_csv(out / "crops.csv")]
+    for row in rows:
+        first, second = masks = np.zeros((2, side, side), bool)
+        for view, mask in zip("12", masks, strict=True):
+            y, x, h, w = (int(row[name + view]) for name in examples.BOX)
+            mask[y : y + h, x : x + w] = True
+            assert mask.sum() == h * w >= 0.25 * side**2
+        common, sizes = (first & second).sum(), masks.sum((1, 2))
+        assert row["side"] == side
+        assert row["iou"] == pytest.approx(common / (first | second).sum(), abs=1e-4)
+        assert row["inside"] == pytest.approx(common / sizes.min(), abs=1e-4)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert len(rows) == examples.PAIRS
+    assert np.mean([row["y1"] == row["y2"] and row["h1"] == row["h2"] for row in rows]) < 0.3
+    for name, values in (
+        ("iou", [row["iou"] for row in rows]),
+        ("nested", [row["inside"] >= 0.9 for row in rows]),
+        ("apart", [row["iou"] < 0.1 for row in rows]),
+    ):
+        assert metrics[f"crops_{name}"] == pytest.approx(100 * np.mean(values), abs=0.01)
+
+
+def test_views_are_those_of_training_though_a_single_operator_always_applies(data, tmp_path):
+    views = {"operators": ["flip", "blur"], "blur_radius": 1, "blur_probability": 0.0}
+    out = run(examples, build(Examples, {"views": views}), data, tmp_path / "a")
+    shown = pd.read_csv(out / "examples.csv", dtype=str)
+    pixels = {name: list(part["pixels"]) for name, part in shown.groupby("operator")}
+    plain, mirrored = (pixels[name] * 2 for name in ("original", "flip"))
+    kinds = [
+        (view == a, view == b) for view, a, b in zip(pixels["views"], plain, mirrored, strict=True)
+    ]
+    assert set(kinds) == {(True, False), (False, True)}
+    assert not set(pixels["flip"]) & set(plain)
+    assert set(pixels["blur"]) - set(plain)
 
 
 def test_neighbours_are_those_of_a_naive_search():
