@@ -237,7 +237,7 @@ DECLARED = (
         kind="measurement",
         seconds=lambda s, work: 0.01,
         files=("metrics.json",),
-        shared_csv=("examples.csv",),
+        shared_csv=("examples.csv", "crops.csv"),
         reads="few",
     ),
     Stage(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from simclr.config import build, merge
-from simclr.settings.training import Encoder
+from simclr.registry import STAGES
 from workflow import catalog
 from workflow.planning import networks
 from workflow.planning.scale import load_scale
@@ -20,9 +20,10 @@ def rows(scale: str, experiment: str, seeds=(0, 1, 2), noise: float = 1.0) -> li
     table = []
     for rank, run in enumerate(module.runs(values.grid(experiment)[0])):
         labels = {"setting": run.name, **run.labels}
-        if "parameters" in module.LABELS:
-            resolved = merge(values.base.get(run.stage, {}), run.settings)
-            labels["parameters"] = networks.parameters(build(Encoder, resolved["encoder"]))
+        if computed := [name for name in module.LABELS if name not in run.labels]:
+            stage, own = (run.stage, run.settings) if STAGES[run.stage].trains else ("pretrain", {})
+            training = build(STAGES[stage].settings, merge(values.base.get(stage, {}), own))
+            labels |= {name: networks.LABELS[name](training) for name in computed}
         level = 30 + 2.0 * (rank * 7 % 11)
         online = {"online_h": 0.95} if run.settings.get("online") else {}
         for seed in seeds:
@@ -51,7 +52,7 @@ METRICS = {
     "finetune": {"finetune_top1": 1.2, "finetune_top5": 1.3, "train_top1": 1.4, "images": 5.0},
     "transfer": {"transfer_top1": 1.1, "transfer_mean_class": 1.05, "transfer_l2": 0.01},
     "probe": {f"probe_{t}_{k}": 1.5 for t in ("gray", "rotation", "noise", "sobel") for k in "hz"},
-    "examples": {"shift_crop": 0.2, "shift_color": 0.3},
+    "examples": {"shift_crop": 0.2, "crops_iou": 0.5, "crops_nested": 0.6, "crops_apart": 0.1},
     "neighbours": {"neighbours_h": 0.9, "neighbours_z": 0.8},
     "maps": {
         "silhouette_h": 0.01,

@@ -14,12 +14,15 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.overhead import GRIDS
-from simclr.config import ConfigError
-from simclr.settings.training import Encoder
+from simclr.config import ConfigError, build
+from simclr.settings.measuring import Examples
+from simclr.settings.training import Encoder, Pretrain
 from tests.project import MINI, ROOT
 from workflow import catalog
 from workflow.docs import cost_page, durations
-from workflow.planning import cost, estimates
+from workflow.experiments import fig1
+from workflow.figures.stage import reported
+from workflow.planning import cost, estimates, networks
 from workflow.planning.placement import gpus_of
 from workflow.planning.plan import work_of
 from workflow.planning.planner import build_plan
@@ -134,6 +137,41 @@ def test_imagenet_is_planned_as_in_the_paper(plans):
     assert all(one.optimizer.base_lr * one.batch_size / 256 == 0.8 for one in tuned)
     transferred = [one for one in plan.of("prepare") if not one.is_scale_data]
     assert [one.settings.fit for one in transferred] == ["crop"]
+
+
+@pytest.mark.parametrize("scale", ["tiny", "small", *LARGE])
+def test_figures_1_to_3_need_no_result_of_their_own(scale):
+    """They share encoders with Table 6 and Figure 7, and images with Figure 4."""
+    plan = build_plan(scale)
+    own = [one for one in plan.instances.values() if {*one.experiments} & {"fig1", "fig2", "fig3"}]
+    alone = [one for one in own if {*one.experiments} <= {"fig1", "fig2", "fig3"}]
+    assert {one.stage.kind for one in alone} == {"figure"} and len(alone) == 3
+    base = plan.scale.base
+    shown = build(Examples, base["examples"]).views
+    assert shown == build(Pretrain, base["pretrain"]).views
+
+
+def test_figure_2_says_what_the_base_setting_is():
+    """Depth 8, 8 channels: three groups of 8, 16 and 32."""
+    row = build_plan("tiny").figure("fig2").settings.rows[0]
+    assert (row["encoder"], row["dim_h"], row["dim_z"]) == ("ResNet-8", 32, 32)
+    assert (row["operators"], row["loss"], row["temperature"]) == (
+        "crop, flip, color",
+        "nt_xent",
+        0.25,
+    )
+    assert row["parameters"] == build_plan("tiny").figure("table6").settings.rows[0]["parameters"]
+
+
+def test_the_sizes_of_figure_1_are_those_of_our_networks():
+    """The paper's, in millions, beside ours of ResNet-50 at width 1, 2 and 4."""
+    rows = fig1._theirs(reported(fig1.PAPER))
+    for method, accuracies in (("SimCLR", [69.3, 74.2, 76.5]), ("supervised", [76.5, 77.8, 78.4])):
+        found = rows[rows["method"] == method].sort_values("parameters")
+        assert list(found["mean"]) == accuracies and list(found["name"]) == ["1x", "2x", "4x"]
+        ours = [networks.parameters(Encoder(50, width)) / 1e6 for width in (1, 2, 4)]
+        assert list(found["parameters"]) == pytest.approx(ours, rel=0.03)
+    assert len(rows) == 3 + 3 + 10
 
 
 def test_cifar10_has_the_grid_of_the_paper(plans):

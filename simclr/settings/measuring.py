@@ -101,7 +101,7 @@ class Maps(OnEncoder):
 
 @dataclass(frozen=True)
 class Examples:
-    """Stage `examples`: some images, changed by each operator (paper Fig. 4)."""
+    """Stage `examples`: some images, changed by each operator (paper Fig. 2 to 4)."""
 
     views: Views = option(Views)
     images: int = option(6, low=1)  # one of each class, from the first one on

@@ -68,5 +68,17 @@ def feature_dim(encoder: Encoder) -> int:
     return convolutions(encoder)[-1][2]
 
 
+# Labels of a figure's table that follow from the settings of a training.
+LABELS = {
+    "parameters": lambda training: parameters(training.encoder),
+    "encoder": lambda training: f"ResNet-{training.encoder.depth}",
+    "dim_h": lambda training: feature_dim(training.encoder),
+    "dim_z": lambda training: training.head.out_dim or feature_dim(training.encoder),
+    "operators": lambda training: ", ".join(training.views.operators),
+    "loss": lambda training: training.loss.kind,
+    "temperature": lambda training: training.loss.temperature,
+}
+
+
 def _halved(side: int) -> int:
     return (side + 1) // 2  # stride 2 with 'same' padding

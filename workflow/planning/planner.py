@@ -61,14 +61,21 @@ class Planner:
             for seed in seeds:
                 trained, shown = self._add_run(experiment, run, seed, base, data)
                 row = {"setting": run.name, "seed": seed, **run.labels}
-                if "parameters" in module.LABELS:
-                    row["parameters"] = networks.parameters(trained.settings.encoder)
+                if computed := [name for name in module.LABELS if name not in run.labels]:
+                    training = self._training(trained, base, where)
+                    row |= {name: networks.LABELS[name](training) for name in computed}
                 rows.append(row)
                 inputs[f"{run.name}.s{seed}"] = shown
         context = {"scale": self.plan.name, "title": self.scale.title, "seeds": len(seeds)}
         values = {"experiment": experiment, "rows": rows, "context": context}
         values |= {"paper": paper.sha256()}
         self._add(FIGURES, values, inputs, experiment=experiment)
+
+    def _training(self, added: Instance, base: dict, where: str):
+        """Return the settings of a run that trains; of another, those of the base pre-training."""
+        if added.stage.kind == "encoder":
+            return added.settings
+        return self._resolve(STAGES["pretrain"], base.get("pretrain", {}), f"{where}: pretrain")
 
     def _add_run(self, experiment: str, run, seed: int, base: dict, data: Instance):
         """Add a run with a seed, what it needs and what measures it.
