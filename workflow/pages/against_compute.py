@@ -66,8 +66,9 @@ def write(root: Path) -> int:
 
 def _stamp(*numbers: str) -> str:
     """Return the SHA-256 of all that the figure is made of."""
-    code = [source(ROOT / "workflow" / name) for name in CODE]
-    parts = [*numbers, importlib.metadata.version("matplotlib"), *map(bytes.decode, code)]
+    read = [ledger.CLAIMS, *(ROOT / "workflow" / name for name in CODE)]
+    parts = [*numbers, importlib.metadata.version("matplotlib")]
+    parts += [source(file).decode() for file in read]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
