@@ -127,7 +127,7 @@ def test_a_page_and_its_images_are_light():
         shown = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)  # loaded when opened
         images = set(re.findall(r'<img src="([^"]+)"', shown))
         if name == "index.html":  # one scale at a time
-            images = {image for image in images if image.startswith("tiny/")}
+            images = {image for image in images if image.startswith(("tiny/", "claims"))}
         weight = len(text.encode()) + sum((folder / image).stat().st_size for image in images)
         assert weight < 3e6, (name, weight)
 
@@ -188,6 +188,17 @@ def test_the_scale_is_switched_in_place(visit):
     page.get_by_role("link", name="small", exact=True).click()
     assert page.url.endswith("small/index.html#fig8")
     assert page.locator("#fig8").bounding_box()["y"] < 800
+
+
+def test_claims_against_compute_open_the_page(visit):
+    page = visit("index.html", color_scheme="dark")
+    see_all(page)
+    image = page.locator("#compute img")
+    assert image.evaluate("one => one.naturalWidth") > 400
+    assert image.bounding_box()["y"] < page.locator("#claims").bounding_box()["y"]
+    assert "core-hours" in image.get_attribute("alt")
+    card = page.locator("#compute .scroll").evaluate("one => getComputedStyle(one).backgroundColor")
+    assert card == "rgb(255, 255, 255)"  # its letters are dark
 
 
 def test_tables_are_copied_as_csv(visit):

@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import io
+import re
+from collections import Counter
 
 from simclr.code import ROOT, source
 
@@ -18,3 +20,16 @@ def rows(name: str) -> list[dict[str, str]]:
 def sha256() -> str:
     """Return the SHA-256 of both files, which every figure shows."""
     return hashlib.sha256(b"".join(source(FOLDER / name) for name in FILES)).hexdigest()
+
+
+def same_contrasts(contrasts: list[tuple[str, str]]) -> list[tuple[str, str, int]]:
+    """Return for each contrast (id of its claim, its words) what it has in common over scales.
+
+    That is the id, the words without the numbers of a scale's grid, and how many such precede it.
+    """
+    found, seen = [], Counter()
+    for claim, words in contrasts:
+        name = claim, re.sub(r"\d[\d./]*", "#", words.removesuffix(" (in part)"))
+        found.append((*name, seen[name]))
+        seen[name] += 1
+    return found

@@ -1,9 +1,9 @@
-"""Write the table of verdicts into README.md, from the claims of the published figures.
+"""Write the opening figure and the table of verdicts into README.md, as they are published.
 
     python -m workflow.docs.readme
 
-rewrites what stands between `<!-- claims SCALE SCALE ... -->` and `<!-- end -->`. A test compares
-the two, so no number there is typed.
+rewrites what stands between `<!-- compute -->`, or `<!-- claims SCALE SCALE ... -->`, and
+`<!-- end -->`. A test compares the two, so no number there is typed.
 """
 
 import re
@@ -11,17 +11,37 @@ from collections import Counter
 
 from simclr import files
 from workflow.docs import markdown
-from workflow.pages import ledger
+from workflow.pages import against_compute, hours, ledger
 from workflow.pages.ledger import read_rows
 
 README = files.ROOT / "README.md"
+OPENING = re.compile(r"(<!-- compute -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTION = re.compile(r"(<!-- claims (?P<scales>[\w -]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 VERDICTS = ("reproduced", "inconclusive", "contradicted", "not tested")
 
 
 def filled(text: str) -> str:
-    """Return the README's text with every section of claims as it is published now."""
+    """Return the README's text with its figure and every section of claims as published now."""
+    text = OPENING.sub(lambda match: match[1] + opening() + match[2], text)
     return SECTION.sub(lambda match: match[1] + table(match["scales"].split()) + match[3], text)
+
+
+def opening() -> str:
+    """Return the figure of claims against compute, with the cost and verdicts of each scale."""
+    root = files.ROOT / "paper_figures"
+    scales = against_compute.in_order(root)
+    rows = ledger.over_scales(root, list(scales))
+    costs = []
+    for scale, took in scales.items():
+        counts = Counter(row[f"{scale} verdict"] for row in rows)
+        held, not_held = counts["reproduced"], counts["contradicted"]
+        costs.append(f"`{scale}` ({hours.text(took)}): {held} reproduced, {not_held} contradicted")
+    return (
+        f"![The effect in each of {len(rows)} claims of the paper, with its interval, at scales "
+        f"{', '.join(scales)}](paper_figures/{against_compute.FIGURE}.png)\n\n"
+        f"{against_compute.TITLE}. Of {len(rows)} claims, at {'; '.join(costs)}. "
+        f"([Numbers](paper_figures/{against_compute.CSV}))\n"
+    )
 
 
 def table(scales: list[str]) -> str:

@@ -13,6 +13,7 @@ A module `workflow/experiments/<name>.py` has
     runs(grid)       -> list[Run], each repeated for every seed
     draw(table, paper) or, with FILES, draw(table, paper, files) -> matplotlib Figure
     claims(table)    with CLAIMS: -> list[workflow.figures.contrasts.Claim]
+    of_paper(paper)  optional: the paper's numbers as such a table, which claims() judges like ours
 
 `grid` is what the scale's YAML says under `experiments.<name>`. `table` has a row per run and seed:
 setting (the run's name), seed, the run's labels, and its metrics. `paper` has the rows of PAPER;

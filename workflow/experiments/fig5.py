@@ -79,12 +79,8 @@ def draw(table, paper):
     seeds = table["seed"].nunique()
     notes = [[_note(cells.loc[(a, b)], seeds) for b in operators] for a in operators]
     plotting.heat(ours, means, operators, notes)
-    reported = {(r.row, r.column): r.value for r in paper.itertuples()}
-    values = [
-        [reported.get((f"1st={a.title()}", f"2nd={b.title()}"), np.nan) for b in OPERATORS]
-        for a in OPERATORS
-    ]
-    plotting.heat(theirs, values, OPERATORS)
+    reported = of_paper(paper)[METRIC].to_numpy().reshape(len(OPERATORS), -1)
+    plotting.heat(theirs, reported, OPERATORS)
     theirs.set_ylabel("first operator")
     return figure
 
@@ -94,6 +90,17 @@ def _note(cell, seeds: int) -> str:
     half = (cell["high"] - cell["low"]) / 2
     spread = "" if half != half else f"±{half:.1f}"
     return spread if cell["n"] == seeds else f"{spread} n={cell['n']:.0f}".strip()
+
+
+def of_paper(paper):
+    """The paper's numbers in the form of ours."""
+    import pandas as pd
+
+    value = paper.set_index(["row", "column"])["value"]
+    rows = [{"setting": run.name, **run.labels} for run in runs({})]
+    for row in rows:
+        row[METRIC] = value[f"1st={row['first'].title()}", f"2nd={row['second'].title()}"]
+    return pd.DataFrame(rows)
 
 
 def claims(table) -> list:

@@ -132,6 +132,15 @@ def _panel(axes, rows) -> None:
     axes.margins(x=0.12, y=0.12)
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours."""
+    rows = _theirs(paper)
+    simclr = rows["regime"] == "SimCLR"
+    return rows.assign(
+        linear_h=rows["mean"].where(simclr), supervised_top1=rows["mean"].where(~simclr)
+    )
+
+
 def claims(table) -> list:
     """C12 and C13, on the runs of the base length. The gap is supervised minus SimCLR."""
     from workflow.figures.contrasts import directional

@@ -91,6 +91,11 @@ def _panel(axes, rows) -> None:
     plotting.plain_log(axes, 2, dims)
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours."""
+    return _theirs(paper).assign(linear_h=paper["value"])
+
+
 def claims(table) -> list:
     """C14 to C17. Heads are compared by their mean over the output dimensions."""
     from workflow.figures.contrasts import directional, equivalence, per_seed

@@ -78,6 +78,12 @@ def panel(axes, rows) -> None:
     plotting.plain_log(axes, 2, shown)
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours, up to the batch of its claim."""
+    rows = _theirs(paper).assign(linear_h=paper["value"])
+    return rows[rows["batch"] <= 4096]
+
+
 def claims(table) -> list:
     """C25 to C27, between the extremes of the grid."""
     from workflow.figures.contrasts import directional, per_seed

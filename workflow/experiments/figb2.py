@@ -97,6 +97,12 @@ def _panel(axes, rows) -> None:
     plotting.plain_log(axes, 2, sorted(set(rows["batch"])))
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours."""
+    rows = _theirs(paper)
+    return rows.assign(**{METRIC: rows["mean"]})
+
+
 def claims(table) -> list:
     """C28 at the smallest batch and the shortest training; C29 between the two largest batches."""
     from workflow.figures.contrasts import directional, equivalence, per_seed

@@ -118,6 +118,21 @@ def draw(table, paper):
     return figure
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours: the best of SimCLR, at a temperature of the grid."""
+    import pandas as pd
+
+    simclr, supervised = (
+        paper["value"][paper["row"].str.startswith(name)].item()
+        for name in ("SimCLR", "supervised")
+    )
+    low, middle, high = Grid().temperatures
+    linear = {low: None, middle: simclr, high: None}
+    rows = [{"regime": "SimCLR", "temperature": t, "linear_h": h} for t, h in linear.items()]
+    rows.append({"regime": "supervised", "temperature": 0.0, "supervised_top1": supervised})
+    return pd.DataFrame(rows).assign(batch=1024, epochs=1000)
+
+
 def claims(table) -> list:
     """C33 to C36, at the longest training; the paper's figures have bars without numbers."""
     from workflow.figures.contrasts import directional, held_out_best, matrix, per_seed

@@ -117,6 +117,14 @@ def _tick(name: str) -> str:
     return name.replace("+blur", "\n+blur").replace("AutoAugment", "Auto-\nAugment")
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours."""
+    rows = _theirs(paper)
+    return rows.assign(
+        **{metric: rows["mean"].where(rows["regime"] == name) for name, metric in METRICS.items()}
+    )
+
+
 def claims(table) -> list:
     """C07 to C10. The strengths are those of the scale: weakest and strongest without blur."""
     from workflow.figures.contrasts import directional, per_seed

@@ -73,6 +73,19 @@ def draw(table, paper):
     return figure
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours, all tasks in one row."""
+    import pandas as pd
+
+    reported = paper.set_index(["row", "column"])["value"]
+    row = {
+        f"probe_{task}_{name}": reported[said, column]
+        for task, (said, _, _) in TASKS.items()
+        for name, column in (("h", "h"), ("z", "g(h)"))
+    }
+    return pd.DataFrame([row])
+
+
 def claims(table) -> list:
     """C18, for each transformation."""
     from workflow.figures.contrasts import directional, per_seed

@@ -91,6 +91,12 @@ def draw(table, paper):
     return figure
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours."""
+    labels = {name: label for label, (_, _, name) in LOSSES.items()}
+    return paper.assign(objective=paper["row"].map(labels), linear_h=paper["value"])
+
+
 def claims(table) -> list:
     """C21: NT-Xent against the best other loss; C22: semi-hard negatives against all."""
     from workflow.figures.contrasts import directional, held_out_best, matrix

@@ -100,6 +100,16 @@ def _panel(axes, rows) -> None:
     axes.margins(y=0.15)
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours."""
+    keys = ["l2_norm", "temperature"]
+    values = [
+        _theirs(paper, name).set_index(keys)["mean"].rename(metric)
+        for metric, (_, name) in METRICS.items()
+    ]
+    return values[0].to_frame().join(values[1:]).reset_index()
+
+
 def claims(table) -> list:
     """C23 and C24. The best temperature is chosen on other seeds than the one it is judged on."""
     from workflow.figures.contrasts import directional, held_out_best, matrix, per_seed

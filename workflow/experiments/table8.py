@@ -116,6 +116,16 @@ def _training(row: str) -> str | None:
     return None
 
 
+def of_paper(paper):
+    """The paper's means over its data sets in the form of ours."""
+    rows = _theirs(paper)
+    names = rows["category"].str.extract(r"(?P<protocol>.+) (?P<width>\d)x")
+    rows = rows.assign(training=rows["series"], **names).astype({"width": int})
+    return rows.assign(
+        **{m: rows["mean"].where(rows["protocol"] == name) for name, m in METRICS.items()}
+    )
+
+
 def claims(table) -> list:
     """C40: the widest, fine-tuned; the narrowest, linear evaluation."""
     from workflow.figures.contrasts import directional, per_seed

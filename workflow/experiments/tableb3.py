@@ -74,6 +74,12 @@ def _panel(axes, rows) -> None:
     plotting.plain_log(axes, 2, sorted(set(rows["epochs"])))
 
 
+def of_paper(paper):
+    """The paper's numbers in the form of ours."""
+    rows = _theirs(paper)
+    return rows.assign(**{METRIC: rows["mean"]})
+
+
 def claims(table) -> list:
     """C31: the longest minus the shortest training, for each augmentation."""
     from workflow.figures.contrasts import equivalence, per_seed

@@ -44,6 +44,8 @@ class Claim(NamedTuple):
     unit: str
     verdict: str
     needed: float = math.nan  # seeds that would decide it, if inconclusive (see power.py)
+    side: int = 1  # the paper's: an effect above (1) or below (-1) ...
+    against: float = 0.0  # ... this
 
 
 def interval(values) -> tuple[float, float, float, int]:
@@ -147,7 +149,8 @@ def directional(
     else:
         verdict = _verdict(n, reproduced=negative, contradicted=positive)
     p = p_value(differences)
-    return Claim(id, contrast, mean, low, high, n, p, unit, verdict, _needed(verdict, p, n))
+    needed = _needed(verdict, p, n)
+    return Claim(id, contrast, mean, low, high, n, p, unit, verdict, needed, direction)
 
 
 def equivalence(id: str, contrast: str, sizes: pd.Series, margin: float, unit: str = "pp") -> Claim:
@@ -158,7 +161,8 @@ def equivalence(id: str, contrast: str, sizes: pd.Series, margin: float, unit: s
     mean, low, high, n = interval(sizes)
     verdict = _verdict(n, reproduced=high < margin, contradicted=low > margin)
     contrast, p = f"{contrast} (margin: {margin:g} {unit})", p_value(sizes, margin)
-    return Claim(id, contrast, mean, low, high, n, p, unit, verdict, _needed(verdict, p, n))
+    needed = _needed(verdict, p, n)
+    return Claim(id, contrast, mean, low, high, n, p, unit, verdict, needed, -1, margin)
 
 
 def _verdict(n: int, reproduced: bool, contradicted: bool) -> str:

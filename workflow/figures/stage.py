@@ -86,7 +86,7 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
     contents = {
         "csv": _values(experiment, table, labels, metrics),
         "summary.csv": _summary(experiment, table, labels, metrics),
-        "claims.csv": _claims(experiment, module, table, missing),
+        "claims.csv": _claims(experiment, module, table, arguments[1], missing),
     }
     for suffix, (header, *rows) in contents.items():
         cells = [[_text(value) for value in row] for row in rows]
@@ -145,27 +145,44 @@ def _summary(experiment, table, labels, metrics) -> list[list]:
     return rows
 
 
-def _claims(experiment, module, table, missing: int) -> list[list]:
+def _claims(experiment, module, table, paper_numbers, missing: int) -> list[list]:
     claimed = {row["id"]: row for row in paper.rows("claims.csv")}
     tested = module.claims(table) if module.CLAIMS else []
+    of_paper = paper_effects(module, paper_numbers)
     absent = [name for name in module.CLAIMS if name not in {claim.id for claim in tested}]
     tested += [contrasts.directional(name, "no such settings", contrasts.EMPTY) for name in absent]
     header = (
-        "id,experiment,claim,contrast,effect,low,high,n,p,unit,verdict,needed,paper_effect,where"
+        "id,experiment,claim,contrast,effect,low,high,n,p,unit,verdict,needed,side,against,"
+        "paper,paper_effect,where"
     )
+    tested.sort(key=lambda claim: claim.id)
     rows = [
         [
             claim.id,
             experiment,
             claimed[claim.id]["claim"],
             f"{claim.contrast} (in part)" if missing else claim.contrast,
-            *claim[2:],  # effect to needed
+            *claim[2:],  # effect to against
+            of_paper.get(same, math.nan),
             claimed[claim.id]["paper_effect"],
             claimed[claim.id]["where"],
         ]
-        for claim in sorted(tested, key=lambda claim: claim.id)
+        for claim, same in zip(tested, _same(tested), strict=True)
     ]
     return [header.split(","), *rows]
+
+
+def paper_effects(module, numbers: pd.DataFrame) -> dict[tuple, float]:
+    """Return the effect of each contrast that the paper's numbers have, by paper.same_contrasts."""
+    if not hasattr(module, "of_paper"):
+        return {}
+    table = module.of_paper(numbers).reset_index(drop=True)
+    judged = module.claims(pd.DataFrame({"setting": table.index, "seed": 0}).assign(**table))
+    return {same: claim.effect for claim, same in zip(judged, _same(judged), strict=True)}
+
+
+def _same(claims: list[contrasts.Claim]) -> list[tuple]:
+    return paper.same_contrasts([(claim.id, claim.contrast) for claim in claims])
 
 
 def _text(value) -> str:

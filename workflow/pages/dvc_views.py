@@ -1,6 +1,6 @@
 """What `dvc metrics` and `dvc plots` show of a scale, from the published figures' CSV files.
 
-metrics.json   experiment -> setting -> accuracy; and how many contrasts have which verdict
+metrics.json   experiment -> setting -> accuracy; how many contrasts have which verdict; hours
 accuracy.csv   a row per setting: its headline accuracy (template bar_horizontal)
 curves.csv     a row per setting and epoch: the loss (template workflow/pages/curves.json)
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from simclr import registry
 from simclr.files import csv_text, write_atomic
-from workflow.pages import figure_files
+from workflow.pages import figure_files, hours
 from workflow.pages.ledger import read_rows
 
 FILES = ("metrics.json", "accuracy.csv", "curves.csv")
@@ -19,10 +19,14 @@ FILES = ("metrics.json", "accuracy.csv", "curves.csv")
 HEADLINES = registry.headlines()
 
 
-def write_summary(folder: Path) -> int:
-    """Write the three files for the figures in `folder`; return how many changed."""
+def write_summary(folder: Path, published: dict[str, dict]) -> int:
+    """Write the three files for the figures in `folder`; return how many changed.
+
+    published: key -> line of data/published/<scale>.jsonl.
+    """
     verdicts = Counter(row["verdict"] for row in read_rows(folder / "claims.csv"))
-    metrics, accuracy, curves = {"claims": dict(verdicts)}, [], []
+    metrics = {"claims": dict(verdicts), "hours": hours.hours(published)}
+    accuracy, curves = [], []
     for name in figure_files.names_in(folder):
         for setting, means in _means(folder, name).items():
             headline = next((metric for metric in HEADLINES if metric in means), None)

@@ -17,7 +17,8 @@ CLAIMS = files.ROOT / "data" / "paper" / "claims.csv"
 LEVEL = 0.05
 COLUMNS = (
     *("id", "experiment", "claim", "contrast", "effect", "low", "high", "n"),
-    *("p", "p_holm", "unit", "verdict", "needed", "paper_effect", "where"),
+    *("p", "p_holm", "unit", "verdict", "needed", "side", "against", "paper"),
+    *("paper_effect", "where"),
 )
 
 

@@ -9,20 +9,26 @@ from pathlib import Path
 
 from simclr.files import write_atomic
 from workflow import catalog
-from workflow.pages import figure_files, ledger
+from workflow.pages import against_compute, figure_files, hours, ledger
 from workflow.pages.rendering import write_page
 
 
 def write_overview(root: Path) -> int:
-    """Write index.html and claims.csv over the scales below `root`; return how many changed."""
+    """Write the page, its tables and its figure over the scales below `root`.
+
+    Returns how many files changed.
+    """
     scales = ledger.published(root)
     rows = ledger.over_scales(root, scales)
-    changed = write_atomic(root / "claims.csv", ledger.text_of(rows))
+    changed = write_atomic(root / "claims.csv", ledger.text_of(rows)) + against_compute.write(root)
+    drawn = f"{against_compute.FIGURE}.svg"
     return changed + write_page(
         root / "index.html",
         "overview.html.j2",
         here=None,
         scales=scales,
+        hours={name: hours.text(took) for name, took in against_compute.in_order(root).items()},
+        claims_figure=figure_files.image(root, drawn) if (root / drawn).is_file() else None,
         counts={scale: Counter(row[f"{scale} verdict"] for row in rows) for scale in scales},
         claims=[_claim(row, scales) for row in rows],
         figures=_figures(root, scales),
