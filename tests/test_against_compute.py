@@ -15,6 +15,7 @@ from workflow import paper
 from workflow.figures import contrasts, forest, plotting
 from workflow.pages import against_compute, hours, ledger
 from workflow.pages.ledger import read_rows
+from workflow.planning.planner import build_plan
 
 COLUMNS = ("id", "contrast", "effect", "low", "high", "n", "unit", "verdict", "side", "against")
 
@@ -86,19 +87,17 @@ def test_scales_stand_by_their_hours_and_gpus_last(tmp_path):
     assert list(against_compute.in_order(tmp_path)) == ["mine", "small", "tiny", "cifar10"]
 
 
-def test_hours_count_a_training_once():
-    training = {"key": "t", "seconds": 3600}
-    cpu, gpu = "AMD EPYC, x86_64, AVX2", "NVIDIA H200"
-    lines = [
-        {"key": "a", "hardware": cpu, "seconds": 900, "training": training},
-        {"key": "b", "hardware": cpu, "seconds": 900, "training": training},
-        {"key": "c", "hardware": gpu, "seconds": 36000, "training": {"key": "u", "seconds": None}},
-        {"key": "d", "hardware": cpu},
-    ]
-    took = hours.hours({line["key"]: line for line in lines})
-    assert took == {"core-hours": 1.5, "GPU-hours": 10}
-    assert hours.text(took) == "1.5 core-hours and 10 GPU-hours"
-    assert hours.text({}) == "time not published"
+def test_hours_are_what_the_plan_expects_of_what_is_published():
+    plan = build_plan("tiny")
+    encoder, *_ = (i for i in plan.instances.values() if i.stage.name == "pretrain")
+    shown = [i for i in plan.instances.values() if i.inputs.get("encoder") is encoder][:2]
+    lines = {i.key: {"stage": i.stage.name, "name": i.name} for i in shown}
+    data = encoder.inputs["data"]
+    wanted = sum(one.seconds for one in (*shown, encoder, data)) / 3600  # the encoder once
+    found = hours.hours(plan, {**lines, "other": {"stage": "evaluate", "name": "gone"}})
+    assert found == {"core-hours": pytest.approx(wanted, abs=1e-3)}
+    assert hours.text({"core-hours": 1.5, "GPU-hours": 10}) == "1.5 core-hours and 10 GPU-hours"
+    assert hours.text({}) == "nothing published"
 
 
 def test_the_contrast_that_most_scales_have_is_shown(tmp_path):

@@ -19,13 +19,13 @@ FILES = ("metrics.json", "accuracy.csv", "curves.csv")
 HEADLINES = registry.headlines()
 
 
-def write_summary(folder: Path, published: dict[str, dict]) -> int:
+def write_summary(folder: Path, plan, published: dict[str, dict]) -> int:
     """Write the three files for the figures in `folder`; return how many changed.
 
-    published: key -> line of data/published/<scale>.jsonl.
+    plan: planning.plan.Plan; published: key -> line of data/published/<scale>.jsonl.
     """
     verdicts = Counter(row["verdict"] for row in read_rows(folder / "claims.csv"))
-    metrics = {"claims": dict(verdicts), "hours": hours.hours(published)}
+    metrics = {"claims": dict(verdicts), "hours": hours.hours(plan, published)}
     accuracy, curves = [], []
     for name in figure_files.names_in(folder):
         for setting, means in _means(folder, name).items():

@@ -1,26 +1,21 @@
-"""How long what is published took to compute: core-hours and GPU-hours."""
+"""How much compute is behind what is published: core-hours and GPU-hours."""
 
-import re
-
-# Words of a processor's name (simclr/store/provenance.py); a card's name has none of these.
-PROCESSOR = re.compile(
-    r"\b(x86_64|amd64|intel64|i[3-6]86|arm\w*|aarch64|ppc64\w*|riscv64|s390x)\b", re.IGNORECASE
-)
 UNITS = ("core-hours", "GPU-hours")
 
 
-def hours(published: dict[str, dict]) -> dict[str, float]:
-    """Return {unit: hours} of all results, and of the trainings of encoders that they read.
+def hours(plan, published: dict[str, dict]) -> dict[str, float]:
+    """Return {unit: hours} that the plan expects of what is published, each training once.
 
-    published: key -> line of data/published/<scale>.jsonl. A result takes one core, or one GPU.
+    The seconds that results took say less: machines that compute for nights are shared.
+    published: key -> line of data/published/<scale>.jsonl.
     """
-    found = {}  # what took the time -> unit, seconds: many results read the same training
-    for line in published.values():
-        unit = UNITS[not PROCESSOR.search(line.get("hardware", ""))]
-        for one in (line, line.get("training", {})):
-            if one.get("seconds"):
-                found[one["key"]] = unit, one["seconds"]
-    totals = {unit: sum(s for u, s in found.values() if u == unit) / 3600 for unit in UNITS}
+    names = {(line["stage"], line["name"]) for line in published.values()}
+    shown = [i for i in plan.instances.values() if (i.stage.name, i.name) in names]
+    needed = {one.key: one for i in shown for one in (i, *i.inputs.values())}
+    totals = dict.fromkeys(UNITS, 0.0)
+    for one in needed.values():
+        gpus = plan.gpus(one)
+        totals[UNITS[gpus > 0]] += (gpus or 1) * one.seconds / 3600
     return {unit: round(total, 3) for unit, total in totals.items() if total}
 
 
@@ -28,4 +23,4 @@ def text(hours: dict[str, float]) -> str:
     """Return hours in words, "2.2 core-hours"; where nothing is known, that."""
     parts = [f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in hours.values()]
     known = [f"{part} {unit}" for part, unit in zip(parts, hours, strict=True)]
-    return " and ".join(known) or "time not published"
+    return " and ".join(known) or "nothing published"

@@ -13,5 +13,5 @@ def write_pages(plan, published: dict[str, dict]) -> None:
     folder = Path("paper_figures") / plan.name
     runs.write_runs(plan, published, folder)
     scale_page.write_index(folder, plan.name, plan.scale.title)
-    dvc_views.write_summary(folder, published)
+    dvc_views.write_summary(folder, plan, published)
     overview.write_overview(folder.parent)

@@ -18,7 +18,6 @@ from simclr.config import ConfigError, unkeyed
 from simclr.store import keys, results
 from simclr.store.instance import Instance
 from simclr.store.results import PROVENANCE, ResultError
-from workflow.pages.hours import PROCESSOR
 from workflow.planning.plan import Plan
 from workflow.publishing.published import METRICS, SHARED_CSV
 from workflow.running.unused import settle
@@ -26,6 +25,10 @@ from workflow.stages import STAGES
 
 KEY = re.compile(r"[0-9a-f]{12}")
 REMEDY = "copy it again from where it was computed"
+# Words of a processor's name (simclr/store/provenance.py); a card's name has none of these.
+PROCESSOR = re.compile(
+    r"\b(x86_64|amd64|intel64|i[3-6]86|arm\w*|aarch64|ppc64\w*|riscv64|s390x)\b", re.IGNORECASE
+)
 
 
 def import_results(plan: Plan, source: Path) -> tuple[str, int]:
