@@ -1,11 +1,13 @@
 """What holds for all tests: one thread each, what a quick test may start, shared fixtures."""
 
 import fcntl
+import functools
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from tests.project import Project
 
@@ -40,23 +42,47 @@ def refuse_slow_programs(event: str, arguments: tuple) -> None:
 sys.addaudithook(refuse_slow_programs)
 
 
+def of_all_workers(tmp_path_factory, name: str) -> Path:
+    """Return a folder that all of pytest's workers share in this session."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of the worker lies in the one of the session
+    (folder / name).mkdir(exist_ok=True)
+    return folder / name
+
+
+@pytest.fixture(scope="session")
+def planned():
+    """Call it with the name of a scale: its plan, planned once in a worker; only read it."""
+    from workflow.planning.planner import build_plan
+
+    return functools.cache(build_plan)
+
+
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory):
     """paper_figures with the figures of two scales, drawn from made-up metrics; only read it.
 
-    tiny: all experiments; small: two of them.
+    tiny: all experiments; small: two of them. Workers that need them at once share the drawing.
     """
     from tests import synthetic
     from workflow.figures import stage
     from workflow.planning.scale import load_scale
 
-    root = tmp_path_factory.mktemp("drawn")
-    whole = load_scale("tiny").experiments
-    for scale, names in (("tiny", whole), ("small", ("fig6", "table3"))):
-        (root / scale).mkdir()
-        for name in names:
-            rows = synthetic.rows(scale, name)
-            stage.draw(name, rows, synthetic.context(scale), root / scale)
+    root = of_all_workers(tmp_path_factory, "drawn")
+    locks = of_all_workers(tmp_path_factory, "drawn-locks")
+    figures = [("tiny", name) for name in load_scale("tiny").experiments]
+    figures += [("small", "fig6"), ("small", "table3")]
+    for blocking in (False, True):  # first those that nobody draws, then wait for the others
+        for scale, name in figures:
+            (root / scale).mkdir(exist_ok=True)
+            try:
+                with FileLock(locks / f"{scale}.{name}", blocking=blocking):
+                    if not (root / scale / f"{name}.caption.md").exists():  # is written last
+                        rows = synthetic.rows(scale, name)
+                        stage.draw(name, rows, synthetic.context(scale), root / scale)
+            except Timeout:
+                pass
     return root
 
 
@@ -66,11 +92,7 @@ def finished(tmp_path_factory) -> Project:
 
     For all of pytest's workers: the first to come makes it, others wait. Tests only read it.
     """
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # that of the worker lies in the one of the session
-    folder = folder / "scenarios"
-    folder.mkdir(exist_ok=True)
+    folder = of_all_workers(tmp_path_factory, "scenarios")
     with open(folder / "lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         project = Project(folder / "finished")

@@ -50,7 +50,7 @@ def test_the_cap_is_set_before_torch_computes_where_the_processor_has_more():
     assert said == ("avx2" if has_more else "None")
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_every_library_computes_in_one_thread(threads):
     """In a process of its own: BLAS with more threads adds in another order (stage `transfer`)."""
     code = """

@@ -13,7 +13,6 @@ import pytest
 from simclr.store import keys
 from tests import newcomer
 from tests.project import BIN, ROOT, Project
-from workflow.planning import planner
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = ("snakemake", "dvc", "simclr", "make", "python", "torchrun", "source")
@@ -136,15 +135,14 @@ def test_what_is_run_elsewhere_is():
     assert not found, "\n".join(found)
 
 
-def test_the_results_that_the_docs_name_are_planned():
+def test_the_results_that_the_docs_name_are_planned(planned):
     """At scale tiny, or at that which stands in the same line."""
     files = [*PAGES, *(ROOT / "docs" / "examples").glob("*.py"), ROOT / "workflow" / "cli.py"]
     found = set()
     for line in "\n".join(file.read_text() for file in files).splitlines():
         scale = "cifar10" if "run cifar10" in line else "tiny"
         found |= {(scale, name) for name in re.findall(r"\b(?:fig|table)\w+\.[\w.-]+\.s\d\b", line)}
-    planned = {scale: planner.build_plan(scale) for scale in ("tiny", "cifar10")}
-    names = {(s, one.name) for s in planned for one in planned[s].of("pretrain")}
+    names = {(s, one.name) for s in ("tiny", "cifar10") for one in planned(s).of("pretrain")}
     assert len(found) > 3 and found <= names, found - names
 
 

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from tests import synthetic
 from workflow import catalog, paper
@@ -22,6 +23,19 @@ KINDS = ("svg", "png", "csv", "summary.csv", "claims.csv", "caption.md")
 
 
 context = synthetic.context
+
+
+@pytest.fixture(params=["svg", pytest.param("png", marks=pytest.mark.slow)])
+def kind(request, monkeypatch) -> str:
+    """The only kind of picture that is drawn in this test: each takes half the time."""
+    save = Figure.savefig
+
+    def save_one_kind(figure, path, **options):
+        if path.suffix == f".{request.param}":
+            save(figure, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", save_one_kind)
+    return request.param
 
 
 def read(path: Path) -> list[dict]:
@@ -62,9 +76,10 @@ def test_every_figure_is_drawn_with_its_numbers(drawn, experiment):
 
 
 @pytest.mark.parametrize("experiment", SMALL)
-def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment):
+def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment, kind):
     rows = synthetic.rows("small", experiment, seeds=(0,))
     stage.draw(experiment, rows, context("small"), tmp_path)
+    assert (tmp_path / f"{experiment}.{kind}").stat().st_size > 0
     assert "n = 1 seed" in (tmp_path / f"{experiment}.caption.md").read_text()
     assert {row["low"] for row in read(tmp_path / f"{experiment}.summary.csv")} == {""}
     verdicts = {row["verdict"] for row in read(tmp_path / f"{experiment}.claims.csv")}
@@ -72,12 +87,13 @@ def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment):
 
 
 @pytest.mark.parametrize("experiment", TINY)
-def test_a_figure_in_part_is_drawn_and_says_how_many_runs_are_missing(tmp_path, experiment):
+def test_a_figure_in_part_is_drawn_and_says_how_many_runs_are_missing(tmp_path, experiment, kind):
     """Of all runs only the first is there, so the metrics of whole stages are missing."""
     first, *others = synthetic.rows("tiny", experiment)
     labels = {"setting", "seed", *catalog.module(experiment).LABELS}
     rows = [first, *({k: v for k, v in row.items() if k in labels} for row in others)]
     stage.draw(experiment, rows, context("tiny"), tmp_path)
+    assert (tmp_path / f"{experiment}.{kind}").stat().st_size > 0
     caption = (tmp_path / f"{experiment}.caption.md").read_text()
     assert f"in part: {len(others)} of {len(rows)} runs are missing" in caption
     shown = {(row["setting"], row["seed"]) for row in read(tmp_path / f"{experiment}.csv")}
@@ -88,9 +104,9 @@ def test_a_figure_in_part_is_drawn_and_says_how_many_runs_are_missing(tmp_path, 
 
 
 @pytest.mark.parametrize("experiment", CIFAR10)
-def test_the_grid_of_cifar10_is_drawn(tmp_path, experiment):
+def test_the_grid_of_cifar10_is_drawn(tmp_path, experiment, kind):
     stage.draw(experiment, synthetic.rows("cifar10", experiment), context("cifar10"), tmp_path)
-    assert (tmp_path / f"{experiment}.png").stat().st_size > 10_000
+    assert (tmp_path / f"{experiment}.{kind}").stat().st_size > 10_000
 
 
 def test_every_claim_has_its_row(drawn):
@@ -137,6 +153,7 @@ def hashes(folder: Path) -> dict:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.slow
 def test_other_processes_draw_the_same_bytes(drawn, tmp_path):
     """In a process with another hash seed, matplotlibrc, date and time zone."""
     (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 9\nsvg.hashsalt: x\n")

@@ -48,13 +48,13 @@ class Page(html.parser.HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def root(drawn, tmp_path_factory):
+def root(drawn, planned, tmp_path_factory):
     """Two scales with made-up figures, the second with two of them."""
     root = tmp_path_factory.mktemp("gallery") / "paper_figures"
     shutil.copytree(drawn, root)
     for _ in range(2):  # the second time both know of each other
         for scale in ("tiny", "small"):
-            runs.write_runs(planner.build_plan(scale), {}, root / scale)
+            runs.write_runs(planned(scale), {}, root / scale)
             scale_page.write_index(root / scale, scale, TITLE)
     overview.write_overview(root)
     return root

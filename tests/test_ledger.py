@@ -14,7 +14,6 @@ from workflow.catalog import names
 from workflow.figures import stage
 from workflow.pages import ledger, overview, scale_page
 from workflow.pages.ledger import read_rows
-from workflow.planning.planner import build_plan
 from workflow.publishing import power
 
 
@@ -134,11 +133,11 @@ def test_a_metric_changed_by_hand_flips_the_verdict_everywhere(root, tmp_path):
     assert verdicts == ["reproduced", "contradicted"]
 
 
-def test_power_lists_every_open_contrast_with_the_cost_of_its_seeds():
+def test_power_lists_every_open_contrast_with_the_cost_of_its_seeds(planned):
     rows = read_rows(ROOT / "paper_figures" / "tiny" / "claims.csv")
     still_open = [row for row in rows if row["verdict"] == "inconclusive"]
     tested = [row for row in rows if row["verdict"] != "not tested"]
-    first, *lines = power.text(build_plan("tiny")).splitlines()
+    first, *lines = power.text(planned("tiny")).splitlines()
     assert first == f"{len(tested) - len(still_open)} of {len(tested)} contrasts are decided."
     names = [f"{row['id']} {row['experiment']}: {row['contrast']}" for row in still_open]
     assert sorted(lines[::2]) == sorted(names)
@@ -146,4 +145,4 @@ def test_power_lists_every_open_contrast_with_the_cost_of_its_seeds():
         re.search(r"seeds would decide it: (about \d|out of reach$)", x) for x in lines[1::2]
     )
     with pytest.raises(ConfigError, match="scale imagenet: no figure is published"):
-        power.text(build_plan("imagenet"))
+        power.text(planned("imagenet"))

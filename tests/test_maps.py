@@ -216,6 +216,7 @@ maps.run(Maps(images=40, perplexity=5.0), inputs, out, out / "no checkpoint", la
 """
 
 
+@pytest.mark.slow
 def test_another_process_with_other_threads_writes_the_same_bytes(
     data, encoders, of_linear, tmp_path
 ):

@@ -234,7 +234,7 @@ def test_every_stage_reads_squeezed_images_of_another_side(name, tmp_path):
         shapes = np.linspace(0.5, 2.0, count, dtype=np.float32)
         np.save(data / f"{split}_aspects.npy", shapes)
     cls, module = STAGES[name].settings, STAGES[name].module
-    few = {"epochs": 1, "batch_size": 20, "images": 40, "neighbours": 5}
+    few = {"epochs": 1, "batch_size": 20, "images": 40, "neighbours": 5, "penalties": 3}
     fields = {field.name for field in dataclasses.fields(cls)}
     settings = build(cls, {key: value for key, value in few.items() if key in fields})
     trained = training.pretrain_settings(epochs=1)

@@ -302,6 +302,7 @@ def test_full_disk_is_an_error_before_the_images_are_read(tmp_path, monkeypatch)
     assert not (tmp_path / "a" / "train_images.npy").exists()
 
 
+@pytest.mark.slow  # lists the 60,000 images of an archive twice
 @pytest.mark.skipif(not REAL.is_file(), reason="needs the real images of ../shared/data")
 def test_real_photographs(tmp_path, monkeypatch):
     monkeypatch.setenv("SIMCLR_DATA_DIR", str(REAL.parent))

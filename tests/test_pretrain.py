@@ -314,11 +314,12 @@ def test_refusals_before_training(data, tmp_path):
         run(pretrain, pretrain_settings(), tmp_path, tmp_path / "c")
 
 
-def test_encoder_file_has_the_names_of_torchvision(data, tmp_path):
+def test_encoder_file_has_the_names_of_torchvision(tmp_path):
     from torchvision.models import resnet50
 
     encoder = {**ENCODER, "depth": 50, "base_channels": 64, "stem": "imagenet"}
-    settings = pretrain_settings(encoder=encoder, epochs=1, batch_size=90)
+    data = training.prepare_data(tmp_path / "data", train_images=10, test_images=10)
+    settings = pretrain_settings(encoder=encoder, epochs=1, batch_size=10)
     out = run(pretrain, settings, data, tmp_path / "out")
     missing = resnet50().load_state_dict(load_file(out / "encoder.safetensors"), strict=False)
     assert missing.unexpected_keys == []

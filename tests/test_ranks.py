@@ -16,6 +16,7 @@ from tests import ranks_worker
 from tests.project import Project
 from tests.training import prepare_data
 
+pytestmark = pytest.mark.slow
 # Forked from one process that has torch imported and nothing computed: each starts in no time.
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.ranks_worker"])
@@ -121,7 +122,6 @@ def test_ranks_that_plan_different_results_do_not_begin(tmp_path):
     ranks[0].join(60)
 
 
-@pytest.mark.slow
 def test_simclr_run_under_torchrun_makes_each_result_once(tmp_path):
     project = Project.create(tmp_path / "two")
     alone = project.clone(tmp_path / "one")

@@ -18,8 +18,8 @@ SCALES = sorted(path.stem for path in SCALE_FILES.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_every_scale_plans_and_says_what_it_costs(scale):
-    plan = planner.build_plan(scale)
+def test_every_scale_plans_and_says_what_it_costs(scale, planned):
+    plan = planned(scale)
     assert [i.experiment for i in plan.of("figures")] == list(plan.scale.experiments)
     known = set()
     for instance in plan.instances.values():  # inputs stand before their users
@@ -40,8 +40,8 @@ def test_what_is_published_has_seeds_enough_for_an_interval():
         assert len(load_scale(scale).seeds) >= 3, scale
 
 
-def test_settings_that_resolve_to_the_same_share_one_run():
-    plan = planner.build_plan("tiny")
+def test_settings_that_resolve_to_the_same_share_one_run(planned):
+    plan = planned("tiny")
     shared = [i for i in plan.of("pretrain") if len(i.experiments) > 1]
     every = [set(i.experiments) for i in shared]
     assert any({"table5", "fig8", "table1", "fig7", "fig9"} <= one for one in every)
@@ -59,8 +59,8 @@ def test_an_experiment_may_have_seeds_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_processes_start_with_the_data_then_by_experiment_the_longest_first(scale):
-    plan = planner.build_plan(scale)
+def test_processes_start_with_the_data_then_by_experiment_the_longest_first(scale, planned):
+    plan = planned(scale)
     backwards = list(plan.instances.values())[::-1]  # the order must not come from the input
     groups = list(plan.groups(backwards).values())
     assert sorted(i.key for group in groups for i in group) == sorted(plan.instances)
@@ -72,21 +72,21 @@ def test_processes_start_with_the_data_then_by_experiment_the_longest_first(scal
     assert experiments == sorted(experiments, key=list(plan.scale.experiments).index)
 
 
-def test_short_settings_of_an_experiment_share_a_process(tmp_path):
+def test_short_settings_of_an_experiment_share_a_process(tmp_path, planned):
     (tmp_path / "mini.yaml").write_text(MINI)
     plan = planner.build_plan("mini", tmp_path)
     groups = plan.groups(plan.instances.values()).values()
     trained = [group for group in groups if group[0].stage.name == "pretrain"]
     assert [{i.experiments[0] for i in group} for group in trained] == [{"table5"}, {"fig8"}]
     for scale in SCALES:
-        plan = planner.build_plan(scale)
+        plan = planned(scale)
         for group in plan.groups(plan.instances.values()).values():
             settings = {(i.experiment, i.setting) for i in group}
             assert len(settings) == 1 or sum(i.seconds for i in group) <= grouping.SHORT
 
 
-def test_figures_whose_numbers_are_there_are_drawn_by_few_processes():
-    plan = planner.build_plan("tiny")
+def test_figures_whose_numbers_are_there_are_drawn_by_few_processes(planned):
+    plan = planned("tiny")
     figures = plan.of("figures")
     groups = plan.groups(figures)
     assert len(groups) < len(figures) / 4

@@ -54,13 +54,13 @@ def test_accuracy_is_that_of_the_stored_networks_on_plain_test_images(data, trai
 
 def test_it_learns(tmp_path):
     """Images whose class is their brightness: all but the closest are told apart."""
-    data = training.prepare_data(tmp_path / "data", train_images=400)
+    data = training.prepare_data(tmp_path / "data", train_images=200)
     for split in ("train", "test"):
         labels = np.load(data / f"{split}_labels.npy")
         noise = np.random.default_rng(0).integers(0, 10, (len(labels), 3, 8, 8))
         pixels = 20 * labels[:, None, None, None] + noise
         np.save(data / f"{split}_images.npy", pixels.astype(np.uint8))
-    settings = supervise_settings(views={"operators": ["crop", "flip"]}, epochs=15)
+    settings = supervise_settings(views={"operators": ["crop", "flip"]}, epochs=12)
     out = run(supervise, settings, data, tmp_path / "out")
     last = (out / "curves.csv").read_text().splitlines()[-1].split(",")
     top1 = json.loads((out / "training.json").read_text())["supervised_top1"]

@@ -22,7 +22,6 @@ from tests import jpegs, training
 from tests.test_planning import changed
 from tests.test_prepare import digest, picture, prepared, write_tree
 from workflow.planning import cost
-from workflow.planning.planner import build_plan
 
 LABELLED, WITHOUT = 40, 30  # images
 
@@ -327,9 +326,9 @@ def test_the_cost_counts_them():
     assert cost.trained_on(build(Pretrain, {"images": "both"}), unknown) == 100 + cost.UNKNOWN
 
 
-def test_the_experiment_trains_few_encoders_of_its_own():
+def test_the_experiment_trains_few_encoders_of_its_own(planned):
     """At tiny: pre-trainings and two of three supervised trainings are those of other figures."""
-    plan = build_plan("tiny")
+    plan = planned("tiny")
     own = [one.name for one in plan.instances.values() if one.experiments == ["unlabelled"]]
     assert not [one for one in plan.of("pretrain") if one.name in own]
     shares = {one.settings.labels for one in plan.of("evaluate") if "unlabelled" in one.experiments}
