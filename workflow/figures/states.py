@@ -39,11 +39,11 @@ def chance(settings) -> dict:
 
 
 def state(curve: list[dict], chance: dict) -> str:
-    """Return COLLAPSED, PLATEAU or LEARNED; "" of a training without chance, or without a curve.
+    """Return COLLAPSED, PLATEAU or LEARNED; "" where `chance` or the accuracy is not known.
 
     curve: the rows of its curves.csv, numbers or texts.
     """
-    if not curve or not chance:
+    if not chance or not curve or "contrastive_accuracy" not in curve[0]:
         return ""
     n, k = chance["batch"], chance["candidates"]
     first, last = ({name: float(row[name] or 0) for name in row} for row in (curve[0], curve[-1]))
@@ -59,7 +59,7 @@ def by_run(curves, chances: dict) -> dict[tuple, str]:
     """Return {(setting, seed): state}. curves: all curves, with columns `setting` and `seed`."""
     columns = [name for name in curves if name not in ("setting", "seed")]
     return {
-        (setting, seed): state(rows[columns].fillna(0).to_dict("records"), chances[setting])
+        (setting, seed): state(rows[columns].dropna(axis=1).to_dict("records"), chances[setting])
         for (setting, seed), rows in curves.groupby(["setting", "seed"], sort=False)
         if chances.get(setting)
     }
