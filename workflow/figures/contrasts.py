@@ -142,22 +142,22 @@ def uses_not_learned(claims, table: pd.DataFrame) -> dict[tuple[str, str], str]:
 def resting_on(compute, table: pd.DataFrame) -> dict:
     """Return {key: runs on which the value rests}, as index of `table`.
 
-    Were the metrics of one of them the best of all, the value would be another. So a run that is in
-    a mean is one of them, and one that was not the best of those to choose from.
+    Were the metrics of their setting the best of all, the value would be another. So a setting that
+    is in a mean is one of these, and one that was not the best of those to choose from.
     compute: maps a table to {key: value}.
     """
     metrics = [metric.name for metric in registry.metrics() if metric.name in table]
     numbers = table[metrics].astype(float)
-    best = numbers.where(numbers.isna(), BEST)
+    present = table[numbers.notna().any(axis=1)]
     whole = compute(table)
     runs = {key: [] for key in whole}
-    for run in table.index[numbers.notna().any(axis=1)]:
+    for _, rows in present.groupby("setting", sort=False):
         changed = numbers.copy()
-        changed.loc[run] = best.loc[run]
+        changed.loc[rows.index] = changed.loc[rows.index] * 0 + BEST  # what is missing stays so
         values = compute(table.assign(**changed))
         for key, value in whole.items():
             if repr(values.get(key)) != repr(value):  # nan equals nan
-                runs[key].append(run)
+                runs[key] += list(rows.index)
     return runs
 
 
