@@ -265,8 +265,10 @@ def no_numbers(axes, text: str) -> None:
 
 def headline(figure: Figure, title: str, note: str) -> None:
     """Write the title and under it a note of some lines, and keep the panels below both."""
-    height = figure.get_size_inches()[1]
     note = [line for part in note.splitlines() for line in textwrap.wrap(part, 115)]
+    width, height = figure.get_size_inches()
+    height += 0.15 * (len(note) - 1)  # the panels were given room for a line
+    figure.set_size_inches(width, height)
     figure.text(0.008, 1 - 0.06 / height, title, va="top", fontsize=11.5, fontweight="bold")
     where = 0.008, 1 - 0.27 / height
     figure.text(*where, "\n".join(note), va="top", fontsize=8, color="#444444")
