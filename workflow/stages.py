@@ -12,7 +12,8 @@ class Figures:
     """Stage `figures`: what is drawn.
 
     rows: a dict per run, in order: setting, seed, and the labels of the setting; context: scale and
-    title, for the caption; paper: SHA-256 of the paper's numbers and claims.
+    title, for the caption, and `chances`, setting -> what chance is (workflow/figures/states.py);
+    paper: SHA-256 of the paper's numbers and claims.
     """
 
     experiment: str = option()

@@ -16,8 +16,10 @@ A module `workflow/experiments/<name>.py` has
     of_paper(paper)  optional: the paper's numbers as such a table, which claims() judges like ours
 
 `grid` is what the scale's YAML says under `experiments.<name>`. `table` has a row per run and seed:
-setting (the run's name), seed, the run's labels, and its metrics. `paper` has the rows of PAPER;
-`files` maps a name in FILES to its rows, if any run has that file.
+setting (the run's name), seed, the run's labels, its metrics and, where it is known, its `state`
+(workflow/figures/states.py), which summary(), averaged() and derived() of contrasts.py carry into
+the figure as marks. `paper` has the rows of PAPER; `files` maps a name in FILES to its rows, if any
+run has that file.
 
 Planning calls runs(), so a module imports pandas, matplotlib and SciPy only within draw() and
 claims().

@@ -54,16 +54,22 @@ def runs(grid: dict) -> list[Run]:
     ]
 
 
+def differences(table) -> dict:
+    """By seed: what each choice adds."""
+    from workflow.figures import contrasts
+
+    linear = {
+        name: contrasts.per_seed(table, "linear_h", choice=name) for name in set(table["choice"])
+    }
+    return {text: linear[first] - linear[second] for text, (first, second) in PAIRS.items()}
+
+
 def draw(table, paper):
     """Differences with intervals; the paper has no numbers."""
     from workflow.figures import contrasts, plotting
 
     figure, (axes,) = plotting.panels(1, 1, height=2.6)
-    linear = {
-        name: contrasts.per_seed(table, "linear_h", choice=name) for name in set(table["choice"])
-    }
-    values = {text: linear[first] - linear[second] for text, (first, second) in PAIRS.items()}
-    plotting.differences(axes[0], contrasts.intervals(values, ["name"]))
+    plotting.differences(axes[0], contrasts.derived(differences, table, ["name"]))
     axes[0].set_title(plotting.OURS)
     axes[0].set_xlabel("difference in linear evaluation (points)")
     return figure

@@ -33,7 +33,7 @@ def runs(grid: dict) -> list[Run]:
 def draw(table, paper, files):
     """Left to right: image, two views, f, h, g, z, loss."""
     from simclr.data.pictures import from_text
-    from workflow.figures import plotting
+    from workflow.figures import pictures, plotting
 
     figure, ((axes,),) = plotting.panels(1, 1, height=3.6)
     rows, crops = files.get("examples.csv"), files.get("crops.csv")
@@ -56,7 +56,7 @@ def draw(table, paper, files):
         y, name, color, t = ROWS[index]
         outside = 1 if y > MIDDLE else -1  # of the row: labels stand there
         box = [int(value) for value in view.box.split()]
-        plotting.crop(panel, box, len(pixels) / side, color)
+        pictures.crop(panel, box, len(pixels) / side, color)
         _picture(axes, from_text(view.pixels), 5.3, y, 1.7, color)
         for x, height, label in (
             (9.5, 1.5, f"$h_{name}$ [{run['dim_h']}]"),
@@ -80,10 +80,10 @@ def draw(table, paper, files):
 
 def _picture(axes, pixels, x: float, y: float, size: float, color: str):
     """Show an image around (x, y); returns its panel."""
-    from workflow.figures import plotting
+    from workflow.figures import pictures
 
     panel = axes.inset_axes([x - size / 2, y - size / 2, size, size], transform=axes.transData)
-    plotting.image(panel, pixels, framed=True, color=color)
+    pictures.image(panel, pixels, framed=True, color=color)
     return panel
 
 

@@ -34,7 +34,7 @@ def draw(table, paper, files):
     import numpy as np
 
     from simclr.data.pictures import from_text
-    from workflow.figures import contrasts, plotting
+    from workflow.figures import contrasts, pictures, plotting
 
     figure, (panels,) = plotting.panels(1, 3, height=2.9, width_ratios=[1, 1, 1.5])
     pairs, rows = files.get("crops.csv"), files.get("examples.csv")
@@ -52,11 +52,11 @@ def draw(table, paper, files):
     )
     for panel, (letters, pair, title) in zip(panels, shown, strict=False):
         scale = len(pixels) / pair["side"]
-        plotting.image(panel, pixels, framed=True, color="gray")
+        pictures.image(panel, pixels, framed=True, color="gray")
         boxes = [[pair[name + view] for name in "yxhw"] for view in "12"]
         boxes.sort(key=lambda box: -box[2] * box[3])  # the larger first
         for letter, box, color in zip(letters, boxes, ("blue", "orange"), strict=True):
-            plotting.crop(panel, box, scale, color)
+            pictures.crop(panel, box, scale, color)
             _letter(panel, letter, box, scale, color)
         panel.set_title(title, fontsize=9)
     overlap = 100 * pairs["iou"]

@@ -24,7 +24,7 @@ def runs(grid: dict) -> list[Run]:
 def draw(table, paper, files):
     """A row for each image and a column for each operator, of the first seed."""
     from simclr.data.pictures import from_text
-    from workflow.figures import plotting
+    from workflow.figures import pictures, plotting
 
     rows = files.get("examples.csv")
     if rows is None:
@@ -39,7 +39,7 @@ def draw(table, paper, files):
     for (operator, column), panels in zip(columns, axes.T, strict=True):
         chosen = rows[(rows["operator"] == operator) & (rows["column"] == column)]
         for panel, text in zip(panels, chosen.sort_values("image")["pixels"], strict=True):
-            plotting.image(panel, from_text(text))
+            pictures.image(panel, from_text(text))
         name = f"view {column + 1}" if operator == "views" else operator
         panels[0].set_title(name, fontsize=8, fontweight="normal", loc="center")
     return figure

@@ -68,7 +68,7 @@ def draw(table, paper):
     """Two matrices: rows the first operator, columns the second; the last column is the average."""
     import numpy as np
 
-    from workflow.figures import contrasts, plotting
+    from workflow.figures import contrasts, marks, plotting
 
     labels = {"x": "second operator", "y": "first operator"}
     figure, ours, theirs = plotting.side_by_side(height=3.9, **labels)
@@ -78,7 +78,8 @@ def draw(table, paper):
     means = [[cells["mean"].get((a, b), np.nan) for b in operators] for a in operators]
     seeds = table["seed"].nunique()
     notes = [[_note(cells.loc[(a, b)], seeds) for b in operators] for a in operators]
-    plotting.heat(ours, means, operators, notes)
+    marked = [[marks.dagger(cells.loc[(a, b)]) for b in operators] for a in operators]
+    plotting.heat(ours, means, operators, notes, marked)
     reported = of_paper(paper)[METRIC].to_numpy().reshape(len(OPERATORS), -1)
     plotting.heat(theirs, reported, OPERATORS)
     theirs.set_ylabel("first operator")

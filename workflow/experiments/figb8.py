@@ -66,9 +66,10 @@ def runs(grid: dict) -> list[Run]:
 
 def _averaged(table):
     """SimCLR's rows, by seed the mean over learning rates."""
+    from workflow.figures import contrasts
+
     keys = ["seed", "temperature", "batch", "epochs"]
-    rows = table[table["regime"] == "SimCLR"]
-    return rows.groupby(keys, as_index=False)["linear_h"].mean()
+    return contrasts.averaged(table[table["regime"] == "SimCLR"], keys, "linear_h")
 
 
 def _parts(rows) -> list[tuple[str, list[int]]]:
@@ -101,7 +102,7 @@ def draw(table, paper):
     axes[0].set_ylabel(f"linear evaluation, {plotting.ACCURACY}")
     keys = ["seed", "batch", "temperature"]
     for panel, (what, epochs) in zip(axes[1:], parts, strict=True):
-        part = rows[rows["epochs"].isin(epochs)].groupby(keys, as_index=False)["linear_h"].mean()
+        part = contrasts.averaged(rows[rows["epochs"].isin(epochs)], keys, "linear_h")
         part = contrasts.summary(part, ["batch", "temperature"], "linear_h")
         for series, batch in enumerate(sorted(set(part["batch"]))):
             chosen = part[part["batch"] == batch].sort_values("temperature")

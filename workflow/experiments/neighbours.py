@@ -25,7 +25,7 @@ def runs(grid: dict) -> list[Run]:
 def draw(table, paper, files):
     """Left by h, right by z; a row a test image."""
     from simclr.data.pictures import from_text
-    from workflow.figures import contrasts, plotting
+    from workflow.figures import contrasts, pictures, plotting
 
     rows = files.get("neighbours.csv")
     if rows is None:
@@ -44,7 +44,7 @@ def draw(table, paper, files):
             query_label = part.loc[(query, 0), "label"]
             for rank in ranks:
                 neighbour = part.loc[(query, rank)]
-                plotting.image(
+                pictures.image(
                     axes[line, first_column + rank],
                     from_text(neighbour["pixels"]),
                     framed=neighbour["label"] != query_label,

@@ -50,17 +50,24 @@ def runs(grid: dict) -> list[Run]:
     return planned
 
 
-def draw(table, paper):
-    """Bars: chance, h and g(h) for each task."""
-    from workflow.figures import contrasts, plotting
+def means(table) -> dict:
+    """By task: chance, and the values of all seeds from h and g(h)."""
+    from workflow.figures import contrasts
 
-    figure, ours, theirs = plotting.side_by_side(height=3.6, y="accuracy (%)")
     values = {}
     for task, (_, chance, _) in TASKS.items():
         values[task, "chance"] = [chance]
         values[task, "h"] = contrasts.per_seed(table, f"probe_{task}_h")
         values[task, "g(h)"] = contrasts.per_seed(table, f"probe_{task}_z")
-    rows = contrasts.intervals(values, ["category", "series"])
+    return values
+
+
+def draw(table, paper):
+    """Bars: chance, h and g(h) for each task."""
+    from workflow.figures import contrasts, plotting
+
+    figure, ours, theirs = plotting.side_by_side(height=3.6, y="accuracy (%)")
+    rows = contrasts.derived(means, table, ["category", "series"])
     plotting.bars(ours, rows, list(TASKS), SERIES)
     names = {name: task for task, (name, _, _) in TASKS.items()}
     rows = paper.assign(

@@ -83,7 +83,7 @@ def draw(table, paper):
 
     series = "linear evaluation"
     figure, ours, theirs = plotting.side_by_side(height=3.4, y=f"{series}, {plotting.ACCURACY}")
-    rows = contrasts.intervals(best(table), ["category"])
+    rows = contrasts.derived(best, table, ["category"])
     plotting.bars(ours, rows.assign(series=series), list(LOSSES), [series])
     labels = {name: label for label, (_, _, name) in LOSSES.items()}
     rows = paper.assign(category=paper["row"].map(labels), series=series, mean=paper["value"])

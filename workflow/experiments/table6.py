@@ -33,6 +33,15 @@ def runs(grid: dict) -> list[Run]:
     ]
 
 
+def means(table) -> dict:
+    """By width and metric: the values of all seeds."""
+    return {
+        (f"SimCLR ({width}x)", name): part[metric]
+        for width, part in table.groupby("width")
+        for name, metric in METRICS.items()
+    }
+
+
 def draw(table, paper):
     """Draw bars, a group for each width."""
     from workflow.figures import contrasts, plotting
@@ -43,12 +52,7 @@ def draw(table, paper):
         paper="Paper (ImageNet)",
         width_ratios=[1, 1.5],
     )
-    values = {
-        (f"SimCLR ({width}x)", name): part[metric]
-        for width, part in table.groupby("width")
-        for name, metric in METRICS.items()
-    }
-    rows = contrasts.intervals(values, ["category", "series"])
+    rows = contrasts.derived(means, table, ["category", "series"])
     plotting.bars(ours, rows, list(dict.fromkeys(rows["category"])), list(METRICS))
     rows = _theirs(paper)
     plotting.bars(theirs, rows, list(dict.fromkeys(rows["category"])), list(METRICS))

@@ -71,6 +71,14 @@ def runs(grid: dict) -> list[Run]:
     return planned
 
 
+def means(table) -> dict:
+    """By protocol, width and training: the values of all seeds."""
+    return {
+        (f"{protocol} {width}x", training): part[METRICS[protocol]]
+        for (training, width, protocol), part in table.groupby(["training", "width", "protocol"])
+    }
+
+
 def draw(table, paper):
     """Bars: training and width, both protocols; the paper's means over its data sets."""
     from workflow.figures import contrasts, plotting
@@ -78,11 +86,7 @@ def draw(table, paper):
     figure, ours, theirs = plotting.side_by_side(
         height=3.8, y=plotting.ACCURACY, paper="Paper (mean of 12 data sets)"
     )
-    values = {
-        (f"{protocol} {width}x", training): part[METRICS[protocol]]
-        for (training, width, protocol), part in table.groupby(["training", "width", "protocol"])
-    }
-    rows = contrasts.intervals(values, ["category", "series"])
+    rows = contrasts.derived(means, table, ["category", "series"])
     plotting.bars(ours, rows, _in_order(rows), [SIMCLR, LABELLED, NEW])
     rows = _theirs(paper)
     plotting.bars(theirs, rows, _in_order(rows), [SIMCLR, LABELLED, NEW])

@@ -70,7 +70,7 @@ def draw(table, paper):
     from workflow.figures import contrasts, plotting
 
     figure, ours, theirs = plotting.side_by_side(height=2.9, width_ratios=[1.3, 1])
-    plotting.differences(ours, contrasts.intervals(differences(table), ["name"]))
+    plotting.differences(ours, contrasts.derived(differences, table, ["name"]))
     ours.set_xlabel("difference in accuracy (points)")
     gains = of_paper(paper).set_index("variant")["linear_h"]
     plotting.no_numbers(

@@ -24,9 +24,12 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
+from simclr import registry
 from workflow.figures.power import LEVEL, seeds_to_decide
+from workflow.figures.states import NOT_LEARNED, UNTRAINED
 
 CONFIDENCE = 1 - LEVEL
+BEST = 1000.0  # more than any metric
 EMPTY = pd.Series(dtype=np.float64)  # a contrast that no seed has
 VERDICTS = ("reproduced", "contradicted", "inconclusive", "not tested")
 
@@ -81,11 +84,83 @@ def p_value(values, against: float = 0.0) -> float:
 
 
 def summary(table: pd.DataFrame, by: list[str], metric: str) -> pd.DataFrame:
-    """Return a row per combination of the columns `by`: those, mean, low, high, n of `metric`.
+    """Return a row per combination of the columns `by`: those, mean, low, high, n of `metric`, and
+    how many of its runs did not learn.
 
     In the order of first appearance in `table`.
     """
-    return intervals({key: rows[metric] for key, rows in table.groupby(by, sort=False)}, by)
+    groups = list(table.groupby(by, sort=False))
+    rows = intervals({key: rows[metric] for key, rows in groups}, by)
+    return rows.assign(**{NOT_LEARNED: [not_learned(rows) for _, rows in groups]})
+
+
+def averaged(table: pd.DataFrame, by: list[str], metric: str) -> pd.DataFrame:
+    """Return a row per combination of the columns `by`: those, the mean of `metric`, and how many
+    of its runs did not learn. `summary` takes such rows as well as runs.
+    """
+    rows = table.assign(**{NOT_LEARNED: _not_learned(table)})
+    return rows.groupby(by, as_index=False).agg({metric: "mean", NOT_LEARNED: "sum"})
+
+
+def not_learned(table: pd.DataFrame) -> int:
+    """Return how many of these runs did not learn (states.py)."""
+    return int(_not_learned(table).sum())
+
+
+def _not_learned(table: pd.DataFrame) -> pd.Series:
+    if NOT_LEARNED in table:  # of rows that are averages already
+        return table[NOT_LEARNED]
+    states = table["state"] if "state" in table else pd.Series("", table.index)
+    return states.isin(UNTRAINED).astype(int)
+
+
+def derived(compute, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return the rows of intervals(compute(table), names), and on how many runs that did not learn
+    each of them rests.
+
+    compute: maps a table to {key: numbers}, one per seed.
+    """
+
+    def means(table):
+        return {key: interval(numbers) for key, numbers in compute(table).items()}
+
+    used = resting_on(means, table) if not_learned(table) else {}
+    counts = [not_learned(table.loc[used.get(key, [])]) for key in means(table)]
+    return intervals(compute(table), names).assign(**{NOT_LEARNED: counts})
+
+
+def uses_not_learned(claims, table: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Return {(id, contrast): "2 of 6"}: of the runs that it rests on, those that did not learn.
+
+    claims: maps a table to a list of Claim. Contrasts that rest on no such run are left out.
+    """
+    if not not_learned(table):
+        return {}
+    used = resting_on(lambda table: {claim[:2]: claim for claim in claims(table)}, table)
+    counts = {key: (not_learned(table.loc[runs]), len(runs)) for key, runs in used.items()}
+    return {key: f"{count} of {total}" for key, (count, total) in counts.items() if count}
+
+
+def resting_on(compute, table: pd.DataFrame) -> dict:
+    """Return {key: runs on which the value rests}, as index of `table`.
+
+    Were the metrics of their setting the best of all, the value would be another. So a setting that
+    is in a mean is one of these, and one that was not the best of those to choose from.
+    compute: maps a table to {key: value}.
+    """
+    metrics = [metric.name for metric in registry.metrics() if metric.name in table]
+    numbers = table[metrics].astype(float)
+    present = table[numbers.notna().any(axis=1)]
+    whole = compute(table)
+    runs = {key: [] for key in whole}
+    for _, rows in present.groupby("setting", sort=False):
+        changed = numbers.copy()
+        changed.loc[rows.index] = changed.loc[rows.index] * 0 + BEST  # what is missing stays so
+        values = compute(table.assign(**changed))
+        for key, value in whole.items():
+            if repr(values.get(key)) != repr(value):  # nan equals nan
+                runs[key] += list(rows.index)
+    return runs
 
 
 def intervals(values: dict, names: list[str]) -> pd.DataFrame:

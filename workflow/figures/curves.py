@@ -1,14 +1,15 @@
 """Training curves of an experiment's runs: a small panel per setting, a line per seed.
 
-A panel shows the loss that was minimised, by epoch. (The values of losses of different kinds,
-temperatures or batch sizes cannot be compared with each other; the shapes of their curves can.)
+A panel shows the loss that was minimised, by epoch; dashed, that of a run that did not learn. (The
+values of losses of different kinds, temperatures or batch sizes cannot be compared with each other;
+the shapes of their curves can.)
 """
 
 import math
 
 import pandas as pd
 
-from workflow.figures import plotting
+from workflow.figures import plotting, states
 
 COLUMNS = 5
 ACCURACY = ("contrastive_accuracy", "train_top1")  # in percent, whichever a training has
@@ -27,8 +28,8 @@ def means(curves: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def draw(curves: pd.DataFrame):
-    """Return the figure."""
+def draw(curves: pd.DataFrame, known: dict):
+    """Return the figure. known: (setting, seed) -> state, where it is known (states.py)."""
     names = list(dict.fromkeys(curves["setting"]))
     lines = math.ceil(len(names) / COLUMNS)
     columns = min(COLUMNS, len(names))
@@ -40,8 +41,11 @@ def draw(curves: pd.DataFrame):
         rows = curves[curves["setting"] == name]
         for seed, part in rows.groupby("seed"):
             color = plotting.COLORS[plotting.SERIES[seeds.index(seed) % len(plotting.SERIES)]]
-            panel.plot(part["epoch"], part["loss"], color=color, linewidth=0.9)
-        panel.set_title(name, fontsize=7, fontweight="normal")
+            line = "--" if known.get((name, seed)) in states.UNTRAINED else "-"
+            panel.plot(part["epoch"], part["loss"], line, color=color, linewidth=0.9)
+        is_marked = any(known.get((name, seed)) in states.UNTRAINED for seed in seeds)
+        title = f"{name} {states.DAGGER}" if is_marked else name
+        panel.set_title(title, fontsize=7, fontweight="normal")
         panel.tick_params(labelsize=6.5)
     figure.supxlabel("epoch", fontsize=8)
     figure.supylabel("training loss", fontsize=8)

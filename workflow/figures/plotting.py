@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from workflow.figures import marks
+
 OURS, PAPER = "This replication", "Paper (ImageNet, ResNet-50)"
 ACCURACY = "top-1 accuracy (%)"
 WIDTH = 7.2  # inches, two columns of the paper; text is legible at half of it
@@ -109,20 +111,24 @@ def points(axes, x, rows, label, series: int = 0, line: str = "-", marker: str =
     series: chooses the colour, and the marker if none is given.
     """
     color = COLORS[SERIES[series % len(SERIES)]]
-    mean = np.asarray(rows["mean"], dtype=float)
+    x, mean = np.asarray(x, dtype=float), np.asarray(rows["mean"], dtype=float)
+    shape = {
+        "marker": marker or MARKERS[series % len(MARKERS)],
+        "markersize": 10 if marker == "*" else None,
+    }
     axes.errorbar(
-        np.asarray(x, dtype=float),
+        x,
         mean,
         yerr=_errors(rows),
         label=label,
         color=color,
-        marker=marker or MARKERS[series % len(MARKERS)],
         linestyle=line,
-        markersize=10 if marker == "*" else None,
+        **shape,
         markeredgecolor="white",
         markeredgewidth=0.6,
         elinewidth=1.1,
     )
+    marks.open_points(axes, x, mean, rows, color=color, **shape)
 
 
 def _errors(rows):
@@ -157,8 +163,8 @@ def bars(axes, rows, categories: list, series: list) -> None:
             label=name,
             error_kw={"elinewidth": 1.1},
         )
-        for left, value in zip(x, mean, strict=True):
-            text, ink = (MISSING, "black") if np.isnan(value) else (f"{value:.0f}", "white")
+        for left, value, dagger in zip(x, mean, marks.daggers(chosen), strict=True):
+            text, ink = (MISSING, "black") if np.isnan(value) else (f"{value:.0f}{dagger}", "white")
             axes.text(left, 0, text, ha="center", va="bottom", fontsize=7, color=ink)
     letters = max(6, 42 // len(categories) - 1)  # in a line below each group
     names = [textwrap.fill(str(c), letters, break_long_words=False) for c in categories]
@@ -176,20 +182,24 @@ def differences(axes, rows) -> None:
     names = list(rows["name"])
     mean = np.asarray(rows["mean"], dtype=float)
     axes.errorbar(mean, range(len(names)), xerr=_errors(rows), fmt="o", color=COLORS["blue"])
+    marks.open_points(axes, mean, np.arange(len(names)), rows, color=COLORS["blue"], marker="o")
     axes.axvline(0, color=COLORS["gray"], linewidth=1)
     axes.set_yticks(range(len(names)), [textwrap.fill(name, 34) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def heat(axes, values, labels, notes=None) -> None:
+def heat(axes, values, labels, notes=None, daggers=None) -> None:
     """Draw a square matrix with its row averages as the last column; each cell says its number.
 
-    values: [k, k], rows first; labels: k names; notes: [k, k] small texts below the numbers.
+    values: [k, k], rows first; labels: k names; notes: [k, k] small texts below the numbers;
+    daggers: [k, k] marks behind them; a row with one has it in its average as well.
     """
     values = np.asarray(values, dtype=float)
     k = len(labels)
     shown = np.column_stack([values, np.nanmean(values, axis=1)])
     low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+    daggers = daggers or [[""] * k] * k
+    daggers = [[*row, max(row)] for row in daggers]  # an average has one if any of its cells has
     colors = matplotlib.colormaps["YlGnBu"]
     axes.grid(False)
     for spine in axes.spines.values():
@@ -213,7 +223,7 @@ def heat(axes, values, labels, notes=None) -> None:
             note = notes[row][column] if notes is not None and column < k else ""
             center = {"x": left + 0.5, "ha": "center", "va": "center", "color": ink}
             y = row + (0.4 if note else 0.5)
-            axes.text(y=y, s=f"{value:.1f}", fontsize=size, **center)
+            axes.text(y=y, s=f"{value:.1f}{daggers[row][column]}", fontsize=size, **center)
             if note:
                 axes.text(y=row + 0.76, s=note, fontsize=size - 2.5, **center)
     names = [*labels, "average"]
@@ -254,9 +264,11 @@ def no_numbers(axes, text: str) -> None:
 
 
 def headline(figure: Figure, title: str, note: str) -> None:
-    """Write the title and under it a note, and keep the panels below both."""
-    height = figure.get_size_inches()[1]
-    note = textwrap.wrap(note, 115)
+    """Write the title and under it a note of some lines, and keep the panels below both."""
+    note = [line for part in note.splitlines() for line in textwrap.wrap(part, 115)]
+    width, height = figure.get_size_inches()
+    height += 0.15 * (len(note) - 1)  # the panels were given room for a line
+    figure.set_size_inches(width, height)
     figure.text(0.008, 1 - 0.06 / height, title, va="top", fontsize=11.5, fontweight="bold")
     where = 0.008, 1 - 0.27 / height
     figure.text(*where, "\n".join(note), va="top", fontsize=8, color="#444444")
@@ -267,23 +279,3 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     """Write <name>.svg and <name>.png (200 dots per inch); equal figures give equal bytes."""
     figure.savefig(folder / f"{name}.svg", metadata=PLAIN)
     figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
-
-
-def image(axes, pixels, framed: bool = False, color: str = "orange") -> None:
-    """Show an image uint8 [S, S, 3] in its panel, every pixel as a square; color: of its frame."""
-    axes.imshow(pixels, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set_visible(framed)
-        spine.set_color(COLORS[color])
-        spine.set_linewidth(2.5)
-
-
-def crop(axes, box, scale: float, color: str) -> None:
-    """Frame a crop (y, x, h, w) in the panel of its image; scale: shown pixels for each of its."""
-    y, x, h, w = (scale * value for value in box)
-    for line, ink in (("-", "white"), ((0, (3, 2)), COLORS[color])):
-        look = {"edgecolor": ink, "linestyle": line, "linewidth": 2.2, "clip_on": False}
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), w, h, fill=False, zorder=3, **look))

@@ -3,8 +3,9 @@
 Writes, for experiment <name>:
 
     <name>.svg, <name>.png   the figure, this replication beside the paper
-    <name>.csv               tidy: a row per setting, seed and metric
-    <name>.summary.csv       a row per setting and metric: mean, 95 % interval, n
+    <name>.csv               tidy: a row per setting, seed and metric; whether the run learned
+    <name>.summary.csv       a row per setting and metric: mean, 95 % interval, n, how many of these
+                             runs did not learn (states.py)
     <name>.claims.csv        a row per contrast: effect, interval, verdict, and what the paper says
     <name>.caption.md        the caption
     <name>.curves.svg, .csv  training curves, where its runs trained something
@@ -23,9 +24,10 @@ from simclr.config import ConfigError
 from simclr.files import read_json, write_atomic, write_csv
 from simclr.registry import metrics as declared_metrics
 from workflow import paper
-from workflow.figures import contrasts, curves, plotting
+from workflow.figures import contrasts, curves, plotting, states
 
 CURVES = "curves.csv"  # of each training, by epoch
+ENCODER_CURVES = "curves.csv of the encoder"  # where the run itself is no evaluation
 
 
 def run(settings, inputs: dict[str, Path], out: Path, checkpoint: Path, report) -> None:
@@ -33,24 +35,29 @@ def run(settings, inputs: dict[str, Path], out: Path, checkpoint: Path, report) 
 
     settings: experiment, rows (setting, seed and labels of each run), context (scale, title) and
     paper, the SHA-256 of its numbers; inputs: "<setting>.s<seed>" -> the folder with the
-    metrics.json of that run. A run without a folder is missing: its row has no metric, and the
-    figure says how many are.
+    metrics.json of that run; "<setting>.s<seed>.encoder" -> the evaluation of the encoder that it
+    started from. A run without a folder is missing: its row has no metric, and the figure says how
+    many are.
     """
     if settings.paper != paper.sha256():
         raise ConfigError(f"{paper.FOLDER}: changed since this figure was planned; run again.")
     experiment = settings.experiment
     module = importlib.import_module(f"workflow.experiments.{experiment}")
-    rows, tables = [], {name: [] for name in (*getattr(module, "FILES", ()), CURVES)}
+    rows, tables = [], {name: [] for name in _files_of(module)}
     for labels in settings.rows:
-        folder = inputs.get(f"{labels['setting']}.s{labels['seed']}")
+        role = f"{labels['setting']}.s{labels['seed']}"
+        folder = inputs.get(role)
         metrics = read_json(folder / "metrics.json") if folder else {}
         if both := set(labels) & set(metrics):
             raise ValueError(f"{experiment}: {min(both)} is a label and a metric; rename it.")
         rows.append({**labels, **metrics})
-        for name, parts in tables.items():
-            if folder and (folder / name).is_file():
-                part = pd.read_csv(folder / name, dtype={"pixels": str})  # may be digits only
-                parts.append(part.assign(setting=labels["setting"], seed=labels["seed"]))
+        files = {name: folder / name for name in tables if folder and name != ENCODER_CURVES}
+        if f"{role}.encoder" in inputs:
+            files[ENCODER_CURVES] = inputs[f"{role}.encoder"] / CURVES
+        for name, file in files.items():
+            if file.is_file():
+                part = pd.read_csv(file, dtype={"pixels": str})  # may be digits only
+                tables[name].append(part.assign(setting=labels["setting"], seed=labels["seed"]))
     report(0.2, "drawing")
     files = {name: pd.concat(parts) for name, parts in tables.items() if parts}
     draw(experiment, rows, settings.context, out, files)
@@ -60,13 +67,20 @@ def run(settings, inputs: dict[str, Path], out: Path, checkpoint: Path, report) 
 def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None) -> None:
     """Write all files of `experiment` into the folder `out`.
 
-    rows: one per setting and seed, with labels and metrics; context: scale and title; files: name
-    -> table, of those that the module lists as FILES, and of curves.csv, as far as runs have them.
+    rows: one per setting and seed, with labels and metrics; context: scale and title, and chances;
+    files: name -> table, of those that the module lists as FILES, and of curves.csv, as far as runs
+    have them.
     """
     files = dict(files or {})
-    curve_rows = files.pop(CURVES, None)
+    curve_rows, of_encoders = files.pop(CURVES, None), files.pop(ENCODER_CURVES, None)
     module = importlib.import_module(f"workflow.experiments.{experiment}")
     table, missing = _table(rows, module.LABELS)
+    chances, known = context.get("chances", {}), {}
+    for rows_of in (curve_rows, of_encoders):
+        known |= {} if rows_of is None else states.by_run(rows_of, chances)
+    if known:
+        runs = zip(table["setting"], table["seed"], strict=True)
+        table = table.assign(state=[known.get(run, "") for run in runs])
     arguments = [table, reported(module.PAPER)]
     if hasattr(module, "FILES"):
         arguments.append(files)
@@ -76,13 +90,13 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
         plotting.headline(figure, title, note)
         plotting.save(figure, out, experiment)
         if curve_rows is not None:
-            figure = curves.draw(curve_rows)
+            figure = curves.draw(curve_rows, known)
             plotting.headline(figure, f"{title}: training", note)
             figure.savefig(out / f"{experiment}.curves.svg", metadata=plotting.PLAIN)
             means = curves.means(curve_rows).round(6)
             means.to_csv(out / f"{experiment}.curves.csv", index=False, lineterminator="\n")
     labels = [name for name in module.LABELS if name in table]
-    metrics = sorted(set(table) - {"setting", "seed", *labels})
+    metrics = sorted(set(table) - {"setting", "seed", "state", *labels})
     contents = {
         "csv": _values(experiment, table, labels, metrics),
         "summary.csv": _summary(experiment, table, labels, metrics),
@@ -92,6 +106,10 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
         cells = [[_text(value) for value in row] for row in rows]
         write_csv(out / f"{experiment}.{suffix}", header, cells)
     write_atomic(out / f"{experiment}.caption.md", f"{module.CAPTION} {note}\n")
+
+
+def _files_of(module) -> tuple[str, ...]:
+    return (*getattr(module, "FILES", ()), CURVES, ENCODER_CURVES)
 
 
 def reported(ids: str | tuple[str, ...]) -> pd.DataFrame:
@@ -120,13 +138,17 @@ def _note(table: pd.DataFrame, context: dict, missing: int) -> str:
     seeds = f"n = {n} seeds, 95 % intervals" if n > 1 else "n = 1 seed, no intervals"
     if missing:
         seeds += f", in part: {missing} of {len(table)} runs are missing"
-    return f"Scale {context['scale']}: {context['title']}. {seeds}."
+    note = f"Scale {context['scale']}: {context['title']}. {seeds}.\n{states.footnote(table)}"
+    return note.strip()
 
 
 def _values(experiment, table, labels, metrics) -> list[list]:
-    header = ["experiment", "setting", *labels, "seed", "metric", "value"]
+    header = ["experiment", "setting", *labels, "seed", "metric", "value", "state"]
     rows = [
-        [experiment, row["setting"], *(row[name] for name in labels), row["seed"], metric, value]
+        [
+            *(experiment, row["setting"], *(row[name] for name in labels), row["seed"]),
+            *(metric, value, row.get("state", "")),
+        ]
         for row in table.to_dict("records")
         for metric in metrics
         if not math.isnan(value := row[metric])
@@ -135,13 +157,15 @@ def _values(experiment, table, labels, metrics) -> list[list]:
 
 
 def _summary(experiment, table, labels, metrics) -> list[list]:
-    rows = [["experiment", "setting", *labels, "metric", "mean", "low", "high", "n"]]
+    columns = ("metric", "mean", "low", "high", "n", states.NOT_LEARNED)
+    rows = [["experiment", "setting", *labels, *columns]]
     for setting, group in table.groupby("setting", sort=False):
         label_values = [group[name].iloc[0] for name in labels]
         for metric in metrics:
             mean, low, high, n = contrasts.interval(group[metric])
             if n:
-                rows.append([experiment, setting, *label_values, metric, mean, low, high, n])
+                values = [mean, low, high, n, contrasts.not_learned(group)]
+                rows.append([experiment, setting, *label_values, metric, *values])
     return rows
 
 
@@ -150,10 +174,11 @@ def _claims(experiment, module, table, paper_numbers, missing: int) -> list[list
     tested = module.claims(table) if module.CLAIMS else []
     of_paper = paper_effects(module, paper_numbers)
     absent = [name for name in module.CLAIMS if name not in {claim.id for claim in tested}]
+    uses = contrasts.uses_not_learned(module.claims, table) if module.CLAIMS else {}
     tested += [contrasts.directional(name, "no such settings", contrasts.EMPTY) for name in absent]
     header = (
         "id,experiment,claim,contrast,effect,low,high,n,p,unit,verdict,needed,side,against,"
-        "paper,paper_effect,where"
+        "paper,not_learned,paper_effect,where"
     )
     tested.sort(key=lambda claim: claim.id)
     rows = [
@@ -164,6 +189,7 @@ def _claims(experiment, module, table, paper_numbers, missing: int) -> list[list
             f"{claim.contrast} (in part)" if missing else claim.contrast,
             *claim[2:],  # effect to against
             of_paper.get(same, math.nan),
+            uses.get(claim[:2], ""),
             claimed[claim.id]["paper_effect"],
             claimed[claim.id]["where"],
         ]

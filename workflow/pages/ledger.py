@@ -12,13 +12,14 @@ from pathlib import Path
 
 from simclr import files
 from simclr.files import csv_text, read_csv
+from workflow.figures.states import DAGGER
 
 CLAIMS = files.ROOT / "data" / "paper" / "claims.csv"
 LEVEL = 0.05
 COLUMNS = (
     *("id", "experiment", "claim", "contrast", "effect", "low", "high", "n"),
     *("p", "p_holm", "unit", "verdict", "needed", "side", "against", "paper"),
-    *("paper_effect", "where"),
+    *("not_learned", "paper_effect", "where"),
 )
 
 
@@ -107,14 +108,23 @@ def over_scales(root: Path, scales: list[str]) -> list[dict]:
 
 
 def effect(row: dict) -> str:
-    """Return a contrast's effect as '+3.2 pp [1.0, 5.4], n=3', or nothing where it has none."""
+    """Return a contrast's effect as '+3.2 pp [1.0, 5.4], n=3', or nothing where it has none.
+
+    A dagger follows where it rests on runs that did not learn (workflow/figures/states.py).
+    """
     if not row["effect"]:
         return ""
     digits = 1 if row["unit"] == "pp" else 2
     text = f"{float(row['effect']):+.{digits}f} {row['unit']}".rstrip()
     if row["low"]:
         text += f" [{float(row['low']):.{digits}f}, {float(row['high']):.{digits}f}]"
-    return f"{text}, n={row['n']}"
+    return f"{text}, n={row['n']}" + (f" {DAGGER}" if row.get("not_learned") else "")
+
+
+def what_did_not_learn(row: dict) -> str:
+    """Return that a contrast rests on runs that did not learn, or nothing where all did."""
+    count = row.get("not_learned")  # drawn before it was counted: none
+    return f"{count} runs did not learn {DAGGER}" if count else ""
 
 
 def what_is_open(row: dict) -> str:

@@ -5,12 +5,15 @@ settings, and per seed the key, durations, hardware, versions and code fingerpri
 data/published/<scale>.jsonl. Only published facts are shown, so the page is the same for everybody.
 """
 
+import csv
+import io
 import json
 from pathlib import Path
 
 from simclr.config import build, merge, to_dict
 from simclr.store.instance import Instance
 from workflow import catalog
+from workflow.figures import states
 from workflow.pages import figure_files, ledger
 from workflow.pages.rendering import write_page
 from workflow.planning.plan import Plan
@@ -34,7 +37,7 @@ def write_runs(plan: Plan, published: dict[str, dict], folder: Path) -> bool:
             {
                 "figure": catalog.entry(name),
                 "settings": [
-                    _setting(plan, setting, runs, published)
+                    _setting(plan, name, setting, runs, published)
                     for setting, runs in _runs(plan, name).items()
                 ],
             }
@@ -51,9 +54,10 @@ def _runs(plan: Plan, experiment: str) -> dict[str, list[tuple[int, Instance]]]:
     return runs
 
 
-def _setting(plan: Plan, name: str, runs: list[tuple[int, Instance]], published: dict) -> dict:
+def _setting(plan: Plan, experiment: str, name: str, runs: list, published: dict) -> dict:
     """What the page says of a setting: its stages by those of the first seed, and all its runs."""
     _, measured = runs[0]
+    evaluations = plan.figure(experiment).inputs
     stages = [measured.inputs["encoder"]] if "encoder" in measured.inputs else []
     stages.append(measured)
     return {
@@ -65,10 +69,25 @@ def _setting(plan: Plan, name: str, runs: list[tuple[int, Instance]], published:
             for instance in stages
         },
         "runs": [
-            {"seed": seed, "key": instance.key, "published": published.get(instance.key)}
+            {
+                "seed": seed,
+                "key": instance.key,
+                "published": published.get(instance.key),
+                "state": _state(instance, evaluations.get(f"{name}.s{seed}.encoder"), published),
+            }
             for seed, instance in runs
         ],
     }
+
+
+def _state(instance: Instance, evaluation: Instance | None, published: dict) -> str:
+    """Whether its training by contrast learned, or that of the encoder that it started from."""
+    if "encoder" not in instance.inputs:
+        return ""
+    chance = states.chance(instance.inputs["encoder"].settings)
+    line = published.get((evaluation or instance).key, {})
+    text = line.get("files", {}).get("curves.csv", "")
+    return states.state(list(csv.DictReader(io.StringIO(text))), chance)
 
 
 def _seedless_settings(instance: Instance) -> dict:

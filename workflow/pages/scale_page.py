@@ -56,6 +56,7 @@ def _with_effect(contrast: dict) -> dict:
         **contrast,
         "effect_text": ledger.effect(contrast),
         "open_text": ledger.what_is_open(contrast),
+        "not_learned_text": ledger.what_did_not_learn(contrast),
     }
 
 

@@ -12,6 +12,7 @@ from simclr.config import ConfigError, build, merge
 from simclr.registry import EVALUATION, Stage
 from simclr.store.instance import Instance, full_name
 from workflow import catalog, paper
+from workflow.figures import states
 from workflow.planning import checks, networks
 from workflow.planning.plan import Plan, data_of, work_of
 from workflow.planning.scale import SCALES, Scale, load_scale
@@ -35,6 +36,7 @@ class Planner:
 
     plan: Plan
     resolved: dict = field(default_factory=dict)
+    evaluations: dict = field(default_factory=dict)  # key of an encoder -> what measures it
 
     @property
     def scale(self) -> Scale:
@@ -53,7 +55,7 @@ class Planner:
         module = catalog.module(experiment)
         where = f"scale {self.plan.name}: experiments.{experiment}"
         grid, seeds, base = self.scale.grid(experiment, where)
-        rows, inputs, names = [], {}, set()
+        rows, inputs, names, chances = [], {}, set(), {}
         for run in module.runs(grid):
             if run.name in names:
                 raise ConfigError(f"{where}: two settings are named {run.name}.")
@@ -65,8 +67,16 @@ class Planner:
                     training = self._training(trained, base, where)
                     row |= {name: networks.LABELS[name](training) for name in computed}
                 rows.append(row)
-                inputs[f"{run.name}.s{seed}"] = shown
+                role = f"{run.name}.s{seed}"
+                inputs[role] = shown
+                # Whether the encoder learned: told by its curve, which its evaluation has.
+                encoder = shown.inputs.get("encoder")
+                evaluation = self.evaluations.get(encoder.key) if encoder else None
+                if evaluation and (chance := states.chance(encoder.settings)):
+                    chances[run.name] = chance
+                    inputs |= {} if evaluation is shown else {f"{role}.encoder": evaluation}
         context = {"scale": self.plan.name, "title": self.scale.title, "seeds": len(seeds)}
+        context["chances"] = chances
         values = {"experiment": experiment, "rows": rows, "context": context}
         values |= {"paper": paper.sha256()}
         self._add(FIGURES, values, inputs, experiment=experiment)
@@ -109,6 +119,7 @@ class Planner:
             {"data": data, "encoder": added},
             **named,
         )
+        self.evaluations[added.key] = evaluated
         return added, evaluated
 
     def _add(
