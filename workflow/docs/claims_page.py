@@ -25,7 +25,6 @@ with its interval over n seeds; the paper trains one network for each number.
 [findings.md](findings.md) has all contrasts of what is contradicted or open, and what would
 decide it. The pages (`paper_figures/index.html`) let you sort and filter.
 """
-DAGGER = "†: some of the runs that this rests on did not learn.\n"
 
 
 def page() -> str:
@@ -47,7 +46,7 @@ def page() -> str:
         cells = [_cell(row, scale, experiments.get((scale, row["id"]))) for scale in scales]
         lines.append([f"{row['id']} {row['claim']}", row["where"], row["paper_effect"], *cells])
     table = markdown.table(lines, numbers=False)
-    notes = [DAGGER] if "†" in table else []
+    notes = [f"{found.DAGGER}\n"] if "†" in table else []
     return "\n".join([INTRODUCTION, "".join(counts), table, *notes])
 
 

@@ -55,6 +55,8 @@ def page() -> str:
     parts += ["## Open\n", OPEN]
     for scale, its in contrasts.items():
         parts += [f"### At `{scale}`\n", _open(scale, its)]
+    if "†" in "".join(parts):
+        parts.append(f"{found.DAGGER}\n")
     return "\n".join(parts).replace("\n\n\n", "\n\n")
 
 

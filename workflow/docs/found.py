@@ -6,6 +6,7 @@ from pathlib import Path
 from workflow.pages import against_compute, ledger
 
 SHOWN = 3  # claims that a sentence names
+DAGGER = "†: some of the runs that this rests on did not learn."
 VERDICTS = ("reproduced", "contradicted", "inconclusive", "not tested")
 
 
@@ -29,7 +30,8 @@ def sentences(root: Path) -> list[str]:
         *_clearest(rows, contrasts[names[0]], names, "reproduced"),
         *_clearest(rows, contrasts[names[0]], names, "contradicted"),
     ]
-    return found + _over_scales(rows, names)
+    found += _over_scales(rows, names)
+    return [*found, f"* {DAGGER}"] if "†" in "".join(found) else found
 
 
 def corrected(contrasts: list[dict]) -> str:
