@@ -2,8 +2,8 @@
 
 python -m tests.newcomer        # about an hour; writes docs/logs/newcomer.txt
 
-The commands are read from the README, in its order, but for `make test`, which comes last. Before
-those of scale `small` stands `simclr import small`, the README's way for who has not its images.
+The commands are read from the README and then from docs/running.md, in their order, but for
+`make test`, which comes last.
 """
 
 import argparse
@@ -20,17 +20,19 @@ from simclr.store.provenance import hardware
 from tests.project import ROOT
 
 LOG = ROOT / "docs" / "logs" / "newcomer.txt"
+SECTIONS = {"README.md": "Try it", "docs/running.md": "Commands"}
 SHOWN = 4  # last lines of what a command says
 
 
-def commands(text: str | None = None) -> list[str]:
-    """The commands of the README's section `Two commands`, in the order in which they are run."""
-    text = (ROOT / "README.md").read_text() if text is None else text
-    section = re.search(r"^## Two commands\n(.*?)^## ", text, re.DOTALL | re.MULTILINE)[1]
-    found = [line.split("  #")[0].strip() for line in re.findall(r"^    (.+)$", section, re.M)]
-    found.sort(key="make test".__eq__)  # the last one; the others stay in their order
-    small = next(place for place, one in enumerate(found) if "scale=small" in one)
-    return [*found[:small], "simclr import small", *found[small:]]
+def commands() -> list[str]:
+    """The commands of the sections in SECTIONS, in the order in which they are run."""
+    found = []
+    for name, title in SECTIONS.items():
+        text = (ROOT / name).read_text()
+        section = re.search(rf"^## {title}\n(.*?)^## ", text, re.DOTALL | re.MULTILINE)[1]
+        lines = re.findall(r"^    (.+)$", section, re.MULTILINE)
+        found += [re.split(r"\s+#", line)[0].strip() for line in lines]
+    return sorted(found, key="make test".__eq__)  # the last one; the others stay in their order
 
 
 def story(clone: Path, say) -> None:

@@ -1,35 +1,112 @@
-"""No number in the README or docs/benchmarks.md is typed in: each stands in a file of results."""
+"""No number in the README, docs/claims.md, docs/findings.md or docs/benchmarks.md is typed in."""
 
 import json
+import re
+import shutil
 
 import pytest
+import yaml
 
 from benchmarks import report
+from simclr import files
 from tests.synthetic import ROOT
-from workflow.docs import readme
+from workflow.docs import findings_page, found, readme
 from workflow.pages import dvc_views, ledger
 
 SCALES = ("tiny", "small")
+# Versions, a size, and what a name, a level or an address has; no result.
+TYPED = ["2020", "2002.05709", "95", "3.11", "6"]
 
 
-def test_the_readme_shows_the_published_claims():
-    text = (ROOT / "README.md").read_text()
-    (section,) = readme.SECTION.finditer(text)
-    assert section["scales"].split() == list(SCALES)
+def test_the_readme_and_its_pages_show_what_is_published():
+    text = files.read_text(readme.README)
+    assert {match[2] for match in readme.SECTION.finditer(text)} == set(readme.SECTIONS)
     assert readme.filled(text) == text, "run `python -m workflow.docs.readme`"
+    for name, page in readme.PAGES.items():
+        shown = files.read_text(ROOT / "docs" / name)
+        assert page() == shown, f"docs/{name}: run `python -m workflow.docs.readme`"
+
+
+def test_the_readme_is_short_and_has_no_typed_result():
+    text = files.read_text(readme.README)
+    assert len(text) <= 8000 and len(text.splitlines()) <= 110
+    typed = readme.SECTION.sub("", text)
+    typed = re.sub(r"```.*?```|^    .+$|`.*?`", "", typed, flags=re.DOTALL | re.MULTILINE)
+    assert sorted(re.findall(r"(?<!\w)\d+(?:[.,]\d+)*", typed)) == sorted(TYPED)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A folder in place of the project's, with the published claims and metrics of both scales."""
+    for scale in SCALES:
+        folder = tmp_path / "paper_figures" / scale
+        folder.mkdir(parents=True)
+        for name in ("claims.csv", "metrics.json"):
+            shutil.copy(ROOT / "paper_figures" / scale / name, folder)
+    shutil.copytree(ROOT / "data" / "published", tmp_path / "data" / "published")
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    return tmp_path
+
+
+def every_text() -> list[str]:
+    return [readme.sentences(), *(page() for page in readme.PAGES.values())]
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_a_changed_claim_changes_the_readme(scale, monkeypatch, tmp_path):
-    for one in SCALES:
-        source = ROOT / "paper_figures" / one / "claims.csv"
-        target = tmp_path / "paper_figures" / one / "claims.csv"
-        target.parent.mkdir(parents=True)
-        text = source.read_text()
-        target.write_text(text.replace("reproduced", "contradicted") if one == scale else text)
-    before = readme.table(list(SCALES))
-    monkeypatch.setattr(readme.files, "ROOT", tmp_path)
-    assert readme.table(list(SCALES)) != before
+def test_a_changed_claim_changes_the_readme_and_its_pages(scale, elsewhere):
+    before = every_text()
+    path = elsewhere / "paper_figures" / scale / "claims.csv"
+    path.write_text(path.read_text().replace("reproduced", "contradicted"))
+    assert all(old != new for old, new in zip(before, every_text(), strict=True))
+
+
+def test_the_largest_scale_leads_and_one_that_is_published_has_been_run(elsewhere):
+    """Publish a scale that is not computed: first one of its results, then all."""
+    name = "cifar10-jpeg"
+    plan = readme._plans()[name]
+    assert readme._computed(plan) == "no" and f"`{name}` (" in readme.sentences()
+    chosen = readme.published.measured(plan)
+    lines = [
+        {"stage": one.stage.name, "name": one.name, "metrics": {}, "key": ""} for one in chosen
+    ]
+    for count, said in ((1, f"in part: 1 of {len(lines):,} results"), (len(lines), "**yes**")):
+        text = "".join(json.dumps(line) + "\n" for line in lines[:count])
+        files.write_atomic(elsewhere / "data" / "published" / f"{name}.jsonl", text)
+        assert readme._computed(plan) == said
+    root = elsewhere / "paper_figures"
+    shutil.copytree(root / "tiny", root / name)
+    (root / name / "metrics.json").write_text('{"hours": {"GPU-hours": 1.0}}')
+    said = readme.sentences()
+    assert f"`{name}` (" not in said and f" claims, at `{name}`" in said
+    assert found.scales(root)[0] == name
+
+
+def test_sentences_where_there_is_little_to_say(elsewhere):
+    root = elsewhere / "paper_figures"
+    shutil.rmtree(root / "small")
+    path = root / "tiny" / "claims.csv"
+    path.write_text(re.sub("reproduced|contradicted", "inconclusive", path.read_text()))
+    said = "\n".join(found.sentences(root))
+    assert re.search(r"at `tiny` \d+ inconclusive", said) and "every scale" not in said
+    assert "None is reproduced at `tiny`." in said and "None is contradicted at `tiny`." in said
+    assert "No claim is contradicted at any scale." in findings_page.page()
+    shutil.rmtree(root / "tiny")
+    assert found.sentences(root) == ["* Nothing is published yet."]
+
+
+def test_a_discussion_is_shown_where_its_claim_is_contradicted_and_only_there(elsewhere):
+    notes = yaml.safe_load(files.read_text(findings_page.DISCUSSION))
+    rows = ledger.over_scales(elsewhere / "paper_figures", list(SCALES))
+    verdicts = {(row["id"], scale): row[f"{scale} verdict"] for row in rows for scale in SCALES}
+    page = findings_page.page()
+    sections = {part[:3]: part for part in page.split("\n### ") if part.startswith("C")}
+    for claim, by_scale in notes.items():
+        for scale, text in by_scale.items():
+            shown = claim in sections and text in sections[claim]
+            assert shown == (verdicts[claim, scale] == "contradicted"), (claim, scale)
+    path = elsewhere / "paper_figures" / "tiny" / "claims.csv"
+    path.write_text(path.read_text().replace("reproduced", "contradicted"))
+    assert f"At `tiny`: {findings_page.UNKNOWN}" in findings_page.page()
 
 
 def test_the_table_over_scales_is_that_of_the_published_claims():

@@ -1,82 +1,179 @@
-"""Write the opening figure and the table of verdicts into README.md, as they are published.
+"""Write the numbers of README.md, and all of docs/claims.md and docs/findings.md.
 
     python -m workflow.docs.readme
 
-rewrites what stands between `<!-- compute -->`, or `<!-- claims SCALE SCALE ... -->`, and
-`<!-- end -->`. A test compares the two, so no number there is typed.
+rewrites what stands in the README between `<!-- NAME -->` and `<!-- end -->`, for the names in
+SECTIONS. Numbers come from the published metrics and figures, from the plans of the scales, and
+from the log of a newcomer's commands. A test compares, so no number there is typed.
 """
 
+import functools
 import re
-from collections import Counter
+
+import yaml
 
 from simclr import files
-from workflow.docs import markdown
-from workflow.pages import against_compute, hours, ledger
-from workflow.pages.ledger import read_rows
+from workflow.docs import claims_page, findings_page, found, markdown
+from workflow.pages import against_compute, hours
+from workflow.planning import estimates
+from workflow.planning.plan import Plan
+from workflow.planning.planner import build_plan
+from workflow.planning.scale import SCALES
+from workflow.planning.summary import duration
+from workflow.publishing import published
 
 README = files.ROOT / "README.md"
-OPENING = re.compile(r"(<!-- compute -->\n).*?(<!-- end -->)", re.DOTALL)
-SECTION = re.compile(r"(<!-- claims (?P<scales>[\w -]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
-VERDICTS = ("reproduced", "inconclusive", "contradicted", "not tested")
+PAGES = {"claims.md": claims_page.page, "findings.md": findings_page.page}  # in docs/
+SECTION = re.compile(r"(<!-- (\w+) -->).*?(<!-- end -->)", re.DOTALL)
+CORES = 2  # as in the log; the time of the largest scale is by plan
+IMAGES = {  # data source -> how one comes by its images
+    "patterns": "drawn, no download",
+    "cifar10": "CIFAR-10, downloaded",
+    "folder": "CIFAR-10 as [a folder](docs/running.md#images)",
+    "imagenet": "your copy of ImageNet",
+}
 
 
 def filled(text: str) -> str:
-    """Return the README's text with its figure and every section of claims as published now."""
-    text = OPENING.sub(lambda match: match[1] + opening() + match[2], text)
-    return SECTION.sub(lambda match: match[1] + table(match["scales"].split()) + match[3], text)
+    """Return the README's text with every section as published, planned and logged now."""
+    return SECTION.sub(lambda match: match[1] + SECTIONS[match[2]]() + match[3], text)
 
 
-def opening() -> str:
-    """Return the figure of claims against compute, with the cost and verdicts of each scale."""
+def picture() -> str:
+    """Return the figure of claims against compute."""
     root = files.ROOT / "paper_figures"
-    scales = against_compute.in_order(root)
-    rows = ledger.over_scales(root, list(scales))
-    costs = []
-    for scale, took in scales.items():
-        counts = Counter(row[f"{scale} verdict"] for row in rows)
-        held, not_held = counts["reproduced"], counts["contradicted"]
-        costs.append(f"`{scale}` ({hours.text(took)}): {held} reproduced, {not_held} contradicted")
+    took = {scale: hours.text(its) for scale, its in against_compute.in_order(root).items()}
+    costs = ", ".join(f"`{scale}` {its}" for scale, its in took.items())
+    figure = f"paper_figures/{against_compute.FIGURE}.png"
     return (
-        f"![The effect in each of {len(rows)} claims of the paper, with its interval, at scales "
-        f"{', '.join(scales)}](paper_figures/{against_compute.FIGURE}.png)\n\n"
-        f"{against_compute.TITLE}. Of {len(rows)} claims, at {'; '.join(costs)}. "
-        f"([Numbers](paper_figures/{against_compute.CSV}))\n"
+        "\n![Of each claim of the paper the effect with its interval, at every computed scale]"
+        f"({figure})\n\n{against_compute.TITLE}: {costs}. Right of the line a claim agrees with "
+        f"the paper. [All numbers](paper_figures/{against_compute.CSV})\n"
     )
 
 
-def table(scales: list[str]) -> str:
-    """Return a line for each scale that counts its verdicts, and the ledger as a Markdown table."""
-    root = files.ROOT / "paper_figures"
-    rows = ledger.over_scales(root, scales)
-    counts = [_count(scale, rows, read_rows(root / scale / "claims.csv")) for scale in scales]
-    lines = [["claim", "paper", *(f"`{scale}`" for scale in scales)]]
-    for row in rows:
-        cells = [f"{row['id']} {row['claim']}", row["paper_effect"]]
-        cells += [_cell(row, scale) for scale in scales]
-        lines.append([cell.replace("|", "/") for cell in cells])
-    return "\n".join(counts) + "\n\n" + markdown.table(lines, numbers=False)
+def sentences() -> str:
+    """Return what was found, and what was not run."""
+    lines = found.sentences(files.ROOT / "paper_figures")
+    plans = {name: plan for name, plan in _plans().items() if not _published(plan)}
+    costs = [f"`{name}` ({_planned_hours(plan)} by plan)" for name, plan in plans.items()]
+    if costs:
+        lines.append(f"* **Not run**: {', '.join(costs)}.")
+    if "imagenet" in plans:
+        lines[-1] += " So nothing here says what SimCLR does on ImageNet."
+    return "\n" + "\n".join(lines) + "\n"
 
 
-def _count(scale: str, rows: list[dict], contrasts: list[dict]) -> str:
-    """How many claims have which verdict, and how many contrasts are decided after correction."""
-    counts = Counter(row[f"{scale} verdict"] for row in rows)
-    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    decided = sum(ledger.decided_after_holm(row) for row in contrasts)
-    tested = sum(row["verdict"] != "not tested" for row in contrasts)
-    return (
-        f"* Scale `{scale}`: of {len(rows)} claims {verdicts}. Of {tested} contrasts {decided} are "
-        "decided also after correction for their number."
+def scales() -> str:
+    """Return a table of the scales, from little compute to much, and which are computed."""
+    lines = [["scale", "what", "images", "takes, by plan", "computed?"]]
+    for name, plan in _plans().items():
+        (data,) = [one for one in plan.of("prepare") if not one.experiment]
+        images = IMAGES[data.settings.source]
+        about = [f"`{name}`", plan.scale.title, images, _planned_hours(plan), _computed(plan)]
+        lines.append(about)
+    return "\n" + markdown.table(lines, numbers=False)
+
+
+def night() -> str:
+    """Return how long the largest scale that needs no GPU takes, and its command."""
+    own = {name: plan for name, plan in _plans().items() if plan.scale.device == "cpu"}
+    name = [name for name in own if "extends" not in _yaml(name)][-1]
+    took = duration(estimates.fleet(own[name], CORES).seconds)
+    command = f"snakemake --cores all --config scale={name}"
+    return f"**{took}** on {CORES} cores, by plan: `{command}`"
+
+
+def drawn() -> str:
+    """Return the time that the published metrics of a scale took to become its figures."""
+    log = _logged()
+    drawing = log["simclr import small"] + log["snakemake --cores all --config scale=small"]
+    return duration(drawing)
+
+
+def made() -> str:
+    """Return the time of `make` in a fresh clone, the installation included."""
+    log = _logged()
+    return duration(log["make"] + log.get("make setup", 0.0))
+
+
+def machine() -> str:
+    """Return where and when the newcomer's commands ran."""
+    day, hardware = re.findall(r"^# (.+)$", files.read_text(_log()), re.MULTILINE)[:2]
+    return f"{hardware}; n = 1, {re.search(r'[0-9]{4}-[0-9]{2}-[0-9]{2}', day)[0]}"
+
+
+SECTIONS = {
+    "picture": picture,
+    "found": sentences,
+    "drawn": drawn,
+    "made": made,
+    "night": night,
+    "machine": machine,
+    "scales": scales,
+}
+
+
+def _log():
+    return files.ROOT / "docs" / "logs" / "newcomer.txt"
+
+
+def _logged() -> dict[str, float]:
+    """Return {command: seconds} of the newcomer's log."""
+    found_there = re.findall(
+        r"^\$ (.+)$(?:\n(?!\$ ).*)*?\n\[exit status 0, (?:(\d+) min )?([\d.]+) s\]$",
+        files.read_text(_log()),
+        re.MULTILINE,
+    )
+    return {what: 60 * int(minutes or 0) + float(s) for what, minutes, s in found_there}
+
+
+@functools.cache
+def _plans() -> dict[str, Plan]:
+    """Return the plans of all scales, from little compute to much."""
+    plans = {path.stem: build_plan(path.stem) for path in sorted(SCALES.glob("*.yaml"))}
+    units = ("GPU-hours", "core-hours")
+    return dict(
+        sorted(plans.items(), key=lambda item: [_hours(item[1]).get(unit, 0) for unit in units])
     )
 
 
-def _cell(row: dict, scale: str) -> str:
-    """The verdict on a claim at a scale, as '**reproduced** 2/3: +3.2 pp [1.0, 5.4], n=3'."""
-    verdict = row[f"{scale} verdict"]
-    if verdict == "not tested":
-        return verdict
-    text = f"**{verdict}**" if verdict != "inconclusive" else verdict
-    return f"{text} {row[f'{scale} contrasts']}: {row[f'{scale} effect']}"
+def _hours(plan: Plan) -> dict[str, float]:
+    """Return {unit: hours} that all results of a scale take by plan."""
+    unit = "GPU-hours" if plan.scale.device == "cuda" else "core-hours"
+    return {unit: sum(each for _, each in estimates.hours(plan).values())}
+
+
+def _planned_hours(plan: Plan) -> str:
+    return hours.text(_hours(plan))
+
+
+def _yaml(scale: str) -> dict:
+    return yaml.safe_load(files.read_text(SCALES / f"{scale}.yaml"))
+
+
+def _published(plan: Plan) -> int:
+    """Return how many of a scale's planned results are published, under whatever key."""
+    path = files.ROOT / published.published_file(plan.name)
+    if not path.is_file():
+        return 0
+    names = {(line["stage"], line["name"]) for line in published.read_lines(path)}
+    return sum((one.stage.name, one.name) in names for one in published.measured(plan))
+
+
+def _computed(plan: Plan) -> str:
+    there, planned = _published(plan), len(published.measured(plan))
+    if not there:
+        return "no"
+    return "**yes**" if there == planned else f"in part: {there:,} of {planned:,} results"
+
+
+def main() -> None:
+    """Write the README and both pages."""
+    files.write_atomic(README, filled(files.read_text(README)))
+    for name, page in PAGES.items():
+        files.write_atomic(files.ROOT / "docs" / name, page())
 
 
 if __name__ == "__main__":
-    files.write_atomic(README, filled(files.read_text(README)))
+    main()

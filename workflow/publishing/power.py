@@ -17,22 +17,29 @@ def text(plan: Plan) -> str:
     rows = ledger.read_rows(Path("paper_figures") / plan.name / "claims.csv")
     if not rows:
         raise ConfigError(f"scale {plan.name}: no figure is published; run it first.")
-    tested = [row for row in rows if row["verdict"] != "not tested"]
-    still_open = [row for row in tested if row["verdict"] == "inconclusive" and row["needed"]]
-    seconds = {row["experiment"]: _seconds_of_a_seed(plan, row["experiment"]) for row in still_open}
-
-    def cost(row: dict) -> float:
-        """Seconds of the seeds that are missing, each with all runs of the figure."""
-        return (float(row["needed"]) - int(row["n"])) * seconds[row["experiment"]]
-
-    lines = [f"{len(tested) - len(still_open)} of {len(tested)} contrasts are decided."]
-    for row in sorted(still_open, key=cost):
-        more = f"about {duration(cost(row))}" if cost(row) < math.inf else "out of reach"
+    tested = sum(row["verdict"] != "not tested" for row in rows)
+    open_rows = still_open(plan, rows)
+    lines = [f"{tested - len(open_rows)} of {tested} contrasts are decided."]
+    for row, seconds in open_rows:
         lines += [
             f"{row['id']} {row['experiment']}: {row['contrast']}",
-            f"    {ledger.effect(row)}; {ledger.what_is_open(row)}: {more}",
+            f"    {ledger.effect(row)}; {ledger.what_is_open(row)}: {cost(seconds)}",
         ]
     return "\n".join(lines)
+
+
+def still_open(plan: Plan, rows: list[dict]) -> list[tuple[dict, float]]:
+    """Return the open contrasts of `rows`, the cheapest first, with what would decide each:
+    seconds of the seeds that are missing, each with all runs of the figure."""
+    chosen = [row for row in rows if row["verdict"] == "inconclusive" and row["needed"]]
+    each = {row["experiment"]: _seconds_of_a_seed(plan, row["experiment"]) for row in chosen}
+    pairs = [(r, (float(r["needed"]) - int(r["n"])) * each[r["experiment"]]) for r in chosen]
+    return sorted(pairs, key=lambda pair: pair[1])
+
+
+def cost(seconds: float) -> str:
+    """Return seconds in words."""
+    return f"about {duration(seconds)}" if seconds < math.inf else "out of reach"
 
 
 def _seconds_of_a_seed(plan: Plan, experiment: str) -> float:
