@@ -16,6 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from workflow.figures import marks
+from workflow.figures.marks import MISSING
+
 OURS, PAPER = "This replication", "Paper (ImageNet, ResNet-50)"
 ACCURACY = "top-1 accuracy (%)"
 WIDTH = 7.2  # inches, two columns of the paper; text is legible at half of it
@@ -56,14 +59,16 @@ STYLE = {
     "svg.hashsalt": "simclr",  # ids in an SVG are hashes with this salt, else random
     "path.simplify": False,
 }
-MISSING = "–"  # in place of a number whose runs are not there
 PLAIN = {"Date": None, "Creator": None}  # omitted, so that equal figures give equal bytes
 
 
 @contextlib.contextmanager
-def style():
-    """Draw and save within this: the common style, whatever the user's matplotlibrc says."""
-    with matplotlib.rc_context():
+def style(seeds: int = 0):
+    """Draw and save within this: the common style, whatever the user's matplotlibrc says.
+
+    seeds: of a figure that is drawn in part; what has fewer is marked.
+    """
+    with matplotlib.rc_context(), marks.expecting(seeds):
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield
@@ -123,6 +128,7 @@ def points(axes, x, rows, label, series: int = 0, line: str = "-", marker: str =
         markeredgewidth=0.6,
         elinewidth=1.1,
     )
+    marks.beside_points(axes, x, mean, rows, color)
 
 
 def _errors(rows):
@@ -157,8 +163,9 @@ def bars(axes, rows, categories: list, series: list) -> None:
             label=name,
             error_kw={"elinewidth": 1.1},
         )
-        for left, value in zip(x, mean, strict=True):
-            text, ink = (MISSING, "black") if np.isnan(value) else (f"{value:.0f}", "white")
+        for left, value, lacks in zip(x, mean, marks.lacking(chosen), strict=True):
+            shown = f"{lacks}\n{value:.0f}".strip()
+            text, ink = (MISSING, "black") if np.isnan(value) else (shown, "white")
             axes.text(left, 0, text, ha="center", va="bottom", fontsize=7, color=ink)
     letters = max(6, 42 // len(categories) - 1)  # in a line below each group
     names = [textwrap.fill(str(c), letters, break_long_words=False) for c in categories]
@@ -177,6 +184,7 @@ def differences(axes, rows) -> None:
     mean = np.asarray(rows["mean"], dtype=float)
     axes.errorbar(mean, range(len(names)), xerr=_errors(rows), fmt="o", color=COLORS["blue"])
     axes.axvline(0, color=COLORS["gray"], linewidth=1)
+    marks.below_points(axes, mean, rows)
     axes.set_yticks(range(len(names)), [textwrap.fill(name, 34) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
 
