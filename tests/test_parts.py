@@ -30,6 +30,8 @@ def test_shares_are_all_with_none_twice_and_about_equally_long(plan, count):
     for members in shares:
         here = {one.key for one in members}
         assert all(one.inputs["encoder"].key in here for one in members if "encoder" in one.inputs)
+        if count == 2:
+            assert {one.seed for one in members} == {0, 1}
     loads = [sum(one.seconds for one in members) for members in shares]
     unit = max(i.seconds + i.inputs["encoder"].seconds for i in plan.of("evaluate"))
     assert max(loads) - min(loads) <= unit + 1e-9

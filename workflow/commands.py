@@ -76,17 +76,16 @@ def _chosen(args) -> list:
         return seeds_first(planned.missing())
     if args.stage:
         _check_stage(args.stage)
-    chosen = [
-        instance
-        for instance in planned.instances.values()
-        if (instance.stage.name == args.stage if args.stage else instance.stage.kind != "encoder")
-        and (not args.only or fnmatch.fnmatch(instance.name, args.only))
-    ]
-    if args.only and not chosen:
+    named = planned.instances.values()
+    if args.only:
+        named = [one for one in named if fnmatch.fnmatch(one.name, args.only)]
+    if args.shard:  # before the stage is chosen: that of a stage reads what that of another made
+        named = share(named, *args.shard)
+    stages = [args.stage] if args.stage else [s for s in STAGES if STAGES[s].kind != "encoder"]
+    chosen = [one for one in named if one.stage.name in stages]
+    if args.only and not args.shard and not chosen:
         raise ConfigError(f"--only {args.only}: no planned result has such a name.")
-    if args.shard:
-        chosen = share(chosen, *args.shard)
-    absent = [instance for instance in chosen if not planned.has(instance)]
+    absent = [one for one in chosen if not planned.has(one)]
     return seeds_first(planned.with_missing_inputs(absent))
 
 

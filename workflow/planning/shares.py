@@ -24,11 +24,13 @@ def share(instances: Iterable[Instance], number: int, count: int) -> list[Instan
     """Return the share of machine `number` of 1 to `count`: shares have no result in common.
 
     Every machine finds the same shares without asking others. Each training with all that reads
-    its encoder goes to the share that has least to do so far. Without data sets, which every
-    machine prepares, and figures, which need all shares.
+    its encoder goes to the share that has least to do so far, seed after seed, so that every share
+    has some of each. Data sets are left out, which every machine prepares, and figures, which need
+    all shares.
     """
     work = {}  # key of an encoder, or of what needs none -> seconds, what reads it included
-    instances = [one for one in instances if one.stage.kind not in ("data", "figure")]
+    kinds = ("data", "figure")
+    instances = [one for one in seeds_first(instances) if one.stage.kind not in kinds]
     for one in instances:
         work[_unit(one)] = work.get(_unit(one), 0.0) + one.seconds
     loads, owners = [0.0] * count, {}
