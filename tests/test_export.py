@@ -30,9 +30,25 @@ def test_a_partial_export_keeps_what_is_not_computed_here(tmp_path, monkeypatch)
             file.write(json.dumps({**names, "key": f"old{number}", "metrics": {"x": 1.0}}) + "\n")
     with pytest.raises(ConfigError, match=r"are not computed yet: .*--partial"):
         export_metrics(plan)
-    assert "not computed here: kept as published" in export_metrics(plan, partial=True)
+    said = export_metrics(plan, partial=True)
+    assert f"1 are of other code or settings, e.g. {other.label}: kept until they" in said
+    assert f"{len(measured(plan)) - 2} are not computed yet." in said and "not here" not in said
     lines = {line["name"]: (line["key"], line["metrics"]) for line in read_lines(path)}
     assert lines == {
         computed.name: (computed.key, {"linear_h": 2.0}),
         other.name: ("old1", {"x": 1.0}),
     }
+    # As after a merge that keeps the lines of both sides: out of order, twice, of former keys.
+    names = {"stage": other.stage.name, "name": other.name}
+    merged = [
+        {**names, "key": other.key, "metrics": {"x": 3.0}},
+        *read_lines(path),
+        {"stage": "evaluate", "name": "fig8.gone.s0", "key": "gone", "metrics": {}},
+        *read_lines(path),
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in merged))
+    said = export_metrics(plan, partial=True)
+    assert "1 are not here: kept as published." in said and "other code" not in said
+    assert "1 are not in the plan any more: left out." in said
+    lines = [(line["name"], line["key"]) for line in read_lines(path)]
+    assert lines == [(computed.name, computed.key), (other.name, other.key)]

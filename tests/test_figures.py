@@ -90,17 +90,38 @@ def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment, kind):
 def test_a_figure_in_part_is_drawn_and_says_how_many_runs_are_missing(tmp_path, experiment, kind):
     """Of all runs only the first is there, so the metrics of whole stages are missing."""
     first, *others = synthetic.rows("tiny", experiment)
-    labels = {"setting", "seed", *catalog.module(experiment).LABELS}
-    rows = [first, *({k: v for k, v in row.items() if k in labels} for row in others)]
+    rows = [first, *without_metrics(experiment, others)]
     stage.draw(experiment, rows, context("tiny"), tmp_path)
     assert (tmp_path / f"{experiment}.{kind}").stat().st_size > 0
     caption = (tmp_path / f"{experiment}.caption.md").read_text()
     assert f"in part: {len(others)} of {len(rows)} runs are missing" in caption
     shown = {(row["setting"], row["seed"]) for row in read(tmp_path / f"{experiment}.csv")}
     assert shown == {(first["setting"], str(first["seed"]))}
+    whole = sum(row["setting"] == first["setting"] for row in rows) == len(rows)  # one setting
     for row in read(tmp_path / f"{experiment}.claims.csv"):
-        assert row["verdict"] in ("inconclusive", "not tested")
-        assert row["contrast"].endswith(" (in part)")
+        assert row["verdict"] == "not tested" or whole
+        assert row["contrast"].endswith(f" (in part: {whole:d} of 3 seeds)")
+
+
+def without_metrics(experiment: str, rows: list[dict]) -> list[dict]:
+    labels = {"setting", "seed", *catalog.module(experiment).LABELS}
+    return [{k: v for k, v in row.items() if k in labels} for row in rows]
+
+
+@pytest.mark.parametrize("experiment", ["fig5", "fig8", "table3"])  # cells, lines, bars
+def test_contrasts_in_part_are_those_of_the_seeds_that_are_whole(tmp_path, experiment):
+    *rows, last = synthetic.rows("tiny", experiment)
+    stage.draw(experiment, [*rows, *without_metrics(experiment, [last])], context("tiny"), tmp_path)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    seeds = [row for row in rows if row["seed"] != last["seed"]]
+    stage.draw(experiment, seeds, context("tiny"), alone)
+    found, expected = (read(folder / f"{experiment}.claims.csv") for folder in (tmp_path, alone))
+    for row in expected:
+        row["contrast"] += " (in part: 2 of 3 seeds)"
+    assert found == expected
+    counts = {row["setting"]: row["n"] for row in read(tmp_path / f"{experiment}.summary.csv")}
+    assert counts.pop(last["setting"]) == "2" and set(counts.values()) == {"3"}
 
 
 @pytest.mark.parametrize("experiment", CIFAR10)

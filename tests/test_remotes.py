@@ -110,6 +110,7 @@ def test_every_block_of_the_page_is_run():
         "A directory": 2,
         "S3": 2,
         "The metrics alone": 1,
+        "A scale in parts": 3,  # by test_parts.py
         "A machine without Snakemake and DVC": 2,
     }
 

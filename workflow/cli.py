@@ -128,6 +128,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--ranks", type=int, default=1, help="processes that train together")
     sub.add_argument("--only", metavar="PATTERN", help="names to run, e.g. 'fig8.*.s0'")
     sub.add_argument("--stage", metavar="STAGE", help="only one stage, e.g. pretrain")
+    text = "only a share, e.g. 2/5 on the second of five machines; figures are left out"
+    sub.add_argument("--shard", metavar="I/N", type=_shard, help=text)
     text = "compute results that are there once more, and compare every bit"
     sub.add_argument("--again", metavar="NAME", help=text)
 
@@ -160,7 +162,9 @@ def parser() -> argparse.ArgumentParser:
 
     text = "Write all metrics of a scale to data/published/SCALE.jsonl."
     sub = command("export", commands.export, text)
-    sub.add_argument("--partial", action="store_true", help="keep what is not computed here")
+    sub.add_argument(
+        "--partial", action="store_true", help="of what is here; the rest stays as published"
+    )
 
     text = "Bring in published metrics by key, to draw figures, or results of another machine."
     sub = command("import", commands.import_, text)
@@ -204,6 +208,13 @@ def _as(setting: str):
         return int(text)
 
     return number
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count) <= 1000):
+        raise argparse.ArgumentTypeError(f"expected I/N, I from 1 to N, got {text!r}")
+    return int(number), int(count)
 
 
 def _absolute(text: str) -> Path:

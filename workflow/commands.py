@@ -45,8 +45,10 @@ def run(args):
         raise ConfigError(f"--ranks {args.ranks}: expected 1 or more.")
     if args.again and (args.keys or args.only or args.stage):
         raise ConfigError("--again: says what is computed; leave out --keys, --only and --stage.")
+    if args.shard and (args.again or args.keys):
+        raise ConfigError("--shard: a share of what is missing; leave out --again and --keys.")
     instances = read_planned(scale, args.keys) if args.keys else _chosen(args)
-    if args.ranks > 1 and "WORLD_SIZE" not in os.environ:
+    if instances and args.ranks > 1 and "WORLD_SIZE" not in os.environ:
         from workflow.running.torchrun import become_torchrun
 
         words = ["--again", args.again] if args.again else ["--keys", *(i.key for i in instances)]
@@ -55,8 +57,9 @@ def run(args):
 
 
 def _chosen(args) -> list:
-    """Return what `run` shall compute, inputs first: by stage, by name, or all that is missing."""
+    """Return what `run` shall compute, inputs first: by stage, name and share, or all missing."""
     from workflow.planning.checks import check_data
+    from workflow.planning.shares import seeds_first, share
     from workflow.running.plan_file import write_plan
 
     planned = _plan(args)
@@ -69,19 +72,21 @@ def _chosen(args) -> list:
     if os.environ.get("RANK", "0") == "0":  # of several ranks under torchrun only the first
         check_data(planned)
         write_plan(planned)
-    if not args.stage and not args.only:
-        return planned.with_inputs(planned.missing())
+    if not (args.stage or args.only or args.shard):
+        return seeds_first(planned.missing())
     if args.stage:
         _check_stage(args.stage)
-    chosen = [
-        instance
-        for instance in planned.instances.values()
-        if (not args.stage or instance.stage.name == args.stage)
-        and (not args.only or fnmatch.fnmatch(instance.name, args.only))
-    ]
-    if args.only and not chosen:
+    named = planned.instances.values()
+    if args.only:
+        named = [one for one in named if fnmatch.fnmatch(one.name, args.only)]
+    if args.shard:  # before the stage is chosen: that of a stage reads what that of another made
+        named = share(named, *args.shard)
+    stages = [args.stage] if args.stage else [s for s in STAGES if STAGES[s].kind != "encoder"]
+    chosen = [one for one in named if one.stage.name in stages]
+    if args.only and not args.shard and not chosen:
         raise ConfigError(f"--only {args.only}: no planned result has such a name.")
-    return planned.with_inputs(chosen)
+    absent = [one for one in chosen if not planned.has(one)]
+    return seeds_first(planned.with_missing_inputs(absent))
 
 
 def _check_stage(name: str) -> None:
@@ -106,7 +111,7 @@ def verify(args):
     from workflow.running.locks import moving
     from workflow.running.run import run_instances, use_one_instruction_set
 
-    wanted = planned.with_inputs(damaged)
+    wanted = planned.with_missing_inputs(damaged)
     use_one_instruction_set([one for one in wanted if one in damaged or not planned.has(one)])
     with moving(planned.store):
         for instance in damaged:

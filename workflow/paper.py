@@ -29,7 +29,7 @@ def same_contrasts(contrasts: list[tuple[str, str]]) -> list[tuple[str, str, int
     """
     found, seen = [], Counter()
     for claim, words in contrasts:
-        name = claim, re.sub(r"\d[\d./]*", "#", words.removesuffix(" (in part)"))
+        name = claim, re.sub(r"\d[\d./]*", "#", re.sub(r" \(in part.*\)$", "", words))
         found.append((*name, seen[name]))
         seen[name] += 1
     return found

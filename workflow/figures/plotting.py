@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from workflow.figures import marks
+from workflow.figures import marks, missing
+from workflow.figures.missing import MISSING
 
 OURS, PAPER = "This replication", "Paper (ImageNet, ResNet-50)"
 ACCURACY = "top-1 accuracy (%)"
@@ -58,14 +59,16 @@ STYLE = {
     "svg.hashsalt": "simclr",  # ids in an SVG are hashes with this salt, else random
     "path.simplify": False,
 }
-MISSING = "–"  # in place of a number whose runs are not there
 PLAIN = {"Date": None, "Creator": None}  # omitted, so that equal figures give equal bytes
 
 
 @contextlib.contextmanager
-def style():
-    """Draw and save within this: the common style, whatever the user's matplotlibrc says."""
-    with matplotlib.rc_context():
+def style(seeds: int = 0):
+    """Draw and save within this: the common style, whatever the user's matplotlibrc says.
+
+    seeds: of a figure that is drawn in part; what has fewer is marked.
+    """
+    with matplotlib.rc_context(), missing.expecting(seeds):
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield
@@ -129,6 +132,7 @@ def points(axes, x, rows, label, series: int = 0, line: str = "-", marker: str =
         elinewidth=1.1,
     )
     marks.open_points(axes, x, mean, rows, color=color, **shape)
+    missing.beside_points(axes, x, mean, rows, color)
 
 
 def _errors(rows):
@@ -163,8 +167,10 @@ def bars(axes, rows, categories: list, series: list) -> None:
             label=name,
             error_kw={"elinewidth": 1.1},
         )
-        for left, value, dagger in zip(x, mean, marks.daggers(chosen), strict=True):
-            text, ink = (MISSING, "black") if np.isnan(value) else (f"{value:.0f}{dagger}", "white")
+        beside = zip(x, mean, marks.daggers(chosen), missing.lacking(chosen), strict=True)
+        for left, value, dagger, lacks in beside:
+            shown = f"{lacks}\n{value:.0f}{dagger}".strip()
+            text, ink = (MISSING, "black") if np.isnan(value) else (shown, "white")
             axes.text(left, 0, text, ha="center", va="bottom", fontsize=7, color=ink)
     letters = max(6, 42 // len(categories) - 1)  # in a line below each group
     names = [textwrap.fill(str(c), letters, break_long_words=False) for c in categories]
@@ -184,6 +190,7 @@ def differences(axes, rows) -> None:
     axes.errorbar(mean, range(len(names)), xerr=_errors(rows), fmt="o", color=COLORS["blue"])
     marks.open_points(axes, mean, np.arange(len(names)), rows, color=COLORS["blue"], marker="o")
     axes.axvline(0, color=COLORS["gray"], linewidth=1)
+    missing.below_points(axes, mean, rows)
     axes.set_yticks(range(len(names)), [textwrap.fill(name, 34) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
 

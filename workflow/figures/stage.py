@@ -74,7 +74,10 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
     files = dict(files or {})
     curve_rows, of_encoders = files.pop(CURVES, None), files.pop(ENCODER_CURVES, None)
     module = importlib.import_module(f"workflow.experiments.{experiment}")
-    table, missing = _table(rows, module.LABELS)
+    table, absent = _table(rows, module.LABELS)
+    missing, seeds = sum(absent), table["seed"].nunique()
+    whole = seeds - table["seed"][absent].nunique()
+    in_part = f" (in part: {whole} of {seeds} seeds)" if missing else ""
     chances, known = context.get("chances", {}), {}
     for rows_of in (curve_rows, of_encoders):
         known |= {} if rows_of is None else states.by_run(rows_of, chances)
@@ -85,7 +88,7 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
     if hasattr(module, "FILES"):
         arguments.append(files)
     title, note = f"{module.NUMBER}: {module.TITLE}", _note(table, context, missing)
-    with plotting.style():
+    with plotting.style(seeds if missing else 0):
         figure = module.draw(*arguments)
         plotting.headline(figure, title, note)
         plotting.save(figure, out, experiment)
@@ -100,7 +103,9 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
     contents = {
         "csv": _values(experiment, table, labels, metrics),
         "summary.csv": _summary(experiment, table, labels, metrics),
-        "claims.csv": _claims(experiment, module, table, arguments[1], missing),
+        "claims.csv": _claims(
+            experiment, module, _judged(table, absent, metrics), arguments[1], in_part
+        ),
     }
     for suffix, (header, *rows) in contents.items():
         cells = [[_text(value) for value in row] for row in rows]
@@ -119,17 +124,28 @@ def reported(ids: str | tuple[str, ...]) -> pd.DataFrame:
     return table.assign(value=pd.to_numeric(table["value"]))
 
 
-def _table(rows: list[dict], labels: tuple[str, ...]) -> tuple[pd.DataFrame, int]:
-    """Return the rows as a table, and how many of them have no metric.
+def _table(rows: list[dict], labels: tuple[str, ...]) -> tuple[pd.DataFrame, list[bool]]:
+    """Return the rows as a table, and for each whether it has no metric: its run is missing.
 
     If some have none, all metrics are columns: those of a stage whose runs are all missing too.
     """
     table = pd.DataFrame(rows)
-    missing = sum(row.keys() <= {"setting", "seed", *labels} for row in rows)
-    if missing:
+    absent = [row.keys() <= {"setting", "seed", *labels} for row in rows]
+    if any(absent):
         names = [metric.name for metric in declared_metrics() if metric.name not in table]
         table = table.assign(**dict.fromkeys(names, math.nan))
-    return table, missing
+    return table, absent
+
+
+def _judged(table: pd.DataFrame, absent: list[bool], metrics: list[str]) -> pd.DataFrame:
+    """Return the rows of the seeds of which all runs are there: contrasts compare within a seed.
+
+    Where there is no such seed: all rows without metrics, so that no contrast is tested.
+    """
+    partial = table["seed"].isin(table["seed"][absent])
+    if partial.all():
+        return table.assign(**dict.fromkeys(metrics, math.nan))
+    return table[~partial]
 
 
 def _note(table: pd.DataFrame, context: dict, missing: int) -> str:
@@ -169,7 +185,7 @@ def _summary(experiment, table, labels, metrics) -> list[list]:
     return rows
 
 
-def _claims(experiment, module, table, paper_numbers, missing: int) -> list[list]:
+def _claims(experiment, module, table, paper_numbers, in_part: str) -> list[list]:
     claimed = {row["id"]: row for row in paper.rows("claims.csv")}
     tested = module.claims(table) if module.CLAIMS else []
     of_paper = paper_effects(module, paper_numbers)
@@ -186,7 +202,7 @@ def _claims(experiment, module, table, paper_numbers, missing: int) -> list[list
             claim.id,
             experiment,
             claimed[claim.id]["claim"],
-            f"{claim.contrast} (in part)" if missing else claim.contrast,
+            f"{claim.contrast}{in_part}",
             *claim[2:],  # effect to against
             of_paper.get(same, math.nan),
             uses.get(claim[:2], ""),

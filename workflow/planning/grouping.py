@@ -18,11 +18,12 @@ def group(instances: list[Instance]) -> dict[str, list[Instance]]:
     longest first, so that at the end no core waits long for another.
     """
     wanted = {instance.key for instance in instances}
+    read = {needed.key for instance in instances for needed in instance.inputs.values()}
     order = dict.fromkeys(e for instance in instances for e in instance.experiments[:1])
     position = {experiment: number for number, experiment in enumerate(order)}
     groups = {}  # (kind of process, first experiment, what tells groups apart) -> instances
     for instance in instances:
-        kind, runs = _process(instance, wanted)
+        kind, runs = _process(instance, wanted, read)
         if instance.instruction_set != "avx2":  # a process has one instruction set
             kind = f"{kind}_{instance.instruction_set}"
         groups.setdefault((kind, runs), []).append(instance)
@@ -37,11 +38,16 @@ def group(instances: list[Instance]) -> dict[str, list[Instance]]:
     }
 
 
-def _process(instance: Instance, wanted: set[str]) -> tuple[str, str]:
-    """Return the kind of process that computes an instance, and the runs that it shares it with."""
+def _process(instance: Instance, wanted: set[str], read: set[str]) -> tuple[str, str]:
+    """Return the kind of process that computes an instance, and the runs that it shares it with.
+
+    wanted: keys of all that are computed; read: of their inputs.
+    """
     runs = ".".join(part for part in (instance.experiment, instance.setting) if part)
     if instance.device == "cuda":
         return instance.stage.name, instance.name
+    if instance.stage.kind == "encoder" and instance.key not in read:
+        return "encoder", runs  # its metrics are there: only who asks for encoders needs it
     if instance.stage.kind == "encoder" or instance.stage.name == EVALUATION:
         return "train", runs  # the evaluation reads what the same process trained
     waits = any(needed.key in wanted for needed in instance.inputs.values())

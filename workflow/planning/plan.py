@@ -70,6 +70,15 @@ class Plan:
         """Return these and all that they need, inputs first."""
         return self._in_order(self._needed(chosen))
 
+    def with_missing_inputs(self, chosen: Iterable[Instance]) -> list[Instance]:
+        """Return these and what they lack, inputs first.
+
+        Metrics that are there need no encoder, so one that was not brought in stays away.
+        """
+        chosen = list(chosen)
+        lacking = self._needed(self.inputs(chosen), stop_at_finished=True)
+        return self._in_order(lacking | {instance.key for instance in chosen})
+
     def _needed(self, chosen: Iterable[Instance], stop_at_finished: bool = False) -> set[str]:
         keys, todo = set(), list(chosen)
         while todo:

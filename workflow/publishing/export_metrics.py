@@ -5,6 +5,7 @@ from pathlib import Path
 
 from simclr.config import ConfigError
 from simclr.files import check_destination, write_atomic
+from simclr.store.instance import Instance
 from workflow.pages.site import write_pages
 from workflow.planning.plan import Plan
 from workflow.publishing.published import (
@@ -16,20 +17,18 @@ from workflow.publishing.published import (
 
 
 def export_metrics(plan: Plan, partial: bool = False) -> str:
-    """Write data/published/<scale>.jsonl from the results; return a line for the user.
+    """Write data/published/<scale>.jsonl from the results; return a text for the user.
 
-    partial: where a result is not computed here, keep what was published under its name, with the
-    key that it has there. Otherwise raises ConfigError where some are not computed yet.
+    partial: where a result is not here, keep what is published under its key, or else under its
+    name, with the key of the code or settings that it was of. Otherwise raises ConfigError where
+    some are not computed yet.
     """
     check_destination(published_file(plan.name))
     instances = measured(plan)
     lines = [published_line(instance, plan.store) for instance in instances]
-    kept, before = lines.count(None), read_published(plan.name)
+    before, notes = read_published(plan.name), []
     if partial:
-        former = {(line["stage"], line["name"]): line for line in before.values()}
-        names = [(instance.stage.name, instance.name) for instance in instances]
-        lines = [line or former.get(name) for name, line in zip(names, lines, strict=True)]
-        lines = [line for line in lines if line is not None]
+        lines, notes = _with_published(instances, lines, before)
     if None in lines:
         raise ConfigError(
             f"{lines.count(None)} of {len(lines)} results are not computed yet: "
@@ -42,5 +41,33 @@ def export_metrics(plan: Plan, partial: bool = False) -> str:
     write_atomic(published_file(plan.name), text)
     if (Path("paper_figures") / plan.name).is_dir():
         write_pages(plan, read_published(plan.name))
-    text = f"{published_file(plan.name)}: {len(lines)} results."
-    return f"{text} {kept} are not computed here: kept as published." if kept else text
+    return "\n".join([f"{published_file(plan.name)}: {len(lines)} results.", *notes])
+
+
+def _with_published(instances: list[Instance], here: list, before: dict) -> tuple[list, list]:
+    """Return (lines of results that are here and of those that are kept, what to say of them).
+
+    here: a line or None for each instance; before: key -> line, as published.
+    """
+    former = {(line["stage"], line["name"]): line for line in before.values()}
+    lines, kept, outdated = [], 0, []
+    for instance, line in zip(instances, here, strict=True):
+        old = former.pop((instance.stage.name, instance.name), None)
+        if line is None and (line := before.get(instance.key)):
+            kept += 1
+        elif line is None and (line := old):
+            outdated.append(instance.label)
+        lines += [line] if line else []
+    absent, notes = len(instances) - len(lines), []
+    if kept:
+        notes.append(f"{kept} are not here: kept as published.")
+    if absent:
+        notes.append(f"{absent} are not computed yet.")
+    if outdated:
+        notes.append(
+            f"{len(outdated)} are of other code or settings, e.g. {outdated[0]}: kept until they "
+            "are computed again; figures do not show them."
+        )
+    if former:
+        notes.append(f"{len(former)} are not in the plan any more: left out.")
+    return lines, notes

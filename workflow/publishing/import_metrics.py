@@ -23,20 +23,25 @@ def import_metrics(plan: Plan) -> str:
     published = read_published(plan.name)
     if not published:
         raise ConfigError(f"{published_file(plan.name)}: missing; nothing to import.")
-    imported = present = absent = 0
+    names = {(line["stage"], line["name"]) for line in published.values()}
+    imported = present = outdated = absent = 0
     for instance in measured(plan):
         path = instance.path(plan.store)
         line = published.get(instance.key)
         if results.is_finished(path):
             present += 1
+        elif line is None and (instance.stage.name, instance.name) in names:
+            outdated += 1
         elif line is None:
             absent += 1
         else:
             _import_one(plan, instance, line)
             imported += 1
     text = f"{imported} results imported, {present} were there already."
+    if outdated:
+        text += f" {outdated} are published of other code or settings."
     if absent:
-        text += f" {absent} are not among the published ones (settings or code differ)."
+        text += f" {absent} are not published."
     return text
 
 

@@ -30,11 +30,13 @@ def publish(plan: Plan, experiments: list[str] | None = None, partial: bool = Fa
     """
     folder = Path("paper_figures") / plan.name
     wanted = [plan.figure(name) for name in experiments] if experiments else plan.of_kind("figure")
-    changed = 0
+    changed, drawn = 0, len(wanted)
     for instance in wanted:
         source = instance.path(plan.store)
         if partial and not results.is_finished(source):
-            changed += _draw_in_part(plan, instance, folder)
+            written = _draw_in_part(plan, instance, folder)
+            changed += written or 0
+            drawn -= written is None
             continue
         for name in results.verify(source)["outputs"]:
             changed += files.copy_atomic(source / name, folder / name)
@@ -47,21 +49,26 @@ def publish(plan: Plan, experiments: list[str] | None = None, partial: bool = Fa
     if whole:
         changed += _remove_others(plan, folder)
     write_pages(plan, read_published(plan.name))
-    what = "figure or table" if len(wanted) == 1 else "figures and tables"
-    print(f"{folder}/index.html: {len(wanted)} {what}, {changed} files changed.")
+    what = "figure or table" if drawn == 1 else "figures and tables"
+    print(f"{folder}/index.html: {drawn} {what}, {changed} files changed.")
+    if drawn < len(wanted):
+        print(f"{len(wanted) - drawn} have no result yet: what is published of them stays.")
     if whole:
         print(compare_with_published(plan))
         record(plan)
 
 
-def _draw_in_part(plan: Plan, figure: Instance, folder: Path) -> int:
-    """Draw a figure into `folder` from the runs that are there; returns how many files changed."""
+def _draw_in_part(plan: Plan, figure: Instance, folder: Path) -> int | None:
+    """Draw a figure into `folder` from the runs that are there.
+
+    Returns how many files changed, None where no run is there.
+    """
     from workflow.figures import stage  # here: complete figures are copied without matplotlib
 
     paths = {role: run.path(plan.store) for role, run in figure.inputs.items()}
     present = {role: path for role, path in paths.items() if results.is_finished(path)}
     if not present:
-        return 0
+        return None
     for path in present.values():
         results.verify(path)
     with tempfile.TemporaryDirectory() as name:
