@@ -46,17 +46,19 @@ def test_an_interrupted_training_has_each_point_once_and_the_same_bits(tmp_path,
     monkeypatch.setenv("SIMCLR_CHECKPOINT_MINUTES", "0")
     with pytest.raises(KeyboardInterrupt):
         pretrained(data, tmp_path / "stopped", stop_in_the_last_epoch)
-    assert set(points(tmp_path / "events" / PLACE)["loss"]) == {1, 2, 3}
+    assert set(points(tmp_path / "events" / PLACE)["pretrain/loss"]) == {1, 2, 3}
     assert pretrained(data, tmp_path / "watched") == plain
     assert len(list((tmp_path / "events" / PLACE).iterdir())) == 2
 
     found = points(tmp_path / "events" / PLACE)
-    assert min(found.pop("images_per_second").values()) > 0
+    assert min(found.pop("pretrain/images_per_second").values()) > 0
     rows = list(csv.DictReader((tmp_path / "plain" / "curves.csv").open()))
-    assert set(found) == set(rows[0]) - {"epoch"} >= {"loss", "lr"}
-    for name, curve in found.items():
+    names = set(rows[0]) - {"epoch"}
+    assert set(found) == {f"pretrain/{name}" for name in names} and {"loss", "lr"} <= names
+    for name in names:
         wanted = {int(row["epoch"]): float(row[name]) for row in rows}
-        assert curve == pytest.approx(wanted, rel=1e-5)  # the table has six digits
+        # The table has six digits.
+        assert found[f"pretrain/{name}"] == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_missing_library_and_a_bad_folder_are_refused_at_once(tmp_path, monkeypatch):
@@ -78,7 +80,7 @@ def test_commands_record_where_the_variable_says(finished, tmp_path):
     run = project.launch(["env", "-C", "docs", *again], asked)
     said = run.communicate()[0]
     assert run.returncode == 0 and f"pretrain {PLACE.name}: computed again, the same bits" in said
-    assert set(points(project.path / "docs" / "curves" / PLACE)["loss"]) == {1}
+    assert set(points(project.path / "docs" / "curves" / PLACE)["pretrain/loss"]) == {1}
 
     for encoder in project.store.glob("pretrain/*"):
         if f'"{PLACE.name}"' in (encoder / "provenance.json").read_text():
@@ -93,5 +95,5 @@ def test_commands_record_where_the_variable_says(finished, tmp_path):
         assert run.returncode == status, said
         assert ("error: SIMCLR_TENSORBOARD: " in said) == bool(status) and "Traceback" not in said
         assert len(project.executed(executed)) == count, said
-    assert set(points(project.path / "curves" / PLACE)["loss"]) == {1}
+    assert set(points(project.path / "curves" / PLACE)["pretrain/loss"]) == {1}
     assert project.contents() == finished.contents()

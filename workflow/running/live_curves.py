@@ -33,8 +33,8 @@ def folder() -> Path | None:
 def recorded(report, place: Path, images: int):
     """Yield a function that records the curve of each epoch, where asked, and calls `report`.
 
-    place: of the event files, below the folder; images: that the training sees in all its epochs,
-    0 where not known. Raises ConfigError, and OSError where the folder cannot be written.
+    place: of the event files in the folder, SCALE/STAGE/NAME; images: that the training sees in all
+    its epochs, 0 where not known. Raises ConfigError, and OSError where nothing can be written.
     """
     base = folder()
     if base is None:
@@ -59,7 +59,7 @@ def recorded(report, place: Path, images: int):
                 # Readers drop the points from here on of an attempt that was interrupted.
                 writer = SummaryWriter(base / place, purge_step=step)
             for name, value in points.items():
-                writer.add_scalar(name, value, step)
+                writer.add_scalar(f"{place.parent.name}/{name}", value, step)  # a group a stage
             writer.flush()
         report(done, text, curve)
 
