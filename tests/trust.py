@@ -198,6 +198,10 @@ PROMISES = {
         "The bits depend on nothing but what is said below": (
             "test_same_bits.py::test_bits_by_environment"
         ),
+        "Nor on whether somebody watches the curves": (
+            "test_live_curves.py::"
+            "test_an_interrupted_training_has_each_point_once_and_the_same_bits"
+        ),
         "A variable that would change bits is refused, and named": (
             "test_determinism.py::test_a_variable_that_changes_bits_is_refused"
         ),

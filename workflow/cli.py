@@ -23,8 +23,9 @@ def main(argv=None) -> int:
         speak_utf8()
         work_in_the_checkout_of(Path.cwd())
     sys.unraisablehook = interrupt_again
-    if os.environ.get("SIMCLR_DATA_DIR"):
-        os.environ["SIMCLR_DATA_DIR"] = os.path.abspath(os.environ["SIMCLR_DATA_DIR"])
+    for name in ("SIMCLR_DATA_DIR", "SIMCLR_TENSORBOARD"):
+        if os.environ.get(name):
+            os.environ[name] = os.path.abspath(os.environ[name])
     try:
         args = parser().parse_args(argv)
         os.chdir(ROOT)

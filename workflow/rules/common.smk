@@ -13,7 +13,7 @@ try:
     from workflow.planning.planner import build_plan
     from workflow.planning.scale import default_scale
     from workflow.planning.summary import summary
-    from workflow.running import asked, resources, screen, slurm
+    from workflow.running import asked, live_curves, resources, screen, slurm
     from workflow.running.locks import put_this_python_first, take_lock
     from workflow.running.plan_file import write_plan
     from workflow.running.session import read_session, write_session
@@ -60,6 +60,7 @@ elif ASKED and (ASKED.list_rules or ASKED.list_target_rules):
     MISSING = {}  # only names that people type
 else:
     or_stop(check_data, PLAN)
+    or_stop(live_curves.folder)
     MISSING = {one.key: one for one in PLAN.missing_of_any_stage()}
 # Of this machine, where jobs run on it: it is shared out as cores are.
 MEMORY = or_stop(asked.memory, workflow, ASKED)

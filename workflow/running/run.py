@@ -10,7 +10,7 @@ from simclr import determinism
 from simclr.config import ConfigError
 from simclr.store import results, runner
 from simclr.store.instance import Instance
-from workflow.running import gpu_slots, locks
+from workflow.running import gpu_slots, live_curves, locks
 from workflow.running.again import compute_again
 from workflow.running.progress import ProgressBar, finished_line, images_seen
 
@@ -23,6 +23,7 @@ def run_instances(scale: str, instances: list[Instance], again: bool = False) ->
     again: they are all there; 1 where one has other bits now.
     """
     store = Path("results") / scale
+    live_curves.folder()  # refuses here, before anything is computed
     use_one_instruction_set(
         [one for one in instances if again or not results.is_finished(one.path(store))]
     )
@@ -33,15 +34,18 @@ def run_instances(scale: str, instances: list[Instance], again: bool = False) ->
     with _lock(store, again), slot, runner.together(instances), ProgressBar() as bar:
         for instance in instances:
             started = time.perf_counter()
-            bar.start(instance.label, images_seen(store, instance))
+            images = images_seen(store, instance)
+            bar.start(instance.label, images)
+            place = Path(scale, instance.stage.name, instance.name)
+            recorded = live_curves.recorded(bar.update, place, images)
             if again:
-                with _naming(instance):
-                    same, said = compute_again(instance, store, bar.update)
+                with _naming(instance), recorded as report:
+                    same, said = compute_again(instance, store, report)
                 status = status if same else 1
                 bar.finish(said)
                 continue
-            with _naming(instance):
-                is_new = runner.compute(instance, store, bar.update)
+            with _naming(instance), recorded as report:
+                is_new = runner.compute(instance, store, report)
             if is_new:
                 ran = True
                 bar.finish(finished_line(store, instance, time.perf_counter() - started))
