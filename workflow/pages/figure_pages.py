@@ -76,9 +76,11 @@ def write(root: Path, figures: list[dict], claims: list[dict], common: dict) -> 
 
 
 def _remove_others(folder: Path, figures: list[dict]) -> None:
+    """Delete pages and thumbnails of what is no longer published, and nothing else."""
     kept = {entry["figure"].name: entry["at"] for entry in figures}
     for name in catalog.names():
-        for path in folder.glob(f"{name}.*"):
-            scale = path.name.removeprefix(f"{name}.").removesuffix(".png")
-            if name not in kept or scale not in (*kept[name], "html"):
+        if name not in kept:
+            (folder / f"{name}.html").unlink(missing_ok=True)
+        for path in folder.glob(f"{name}.*.png"):
+            if path.name.split(".")[1] not in kept.get(name, ()):
                 path.unlink()
