@@ -82,5 +82,6 @@ def _remove_others(folder: Path, figures: list[dict]) -> None:
         if name not in kept:
             (folder / f"{name}.html").unlink(missing_ok=True)
         for path in folder.glob(f"{name}.*.png"):
-            if path.name.split(".")[1] not in kept.get(name, ()):
+            scale = path.name.removeprefix(f"{name}.").removesuffix(".png")
+            if scale not in kept.get(name, ()):
                 path.unlink()
