@@ -1,5 +1,6 @@
 """The published pages in a real browser, opened from disk: no errors, no overflow, it works."""
 
+import itertools
 import re
 
 import pytest
@@ -10,7 +11,9 @@ from workflow.docs import screenshots
 
 CHROMIUM = screenshots.chromium()
 FIGURES = ROOT / "paper_figures"
-PAGES = sorted(path.relative_to(FIGURES).as_posix() for path in FIGURES.rglob("*.html"))
+ALL = sorted(path.relative_to(FIGURES).as_posix() for path in FIGURES.rglob("*.html"))
+NESTED = [name for name in ALL if name.startswith(("figures/", "claims/"))]
+PAGES = [name for name in ALL if name not in NESTED] + ["figures/fig5.html", "claims/C01.html"]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
@@ -71,7 +74,9 @@ def see_all(page):
 
 
 def test_all_pages_are_there():
-    assert {"index.html", "tiny/index.html", "tiny/runs.html", "small/index.html"} <= set(PAGES)
+    assert {"index.html", "tiny/index.html", "tiny/runs.html", "small/index.html"} <= set(ALL)
+    assert sum(name.startswith("claims/") for name in NESTED) == 42
+    assert len(NESTED) - 42 >= len(list((FIGURES / "tiny").glob("*.caption.md")))
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -93,6 +98,18 @@ def test_a_phone_scrolls_down_alone(visit, name, scheme):
     style = "getComputedStyle(document.body)"
     colors = page.evaluate(f"[{style}.color, {style}.backgroundColor]")
     assert contrast(*colors) > 7
+
+
+def test_no_page_of_a_claim_or_figure_is_wider_than_a_phone(visit):
+    page = visit(NESTED[0], viewport={"width": 360, "height": 740})
+    for name in NESTED:
+        page.goto((FIGURES / name).as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+        levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(h => +h.tagName[1])")
+        steps = [after - before for before, after in itertools.pairwise([0, *levels])]
+        assert max(steps) <= 1 and levels.count(1) == 1, name
+    assert page.problems == []
+    assert all(url.startswith(("file:", "data:")) for url in page.asked)
 
 
 def contrast(ink: str, paper: str) -> float:
@@ -121,13 +138,13 @@ def test_screenshots_show_a_page(browser, name, tmp_path):
 
 
 def test_a_page_and_its_images_are_light():
-    for name in PAGES:
+    for name in ALL:
         folder = (FIGURES / name).parent
         text = (FIGURES / name).read_text()
         shown = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)  # loaded when opened
+        if name == "index.html":
+            shown = text  # all thumbnails
         images = set(re.findall(r'<img src="([^"]+)"', shown))
-        if name == "index.html":  # one scale at a time
-            images = {image for image in images if image.startswith(("tiny/", "claims"))}
         weight = len(text.encode()) + sum((folder / image).stat().st_size for image in images)
         assert weight < 3e6, (name, weight)
 
@@ -172,16 +189,19 @@ def test_the_ledger_is_filtered_and_sorted(visit):
         assert numbers == sorted(numbers, reverse=order == "descending")
 
 
-def test_the_scale_is_switched_in_place(visit):
-    page = visit("index.html")
-    figure = page.locator("#fig5")
-    figure.scroll_into_view_if_needed()
-    shown = figure.locator("img:visible")
-    assert shown.count() == 1
-    before = shown.get_attribute("src")
-    other = figure.get_by_role("radio").nth(1)
-    other.check()
-    assert shown.count() == 1 and shown.get_attribute("src") != before
+def test_a_figure_is_seen_at_all_scales_or_large(visit):
+    page = visit("figures/fig5.html", viewport={"width": 1280, "height": 800})
+    see_all(page)
+    images = page.locator("figure img:visible")
+    many = images.count()
+    assert many >= 2
+    first, second = (images.nth(number).bounding_box() for number in (0, 1))
+    assert first["y"] == second["y"] and first["x"] < second["x"]  # side by side
+    page.get_by_label("small, large").check()
+    assert images.count() == 1 and images.get_attribute("src") == "../small/fig5.svg"
+    assert images.bounding_box()["width"] > 1.5 * first["width"]
+    page.get_by_label("all, side by side").check()
+    assert images.count() == many
     assert page.problems == []
 
     page = visit("tiny/index.html#fig8")
@@ -190,11 +210,38 @@ def test_the_scale_is_switched_in_place(visit):
     assert page.locator("#fig8").bounding_box()["y"] < 800
 
 
+def test_the_keyboard_leads_from_a_thumbnail_to_the_next_claim(visit):
+    page = visit("index.html")
+    assert page.locator("details[open] img").count() > 15
+    closed = page.locator("details:not([open]) summary").first
+    closed.focus()
+    page.keyboard.press("Enter")
+    assert closed.locator("xpath=..").get_attribute("open") is not None
+    page.locator(".thumbnails a").first.focus()
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    page.keyboard.press("Tab")
+    assert page.evaluate(outline) == "solid"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/figures/*.html")
+    page.get_by_role("link", name=re.compile("^C[0-9]{2}$")).first.press("Enter")
+    page.wait_for_url("**/claims/*.html")
+    before = page.locator("h1").inner_text()
+    strips = page.get_by_role("img").all()
+    assert strips and all("paper's side" in strip.get_attribute("aria-label") for strip in strips)
+    steps = page.get_by_role("navigation", name="previous and next", exact=True)
+    steps.get_by_role("link").last.press("Enter")
+    moved = "before => document.querySelector('h1').innerText !== before"
+    page.wait_for_function(moved, arg=before)
+    crumbs = page.get_by_role("navigation", name="breadcrumb").get_by_role("link")
+    assert crumbs.all_inner_texts()[:2] == ["All scales", "Claims"]
+
+
 def test_claims_against_compute_open_the_page(visit):
     page = visit("index.html", color_scheme="dark")
     see_all(page)
     image = page.locator("#compute img")
     assert image.evaluate("one => one.naturalWidth") > 400
+    assert image.bounding_box()["y"] > page.locator(".thumbnails").first.bounding_box()["y"]
     assert image.bounding_box()["y"] < page.locator("#claims").bounding_box()["y"]
     assert "core-hours" in image.get_attribute("alt")
     card = page.locator("#compute .scroll").evaluate("one => getComputedStyle(one).backgroundColor")
@@ -230,5 +277,5 @@ def test_without_scripts_everything_is_there(visit):
     page = visit("tiny/index.html", java_script_enabled=False)
     assert rows(page).count() >= 42
     assert page.locator("form:visible").count() == 0
-    page = visit("index.html", java_script_enabled=False)
-    assert page.locator("#fig5 img:visible").count() == 2
+    page = visit("figures/fig5.html", java_script_enabled=False)
+    assert page.locator("figure img:visible").count() >= 2

@@ -1,7 +1,10 @@
 """The pages: complete, safe HTML, links that lead somewhere, equal bytes for equal figures."""
 
+import html
 import html.parser
+import itertools
 import json
+import re
 import shutil
 
 import pytest
@@ -10,14 +13,17 @@ from markupsafe import escape
 from simclr.config import to_dict
 from tests import synthetic
 from tests.project import MINI
+from workflow import catalog
 from workflow.figures import stage
-from workflow.pages import overview, runs, scale_page
+from workflow.pages import claim_pages, ledger, overview, runs, scale_page
 from workflow.pages.ledger import read_rows
+from workflow.pages.rendering import unbroken_interval
 from workflow.planning import planner
 from workflow.planning.scale import load_scale
 
 TITLE = 'a <script>alert("x")</script> & title'
 TINY = tuple(load_scale("tiny").experiments)
+CLAIMS = [row["id"] for row in read_rows(ledger.CLAIMS)]
 VOID = ("img", "meta", "br", "input", "link")
 
 
@@ -66,7 +72,7 @@ def pages(root) -> dict:
 
 def test_all_links_lead_somewhere(root):
     found = pages(root)
-    assert len(found) == 1 + 2 * 2
+    assert len(found) == 1 + 2 * 2 + len(TINY) + len(CLAIMS)
     for path, one in found.items():
         assert len(set(one.ids)) == len(one.ids)
         for link in one.links:
@@ -108,6 +114,84 @@ def test_the_page_shows_every_figure_claim_and_number(root):
         assert row["verdict"] in text and row["id"] in found.ids
     for name in TINY:
         assert name in found.ids and f"numbers-{name}" in found.ids
+
+
+def test_a_page_for_every_figure_and_claim_over_all_scales(root):
+    found = {path.relative_to(root).as_posix(): one for path, one in pages(root).items()}
+    shown = [image["src"] for image in found["index.html"].images]
+    assert shown[-1] == "claims.svg"
+    for name in TINY:
+        scales = [scale for scale in ("tiny", "small") if (root / scale / f"{name}.svg").is_file()]
+        page = found[f"figures/{name}.html"]
+        assert sorted(image["src"] for image in page.images) == sorted(
+            f"../{scale}/{name}.svg" for scale in scales
+        )
+        assert {f"../{scale}/runs.html#{name}" for scale in scales} <= set(page.links)
+        assert {f"figures/{name}.{scale}.png" for scale in scales} <= set(shown)
+        for claim in catalog.module(name).CLAIMS:
+            assert f"../claims/{claim}.html" in page.links
+            assert f"../figures/{name}.html" in found[f"claims/{claim}.html"].links
+    for before, after in itertools.pairwise(CLAIMS):
+        assert f"{after}.html" in found[f"claims/{before}.html"].links
+        assert f"{before}.html" in found[f"claims/{after}.html"].links
+        assert f"claims/{after}.html" in found["index.html"].links
+
+
+def test_a_claim_says_what_it_found_at_each_scale(root):
+    for claim in CLAIMS:
+        text = html.unescape((root / "claims" / f"{claim}.html").read_text())
+        said = next(row for row in read_rows(ledger.CLAIMS) if row["id"] == claim)
+        assert all(said[name] in text for name in ("claim", "where", "paper_effect"))
+        rows = [
+            row
+            for scale in ("tiny", "small")
+            for row in read_rows(root / scale / "claims.csv")
+            if row["id"] == claim and row["effect"]
+        ]
+        assert text.count('role="img"') == len(rows) > 0
+        for row in rows:
+            assert row["contrast"] in text and claim_pages.what_would_change(row) in text
+            assert unbroken_interval(ledger.effect(row)) in text
+        for place in re.findall(r'x[12]?="(-?[0-9.]+)%"', text):
+            assert 0 <= float(place) <= 100
+
+
+def test_thumbnails_and_pages_follow_the_figures(root, tmp_path):
+    shutil.copytree(root, tmp_path / "copy")
+    copy = tmp_path / "copy"
+    thumbnail = copy / "figures" / "fig6.small.png"
+    before = thumbnail.read_bytes()
+    shutil.copy(copy / "tiny" / "table3.png", copy / "small" / "fig6.png")
+    for path in copy.glob("*/figb1.*"):
+        path.unlink()
+    (copy / "figures" / "figb1.html").write_text("of a figure that is gone")
+    overview.write_overview(copy)
+    assert thumbnail.read_bytes() != before
+    assert not list(copy.rglob("figb1.*")) and "figb1" not in (copy / "index.html").read_text()
+
+
+def test_pages_over_all_scales_where_little_is_published(tmp_path):
+    """A scale of which nothing is published, one of one seed, one of which runs are missing."""
+    rows = synthetic.rows("tiny", "fig8")
+    labels = ("setting", "seed", *catalog.module("fig8").LABELS)
+    cut = {name: row[name] for name in labels for row in rows[:1] if name in row}
+    parts = {
+        "none": [],
+        "one": [row for row in rows if row["seed"] == 0],
+        "part": [cut, *rows[1:]],
+    }
+    for scale, kept in parts.items():
+        (tmp_path / scale).mkdir()
+        if kept:
+            stage.draw("fig8", kept, synthetic.context("tiny"), tmp_path / scale)
+        scale_page.write_index(tmp_path / scale, scale, scale)
+        overview.write_overview(tmp_path)
+        assert len(list(tmp_path.rglob("claims/*.html"))) == len(CLAIMS)
+    index = (tmp_path / "index.html").read_text()
+    assert "No figure is published." in index
+    claim = (tmp_path / "claims" / "C15.html").read_text()
+    assert "(in part)" in claim and "one seed excludes nothing" in claim
+    assert "no published scale has them" in (tmp_path / "claims" / "C01.html").read_text()
 
 
 def test_equal_figures_give_equal_pages(root):

@@ -17,6 +17,8 @@ SHOTS = {
     "desktop": ("index.html", DESKTOP, "light"),
     "dark": ("tiny/index.html#fig5", DESKTOP, "dark"),
     "ledger": ("tiny/index.html#claims", DESKTOP, "light"),
+    "figure": ("figures/fig5.html", DESKTOP, "light"),
+    "claim": ("claims/C01.html", DESKTOP, "dark"),
     "phone": ("tiny/index.html#fig8", PHONE, "light"),
 }
 

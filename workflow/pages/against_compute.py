@@ -87,24 +87,30 @@ def contrasts(root: Path, scales: list[str]) -> list[dict]:
 
     A claim is shown by the contrast that most scales have, the first of those.
     """
-    found = {}  # the same contrast -> its rows, one per scale
+    found, shown = by_contrast(root, scales), {}
+    for name in sorted(found, key=lambda name: -len(found[name])):
+        shown.setdefault(name[0], name)
+    return [
+        csv_row(row, name == shown[name[0]])
+        for name in sorted(found, key=lambda name: name[0])
+        for row in found[name]
+    ]
+
+
+def by_contrast(root: Path, scales: list[str]) -> dict[tuple, list[dict]]:
+    """Return {the same contrast: its row of claims.csv at each scale that has an effect}."""
+    found = {}
     for scale in scales:
         rows = ledger.read_rows(root / scale / "claims.csv")
         names = paper.same_contrasts([(row["id"], row["contrast"]) for row in rows])
         for name, row in zip(names, rows, strict=True):
             if row["effect"] and row.get("side"):  # not of a figure drawn before there was one
                 found.setdefault(name, []).append({"scale": scale, **row})
-    shown = {}
-    for name in sorted(found, key=lambda name: -len(found[name])):
-        shown.setdefault(name[0], name)
-    return [
-        _csv_row(row, name == shown[name[0]])
-        for name in sorted(found, key=lambda name: name[0])
-        for row in found[name]
-    ]
+    return found
 
 
-def _csv_row(row: dict, shown: bool) -> dict:
+def csv_row(row: dict, shown: bool) -> dict:
+    """Return the row of the CSV of a row of `by_contrast`."""
     side, against = int(row["side"]), float(row["against"])
 
     def towards(name: str) -> str:

@@ -13,6 +13,19 @@ def write_page(path: Path, template: str, **values) -> bool:
     return write_atomic(path, ENVIRONMENT.get_template(template).render(values))
 
 
+def around(pages: list[tuple[str, str]], number: int) -> dict:
+    """Return what nested.html.j2 needs of a page in a row: its neighbours, None at the ends.
+
+    pages: the address and the name of each.
+    """
+    return {
+        "nested": True,
+        "name": pages[number][1],
+        "previous": pages[number - 1] if number else None,
+        "following": pages[number + 1] if number + 1 < len(pages) else None,
+    }
+
+
 def css_class(verdict: str) -> str:
     """Return the class that the style sheet has for a verdict."""
     return verdict.replace(" ", "-")

@@ -91,7 +91,7 @@ for (const form of all("form[data-filters]")) {
   show();
 }
 
-// The same figure at another scale: links keep the place, radio buttons change the picture.
+// The same figure at another scale: links keep the place, radio buttons choose what is shown.
 for (const link of all("a[data-same-place]")) {
   link.addEventListener("click", () => (link.hash = location.hash));
 }
@@ -99,7 +99,7 @@ for (const link of all("a[data-same-place]")) {
 for (const group of all("fieldset.switch")) {
   const images = all(`[data-of="${group.dataset.figure}"]`);
   group.hidden = images.length < 2;
-  const show = (scale) => images.forEach((one) => (one.hidden = one.dataset.scale !== scale));
+  const show = (scale) => images.forEach((one) => (one.hidden = scale && one.dataset.scale !== scale));
   group.addEventListener("change", (event) => show(event.target.value));
   show(group.querySelector("input:checked").value);
 }
