@@ -84,13 +84,6 @@ def night() -> str:
     return f"**{took}** on {CORES} cores, by plan: `{command}`"
 
 
-def drawn() -> str:
-    """Return the time that the published metrics of a scale took to become its figures."""
-    log = _logged()
-    drawing = log["simclr import small"] + log["snakemake --cores all --config scale=small"]
-    return duration(drawing)
-
-
 def made() -> str:
     """Return the time of `make` in a fresh clone, the installation included."""
     log = _logged()
@@ -106,7 +99,6 @@ def machine() -> str:
 SECTIONS = {
     "picture": picture,
     "found": sentences,
-    "drawn": drawn,
     "made": made,
     "night": night,
     "machine": machine,
@@ -162,10 +154,14 @@ def _published(plan: Plan) -> int:
 
 
 def _computed(plan: Plan) -> str:
-    there, planned = _published(plan), len(published.measured(plan))
+    there, planned = _published(plan), published.measured(plan)
     if not there:
         return "no"
-    return "**yes**" if there == planned else f"in part: {there:,} of {planned:,} results"
+    current = published.read_published(plan.name)
+    text = "**yes**" if there == len(planned) else f"in part: {there:,} of {len(planned):,} results"
+    if not any(one.key in current for one in planned):
+        text += ", by earlier code ([changelog](CHANGELOG.md))"
+    return text
 
 
 def main() -> None:
