@@ -190,7 +190,7 @@ def test_pages_over_all_scales_where_little_is_published(tmp_path):
     index = (tmp_path / "index.html").read_text()
     assert "No figure is published." in index
     claim = (tmp_path / "claims" / "C15.html").read_text()
-    assert "(in part)" in claim and "one seed excludes nothing" in claim
+    assert "(in part: " in claim and "one seed excludes nothing" in claim
     assert "no published scale has them" in (tmp_path / "claims" / "C01.html").read_text()
 
 

@@ -1,5 +1,6 @@
 """No number in the README, docs/claims.md, docs/findings.md or docs/benchmarks.md is typed in."""
 
+import csv
 import json
 import re
 import shutil
@@ -132,9 +133,8 @@ def test_published_metrics_and_figures_belong_together(scale):
     shown = set()
     for path in (ROOT / "paper_figures" / scale).glob("*.csv"):
         if path.name.count(".") == 1 and path.name not in ("claims.csv", *dvc_views.FILES):
-            for row in path.read_text().splitlines()[1:]:
-                *_, name, value = row.split(",")
-                shown.add((name, repr(float(value))))
+            for row in csv.DictReader(path.open()):
+                shown.add((row["metric"], repr(float(row["value"]))))
     assert shown == published
 
 

@@ -55,7 +55,7 @@ def picture() -> str:
 def sentences() -> str:
     """Return what was found, and what was not run."""
     lines = found.sentences(files.ROOT / "paper_figures")
-    plans = {name: plan for name, plan in _plans().items() if not _published(plan)}
+    plans = {name: plan for name, plan in _plans().items() if _computed(plan) == "no"}
     costs = [f"`{name}` ({_planned_hours(plan)} by plan)" for name, plan in plans.items()]
     if costs:
         lines.append(f"* **Not run**: {', '.join(costs)}.")
@@ -144,22 +144,20 @@ def _yaml(scale: str) -> dict:
     return yaml.safe_load(files.read_text(SCALES / f"{scale}.yaml"))
 
 
-def _published(plan: Plan) -> int:
-    """Return how many of a scale's planned results are published, under whatever key."""
+def _lines(plan: Plan) -> list[dict]:
     path = files.ROOT / published.published_file(plan.name)
-    if not path.is_file():
-        return 0
-    names = {(line["stage"], line["name"]) for line in published.read_lines(path)}
-    return sum((one.stage.name, one.name) in names for one in published.measured(plan))
+    return published.read_lines(path) if path.is_file() else []
 
 
 def _computed(plan: Plan) -> str:
-    there, planned = _published(plan), published.measured(plan)
+    """Return whether a scale's planned results are published, under whatever key."""
+    planned, lines = published.measured(plan), _lines(plan)
+    names = {(line["stage"], line["name"]) for line in lines}
+    there = sum((one.stage.name, one.name) in names for one in planned)
     if not there:
         return "no"
-    current = published.read_published(plan.name)
     text = "**yes**" if there == len(planned) else f"in part: {there:,} of {len(planned):,} results"
-    if not any(one.key in current for one in planned):
+    if not {one.key for one in planned} & {line["key"] for line in lines}:
         text += ", by earlier code ([changelog](CHANGELOG.md))"
     return text
 
