@@ -173,7 +173,7 @@ def test_results_of_other_code_and_settings_are_said_not_to_be_planned(elsewhere
     assert "  6 evaluate: other code; " in said
     assert "  2 evaluate: no such name is planned; table5.l2-0.5" in said
     assert "  2 histograms: other settings (images); fig6" in said
-    assert "  1 figures: other settings (rows), inputs; table5" in said
+    assert "  1 figures: other settings (context, rows), inputs; table5" in said
 
     lock = (home.path / "requirements.lock").read_text()
     home.write("requirements.lock", lock.replace("\nnumpy==", "\nnumpy==0."))
