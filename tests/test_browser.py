@@ -216,7 +216,7 @@ def test_the_keyboard_leads_from_a_thumbnail_to_the_next_claim(visit):
     page.locator("details:not([open]) summary").first.focus()
     page.keyboard.press("Enter")
     assert page.locator("details[open]").count() == 2
-    page.locator(".thumbnails a").first.focus()
+    page.locator(".thumbnails a[href*='fig4.html']").first.focus()  # Figure 5 is next
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     page.keyboard.press("Tab")
     assert page.evaluate(outline) == "solid"
