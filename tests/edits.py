@@ -38,7 +38,7 @@ EDITS = {
     "evaluation": (
         "simclr/stages/evaluate.py",
         "accuracy(votes, test_labels[some])",
-        "accuracy(votes,-test_labels)",
+        "accuracy(votes,-test_labels[some])",
         ("evaluate",),
     ),
 }
