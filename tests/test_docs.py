@@ -32,6 +32,7 @@ ELSEWHERE = {
     "python -m workflow.docs.screenshots": ("tests/test_browser.py", "screenshots.take"),
     "python -m benchmarks.report": ("tests/test_readme.py", "report.page"),
     "python -m tests.trust": ("tests/test_trust.py", "trust.page"),
+    "python -m tests.edits": ("tests/test_edits.py", "edits.edited"),
     "python -m tests.faults": ("tests/test_faults.py", "faults.crash"),
     "python -m tests.fuzz": ("tests/test_fuzz.py", "from tests.fuzz import"),
     "python -m tests.mutants": ("tests/test_trust.py", "mutants.is_caught"),
