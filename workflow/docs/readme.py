@@ -69,7 +69,7 @@ def scales() -> str:
     lines = [["scale", "what", "images", "takes, by plan", "computed?"]]
     for name, plan in _plans().items():
         (data,) = [one for one in plan.of("prepare") if not one.experiment]
-        images = IMAGES[data.settings.source]
+        images = IMAGES.get(data.settings.source, f"source `{data.settings.source}`")
         about = [f"`{name}`", plan.scale.title, images, _planned_hours(plan), _computed(plan)]
         lines.append(about)
     return "\n" + markdown.table(lines, numbers=False)
