@@ -22,6 +22,11 @@ def sha256() -> str:
     return hashlib.sha256(b"".join(source(FOLDER / name) for name in FILES)).hexdigest()
 
 
+def without_part(words: str) -> str:
+    """Return a contrast's words without what says that seeds are missing (figures/stage.py)."""
+    return re.sub(r" \(in part.*\)$", "", words)
+
+
 def same_contrasts(contrasts: list[tuple[str, str]]) -> list[tuple[str, str, int]]:
     """Return for each contrast (id of its claim, its words) what it has in common over scales.
 
@@ -29,7 +34,7 @@ def same_contrasts(contrasts: list[tuple[str, str]]) -> list[tuple[str, str, int
     """
     found, seen = [], Counter()
     for claim, words in contrasts:
-        name = claim, re.sub(r"\d[\d./]*", "#", re.sub(r" \(in part.*\)$", "", words))
+        name = claim, re.sub(r"\d[\d./]*", "#", without_part(words))
         found.append((*name, seen[name]))
         seen[name] += 1
     return found

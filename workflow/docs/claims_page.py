@@ -5,6 +5,7 @@
 
 from simclr import files
 from workflow.docs import found, markdown
+from workflow.figures.states import DAGGER
 from workflow.pages import ledger
 
 INTRODUCTION = """\
@@ -46,7 +47,7 @@ def page() -> str:
         cells = [_cell(row, scale, experiments.get((scale, row["id"]))) for scale in scales]
         lines.append([f"{row['id']} {row['claim']}", row["where"], row["paper_effect"], *cells])
     table = markdown.table(lines, numbers=False)
-    notes = [f"{found.DAGGER}\n"] if "†" in table else []
+    notes = [f"{found.EXPLAINED}\n"] if DAGGER in table else []
     return "\n".join([INTRODUCTION, "".join(counts), table, *notes])
 
 

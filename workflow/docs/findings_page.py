@@ -10,6 +10,7 @@ import yaml
 
 from simclr import files
 from workflow.docs import found, markdown
+from workflow.figures.states import DAGGER
 from workflow.pages import ledger
 from workflow.planning.planner import build_plan
 from workflow.publishing import power
@@ -55,8 +56,8 @@ def page() -> str:
     parts += ["## Open\n", OPEN]
     for scale, its in contrasts.items():
         parts += [f"### At `{scale}`\n", _open(scale, its)]
-    if "†" in "".join(parts):
-        parts.append(f"{found.DAGGER}\n")
+    if DAGGER in "".join(parts):
+        parts.append(f"{found.EXPLAINED}\n")
     return "\n".join(parts).replace("\n\n\n", "\n\n")
 
 

@@ -3,11 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
+from workflow.figures.contrasts import VERDICTS
+from workflow.figures.states import DAGGER
 from workflow.pages import against_compute, ledger
 
 SHOWN = 3  # claims that a sentence names
-DAGGER = "†: some of the runs that this rests on did not learn."
-VERDICTS = ("reproduced", "contradicted", "inconclusive", "not tested")
+EXPLAINED = f"{DAGGER}: some of the runs that this rests on did not learn."
 
 
 def scales(root: Path) -> list[str]:
@@ -31,7 +32,7 @@ def sentences(root: Path) -> list[str]:
         *_clearest(rows, contrasts[names[0]], names, "contradicted"),
     ]
     found += _over_scales(rows, names)
-    return [*found, f"* {DAGGER}"] if "†" in "".join(found) else found
+    return [*found, f"* {EXPLAINED}"] if DAGGER in "".join(found) else found
 
 
 def corrected(contrasts: list[dict]) -> str:

@@ -124,10 +124,7 @@ def _logged() -> dict[str, float]:
 def _plans() -> dict[str, Plan]:
     """Return the plans of all scales, from little compute to much."""
     plans = {path.stem: build_plan(path.stem) for path in sorted(SCALES.glob("*.yaml"))}
-    units = ("GPU-hours", "core-hours")
-    return dict(
-        sorted(plans.items(), key=lambda item: [_hours(item[1]).get(unit, 0) for unit in units])
-    )
+    return dict(sorted(plans.items(), key=lambda item: hours.by_cost(_hours(item[1]))))
 
 
 def _hours(plan: Plan) -> dict[str, float]:

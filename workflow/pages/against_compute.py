@@ -78,8 +78,7 @@ def in_order(root: Path) -> dict[str, dict[str, float]]:
     for scale in ledger.published(root):
         summary = root / scale / "metrics.json"
         found[scale] = read_json(summary).get("hours", {}) if summary.is_file() else {}
-    units = list(reversed(hours.UNITS))  # an hour of a GPU is more than any of a core
-    return dict(sorted(found.items(), key=lambda item: [item[1].get(unit, 0) for unit in units]))
+    return dict(sorted(found.items(), key=lambda item: hours.by_cost(item[1])))
 
 
 def contrasts(root: Path, scales: list[str]) -> list[dict]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from workflow import catalog
 from workflow.pages import against_compute, ledger
 from workflow.pages.rendering import around, write_page
+from workflow.paper import without_part
 
 FOLDER = "claims"
 WIDEST = 3  # times the largest effect: of longer intervals the ends are left out
@@ -56,7 +57,7 @@ def _contrasts(groups: list[list[dict]]) -> list[dict]:
 def _contrast(rows: list[dict], drawn: list[dict], limit: float) -> dict:
     tick = _tick(limit)
     return {
-        "words": rows[0]["contrast"].removesuffix(" (in part)"),
+        "words": without_part(rows[0]["contrast"]),
         "unit": rows[0]["unit"],
         "margin": drawn[0]["margin"],
         "ticks": {_place(value, limit): value for value in (-tick, 0, tick)},
@@ -110,7 +111,7 @@ def _strip(row: dict, limit: float) -> dict:
 
 def _spoken(row: dict) -> str:
     """Return what a reader hears in place of the strip."""
-    digits = 1 if row["unit"] == "pp" else 2
+    digits = ledger.digits(row)
 
     def number(name: str) -> str:
         return f"{float(row[name]):.{digits}f}"
@@ -126,7 +127,7 @@ def what_would_change(row: dict) -> str:
     """Return what would change the verdict on a contrast."""
     if row["verdict"] == "inconclusive":
         return ledger.what_is_open(row)
-    digits = 1 if row["unit"] == "pp" else 2
+    digits = ledger.digits(row)
     against = float(row["against"])
     near = min(abs(float(row[end]) - against) for end in ("low", "high"))
     border = "the margin" if against else "zero"

@@ -19,6 +19,11 @@ def hours(plan, published: dict[str, dict]) -> dict[str, float]:
     return {unit: round(total, 3) for unit, total in totals.items() if total}
 
 
+def by_cost(hours: dict[str, float]) -> list[float]:
+    """Return what to sort by, from little compute to much: a GPU's hour is more than any core's."""
+    return [hours.get(unit, 0) for unit in reversed(UNITS)]
+
+
 def text(hours: dict[str, float]) -> str:
     """Return hours in words, "2.2 core-hours"; where nothing is known, that."""
     parts = [f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in hours.values()]

@@ -107,6 +107,11 @@ def over_scales(root: Path, scales: list[str]) -> list[dict]:
     return rows
 
 
+def digits(row: dict) -> int:
+    """Return how many digits behind the point a contrast's numbers are shown with."""
+    return 1 if row["unit"] == "pp" else 2
+
+
 def effect(row: dict) -> str:
     """Return a contrast's effect as '+3.2 pp [1.0, 5.4], n=3', or nothing where it has none.
 
@@ -114,10 +119,10 @@ def effect(row: dict) -> str:
     """
     if not row["effect"]:
         return ""
-    digits = 1 if row["unit"] == "pp" else 2
-    text = f"{float(row['effect']):+.{digits}f} {row['unit']}".rstrip()
+    places = digits(row)
+    text = f"{float(row['effect']):+.{places}f} {row['unit']}".rstrip()
     if row["low"]:
-        text += f" [{float(row['low']):.{digits}f}, {float(row['high']):.{digits}f}]"
+        text += f" [{float(row['low']):.{places}f}, {float(row['high']):.{places}f}]"
     return f"{text}, n={row['n']}" + (f" {DAGGER}" if row.get("not_learned") else "")
 
 
@@ -133,9 +138,8 @@ def what_is_open(row: dict) -> str:
         return ""
     if not row["low"]:
         return "one seed excludes nothing"
-    digits = 1 if row["unit"] == "pp" else 2
     beyond = max(abs(float(row[end])) for end in ("low", "high"))
-    text = f"no effect beyond ±{beyond:.{digits}f} {row['unit']}".rstrip()
+    text = f"no effect beyond ±{beyond:.{digits(row)}f} {row['unit']}".rstrip()
     if not row.get("needed"):  # drawn before it was computed
         return text
     seeds = float(row["needed"])
