@@ -37,6 +37,7 @@ def visit(browser):
 
     def opened(name, **options):
         context = browser.new_context(**options)
+        context.set_default_timeout(screenshots.WAIT)
         contexts.append(context)
         page = context.new_page()
         page.problems, page.asked = [], []

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tests import synthetic
 from workflow import catalog, paper
-from workflow.figures import stage
+from workflow.figures import plotting, stage
 from workflow.planning.scale import load_scale
 from workflow.stages import Figures
 
@@ -172,6 +173,29 @@ def test_pictures_may_be_digits_alone(tmp_path):
 def hashes(folder: Path) -> dict:
     files = sorted(folder.iterdir())
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_the_last_digits_of_a_layout_are_not_in_the_file(tmp_path):
+    """Its solver returns others in other processes; an SVG names a frame by a hash of them."""
+
+    class Nudged(ConstrainedLayoutEngine):
+        def execute(self, figure):
+            super().execute(figure)
+            for axes in figure.axes:
+                box = axes.get_position(original=True)
+                axes._set_position(box.translated(self.nudge, self.nudge), which="original")
+
+    for name, nudge in ("a", 0.0), ("b", 1e-13):
+        with plotting.style():
+            figure, axes = plotting.panels(2, 3, 4.0)
+            for panel in axes.flat:
+                panel.plot([0, 1, 3])
+            plotting.headline(figure, "A title", "A note.")
+            engine = Nudged(**figure.get_layout_engine().get())
+            engine.nudge = nudge
+            figure.set_layout_engine(engine)
+            plotting.save(figure, tmp_path, name, png=False)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
 @pytest.mark.slow

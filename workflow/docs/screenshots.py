@@ -12,6 +12,7 @@ from simclr import files
 
 FOLDER = files.ROOT / "docs" / "screenshots"
 DESKTOP, PHONE = (1280, 800), (360, 740)  # CSS pixels
+WAIT = 120_000  # ms: a busy machine takes its time
 # name: page and the part to scroll to, size, color scheme
 SHOTS = {
     "desktop": ("index.html", DESKTOP, "light"),
@@ -34,8 +35,8 @@ def take(browser, name: str, folder: Path) -> Path:
     file, _, anchor = address.partition("#")
     size = {"width": width, "height": height}
     page = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    page.set_default_timeout(WAIT)
     page.goto((files.ROOT / "paper_figures" / file).as_uri() + (f"#{anchor}" if anchor else ""))
-    page.wait_for_load_state("networkidle")
     if anchor:
         page.evaluate("name => document.getElementById(name).scrollIntoView()", anchor)
     images_are_loaded = (

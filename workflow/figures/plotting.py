@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.transforms import Bbox
 
 from workflow.figures import marks, missing
 from workflow.figures.missing import MISSING
@@ -98,10 +99,7 @@ def side_by_side(height: float, x: str = "", y: str = "", paper: str = PAPER, **
 
 
 def mosaic(layout: list[list[str]], height: float, **kwargs):
-    """Return (figure, {name: axes}) of panels that span cells, as the layout names them.
-
-    Of one grid: a grid within a grid is placed with other last digits in every process.
-    """
+    """Return (figure, {name: axes}) of panels that span cells, as the layout names them."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplot_mosaic(layout, **kwargs)
@@ -282,7 +280,25 @@ def headline(figure: Figure, title: str, note: str) -> None:
     figure.get_layout_engine().set(rect=(0, 0, 1, 1 - (0.31 + 0.15 * len(note)) / height))
 
 
-def save(figure: Figure, folder: Path, name: str) -> None:
+def save(figure: Figure, folder: Path, name: str, png: bool = True) -> None:
     """Write <name>.svg and <name>.png (200 dots per inch); equal figures give equal bytes."""
+    _fix_places(figure)
     figure.savefig(folder / f"{name}.svg", metadata=PLAIN)
-    figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
+    if png:
+        figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
+
+
+def _fix_places(figure: Figure) -> None:
+    """Lay the panels out once, and round their places to 2**-24 of the figure.
+
+    The solver of the layout returns other last digits in other processes, and an SVG names the
+    frame of a panel by a hash of all its digits. A power of two, since places are often multiples
+    of a pixel's 64th: those would lie halfway between two multiples of a power of ten.
+    """
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        corners = axes.get_position(original=True).get_points()
+        axes.set_position(Bbox(np.round(corners * 2**24) / 2**24))

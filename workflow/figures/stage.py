@@ -95,7 +95,7 @@ def draw(experiment: str, rows: list[dict], context: dict, out: Path, files=None
         if curve_rows is not None:
             figure = curves.draw(curve_rows, known)
             plotting.headline(figure, f"{title}: training", note)
-            figure.savefig(out / f"{experiment}.curves.svg", metadata=plotting.PLAIN)
+            plotting.save(figure, out, f"{experiment}.curves", png=False)
             means = curves.means(curve_rows).round(6)
             means.to_csv(out / f"{experiment}.curves.csv", index=False, lineterminator="\n")
     labels = [name for name in module.LABELS if name in table]
