@@ -96,7 +96,7 @@ def crash(
         after = 0.0
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, SIGNALS[stop])
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=600)
     if stop != "kill" and after > 1.0:  # before, Python itself was starting
         assert "Traceback" not in said, said
     again = project._run(command, check=False)
