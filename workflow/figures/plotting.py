@@ -289,16 +289,11 @@ def save(figure: Figure, folder: Path, name: str, png: bool = True) -> None:
 
 
 def _fix_places(figure: Figure) -> None:
-    """Lay the panels out once, and round their places to 2**-24 of the figure.
-
-    The solver of the layout returns other last digits in other processes, and an SVG names the
-    frame of a panel by a hash of all its digits. A power of two, since places are often multiples
-    of a pixel's 64th: those would lie halfway between two multiples of a power of ten.
-    """
-    if figure.get_layout_engine() is None:
-        return
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        corners = axes.get_position(original=True).get_points()
-        axes.set_position(Bbox(np.round(corners * 2**24) / 2**24))
+    """Lay the panels out and round their places: an SVG names a frame by a hash of all its digits,
+    and the last ones differ between processes. (Places are often 64ths of a pixel.)"""
+    if figure.get_layout_engine():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for axes in figure.axes:
+            corners = axes.get_position(original=True).get_points()
+            axes.set_position(Bbox(np.round(corners * 2**24) / 2**24))
