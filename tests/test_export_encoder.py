@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from simclr.config import ConfigError, merge
 from simclr.models import weights
 from simclr.models.batch_norm import BatchNorm
-from simclr.models.resnet import ResNet, build_encoder
+from simclr.models.resnet import ResNet, build_encoder, max_pool_same
 from simclr.settings.training import Encoder
 from simclr.store.provenance import write_provenance
 from tests.project import MINI, ROOT
@@ -29,7 +29,12 @@ from workflow import cli
 from workflow.planning.planner import build_plan
 from workflow.pretrained import load_encoder
 from workflow.publishing import export_encoder as exporting
-from workflow.publishing.encoder_formats import FORMATS, write_onnx, write_safetensors
+from workflow.publishing.encoder_formats import (
+    FORMATS,
+    pads_at_the_end,
+    write_onnx,
+    write_safetensors,
+)
 
 SMALL = {"depth": 8, "base_channels": 4, "stem": "cifar"}
 DEEP = {"depth": 50, "base_channels": 64, "stem": "imagenet"}
@@ -117,6 +122,17 @@ def test_safetensors_have_the_encoder_s_own_weights(small, tmp_path):
         about = json.loads(file.metadata()["about"])
     check_about(about, small)
     assert "torchvision" not in about
+
+
+def test_the_named_pool_is_the_encoder_s_at_every_size():
+    """The page says it in words: padding at both ends at one or two more than a multiple of 4."""
+    for side in range(8, 20):
+        before = random_images(1, 3, (side + 1) // 2, (side + 1) // 2)
+        pool = torch.nn.MaxPool2d(3, 2, padding=1)
+        if pads_at_the_end(side):
+            pool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)
+        assert torch.equal(pool(before), max_pool_same(before))
+        assert pads_at_the_end(side) == (side % 4 not in (1, 2))
 
 
 @pytest.mark.slow

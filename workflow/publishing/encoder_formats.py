@@ -100,8 +100,8 @@ def write_torchscript(path: Path, encoder: ResNet, side: int, about: dict) -> No
 def read_torchscript(path: Path):
     """Return the program of a file.
 
-    torch.jit.load unpickles no Python objects. What it loads runs in TorchScript's interpreter,
-    which has operators on tensors, but no Python and no system.
+    torch.jit.load runs no Python: a file's code runs in TorchScript's interpreter only. But that
+    has operators that read and write files, so load only those of people whom you trust.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -114,7 +114,7 @@ def write_safetensors(path: Path, encoder: ResNet, side: int, about: dict) -> No
 
     fitting = {}
     if name := _torchvision_name(build(Encoder, about["encoder"])):
-        pool = "ceil_mode=True" if _pads_at_the_end(side) else "padding=1"
+        pool = "ceil_mode=True" if pads_at_the_end(side) else "padding=1"
         fitting = {"torchvision": name, "maxpool": f"MaxPool2d(3, 2, {pool})"}
     path.write_bytes(save(encoder.state_dict(), {"about": _text(about | fitting)}))
 
@@ -130,12 +130,21 @@ def read_safetensors(path: Path):
     if "torchvision" in about:
         network = get_model(about["torchvision"], weights=None)
         network.fc = nn.Identity()
-        if _pads_at_the_end(about["image_size"]):
+        if pads_at_the_end(about["image_size"]):
             network.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)
     else:
         network = build_encoder(build(Encoder, about["encoder"]), torch.Generator())
     network.load_state_dict(tensors)
     return network.eval()
+
+
+def pads_at_the_end(side: int) -> bool:
+    """Return whether max-pooling pads otherwise than torchvision's, of images of this side.
+
+    The map before it has half the side, rounded up. Where that is even, TensorFlow's 'SAME' pads
+    only at the end, as nn.MaxPool2d(3, 2, ceil_mode=True) does.
+    """
+    return (side + 1) // 2 % 2 == 0
 
 
 def _torchvision_name(settings: Encoder) -> str | None:
@@ -145,15 +154,6 @@ def _torchvision_name(settings: Encoder) -> str | None:
     """
     fits = (settings.width, settings.base_channels, settings.stem) == (1, 64, "imagenet")
     return f"resnet{settings.depth}" if fits and settings.depth >= 50 else None
-
-
-def _pads_at_the_end(side: int) -> bool:
-    """Return whether max-pooling pads otherwise than torchvision's, of images of this side.
-
-    The map before it has half the side, rounded up. Where that is even, TensorFlow's 'SAME' pads
-    only at the end, as nn.MaxPool2d(3, 2, ceil_mode=True) does.
-    """
-    return (side + 1) // 2 % 2 == 0
 
 
 def _example(side: int) -> Tensor:
