@@ -18,6 +18,8 @@ MODULES = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "marshal", "she
 CALLS = {"eval", "exec", "compile", "os.system", "os.popen", "pandas.read_pickle", "pd.read_pickle"}
 CALLS |= {"yaml.load", "yaml.unsafe_load", "yaml.full_load", "torch.jit.load", "mktemp"}
 CALLS |= {"subprocess.getoutput", "subprocess.getstatusoutput", "tempfile.mktemp"}
+# A writer of TorchScript reads its own file back, to compare it.
+ALLOWED = {"workflow/publishing/encoder_formats.py: torch.jit.load"}
 # An option that makes a call unsafe -> its only safe value; torch.load must have its own.
 OPTIONS = {"shell": False, "allow_pickle": False, "weights_only": True}
 
@@ -48,7 +50,8 @@ def problems(code: str) -> list[str]:
 def test_no_pickle_no_eval_no_shell():
     names = {str(file.relative_to(ROOT)) for file in CODE}
     assert {"simclr/losses.py", "workflow/cli.py", "hubconf.py"} <= names and len(names) > 100
-    assert not [f"{file}:{one}" for file in CODE for one in problems(file.read_text())]
+    found = [(file, *one.split(": ")) for file in CODE for one in problems(file.read_text())]
+    assert {f"{file.relative_to(ROOT)}: {what}" for file, _, what in found} == ALLOWED, found
 
 
 def test_it_would_be_seen():
@@ -60,6 +63,7 @@ def test_it_would_be_seen():
         "subprocess.run(f'ls {name}', shell=True)",
         "subprocess.run(text, shell=chosen)",
         "torch.load(path)",
+        "torch.jit.load(path)",
         "torch.load(path, weights_only=False)",
         "np.load(path, allow_pickle=True)",
         "yaml.load(text)",

@@ -195,6 +195,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--white-level", type=_as("white_level"), default=0, help=text)
     text = "the most to decode of one image; default: 100"
     sub.add_argument("--max-megapixels", type=_as("max_megapixels"), default=100, help=text)
+    text = "Write an encoder that was trained here in a form that loads without this project."
+    sub = command("export-encoder", commands.export_encoder, text)
+    sub.add_argument("name", help="the training, e.g. fig8.nonlinear-128.s0")
+    sub.add_argument("--format", choices=("onnx", "torchscript", "safetensors"), required=True)
+    sub.add_argument("--out", type=_absolute, required=True, help="the file to write")
     return whole
 
 

@@ -265,3 +265,17 @@ def features(args):
         f"{printable(str(out))}: features {list(extracted.shape)} of {len(used)} images at {side} "
         "pixels."
     )
+
+
+def export_encoder(args):
+    """Write an encoder for others, compared with the original."""
+    from tqdm import tqdm
+
+    from workflow.pretrained import match_training
+    from workflow.publishing import export_encoder as exporting
+
+    planned = _plan(args)
+    training = match_training(planned, args.name)
+    with tqdm(total=exporting.IMAGES, unit="image", desc="compared", disable=None) as bar:
+        said = exporting.export_encoder(planned, training, args.format, args.out, bar.update)
+    print(printable(said))
