@@ -51,11 +51,8 @@ def metadata(plan: Plan, lines: list[dict], checkout: Checkout, contents: dict[s
     crate = ROCrate(version="1.1")
     crate.metadata.extra_contexts.append(TERMS)
     citation = yaml.safe_load(contents["CITATION.cff"])
-    (author,) = citation["authors"]
-    made = {
-        "version": checkout.version,
-        "author": _add(crate, "#contributors", "Organization", name=author["name"]),
-    }
+    authors = [_add_author(crate, one) for one in citation["authors"]]
+    made = {"version": checkout.version, "author": authors}
     files = _add_files(crate, plan.name, contents)
     workflow = crate.add_workflow(
         dest_path="Snakefile",
@@ -90,7 +87,7 @@ def metadata(plan: Plan, lines: list[dict], checkout: Checkout, contents: dict[s
     tools = {part["instrument"].id: part["instrument"] for part in parts}
     workflow["hasPart"] = list(tools.values())
     for run in (whole, *parts):
-        run["agent"] = made["author"]
+        run["agent"] = authors
     name = citation["license"]
     about_crate = {
         **made,
@@ -256,12 +253,18 @@ def _add_figures(
 
 
 def _add_paper(crate: ROCrate, paper: dict) -> Entity:
-    names = [f"{one['given-names']} {one['family-names']}" for one in paper["authors"]]
     return _add(
         crate,
         paper["url"],
         "ScholarlyArticle",
         name=paper["title"],
-        author=[_add(crate, f"#{n.replace(' ', '-')}", "Person", name=n) for n in names],
+        author=[_add_author(crate, one) for one in paper["authors"]],
         datePublished=str(paper["year"]),
     )
+
+
+def _add_author(crate: ROCrate, author: dict) -> Entity:
+    """Add an author of CITATION.cff: a person, or else an organization, which has one name."""
+    kind = "Organization" if "name" in author else "Person"
+    name = author.get("name") or f"{author['given-names']} {author['family-names']}"
+    return _add(crate, f"#{name.replace(' ', '-')}", kind, name=name)
