@@ -27,6 +27,7 @@ ELSEWHERE = {
     "simclr run --again": ("tests/test_driving.py", '"run", "--again"'),
     "simclr features": ("tests/test_use.py", '"features"'),
     "simclr export-encoder": ("tests/test_export_encoder.py", "simclr (export-encoder .+)"),
+    "simclr crate": ("tests/test_crate.py", "A crate, to be deposited"),
     "python docs/examples/neighbours.py": ("tests/test_use.py", "neighbours.py"),
     "python -m workflow.docs.cost_page": ("tests/test_planning.py", "cost_page.page"),
     "python -m workflow.docs.readme": ("tests/test_readme.py", "readme.filled"),

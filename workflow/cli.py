@@ -167,10 +167,15 @@ def parser() -> argparse.ArgumentParser:
         "--partial", action="store_true", help="of what is here; the rest stays as published"
     )
 
+    text = "Write what is published of a scale as an RO-Crate, to be deposited."
+    sub = command("crate", commands.crate, text)
+    text = "a folder, or a file NAME.zip; default: crate-SCALE"
+    sub.add_argument("--output", metavar="PATH", type=_absolute, help=text)
+
     text = "Bring in published metrics by key, to draw figures, or results of another machine."
     sub = command("import", commands.import_, text)
-    text = "a results/SCALE, or a stage of it, from elsewhere; brings in what is planned and intact"
-    sub.add_argument("--from", dest="source", metavar="FOLDER", type=_absolute, help=text)
+    text = "a crate, or a results/SCALE, or a stage of it; brings in what is planned and intact"
+    sub.add_argument("--from", dest="source", metavar="PATH", type=_absolute, help=text)
 
     text = "Delete results that the present plan does not name, and their checkpoints."
     command("prune", commands.prune, text)

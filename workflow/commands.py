@@ -196,17 +196,28 @@ def export(args):
     print(export_metrics(_plan(args), args.partial))
 
 
+def crate(args):
+    """Write what is published of a scale as an RO-Crate."""
+    from workflow.publishing.crate import write_crate
+
+    print(write_crate(_plan(args), args.output))
+
+
 def import_(args):
     """Bring in published metrics, or the results in a folder; status 2 where some are refused."""
+    from workflow.publishing.crate import is_crate, read_crate
     from workflow.publishing.import_metrics import import_metrics
     from workflow.publishing.import_results import import_results
     from workflow.running.locks import moving
 
-    planned = _plan(args)
+    planned, refused = _plan(args), 0
     with moving(planned.store):
-        text, refused = (
-            import_results(planned, args.source) if args.source else (import_metrics(planned), 0)
-        )
+        if args.source is None:
+            text = import_metrics(planned)
+        elif is_crate(args.source):
+            text = import_metrics(planned, read_crate(args.source, planned.name), args.source)
+        else:
+            text, refused = import_results(planned, args.source)
     print(text)
     return 2 if refused else 0
 

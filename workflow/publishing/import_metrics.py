@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from pathlib import Path
 
 from simclr.config import ConfigError
 from simclr.files import json_text, write_atomic
@@ -18,11 +19,16 @@ from workflow.publishing.published import (
 )
 
 
-def import_metrics(plan: Plan) -> str:
-    """Bring published metrics into results/<scale> by key, so that figures need no computing."""
-    published = read_published(plan.name)
+def import_metrics(plan: Plan, published: dict | None = None, source: Path | None = None) -> str:
+    """Bring published metrics into results/<scale> by key, so that figures need no computing.
+
+    published: {key: line}, read from `source`; default: what is published here. Returns a text for
+    the user. Raises ConfigError where there is nothing, or a line is damaged.
+    """
+    source = source or published_file(plan.name)
+    published = read_published(plan.name) if published is None else published
     if not published:
-        raise ConfigError(f"{published_file(plan.name)}: missing; nothing to import.")
+        raise ConfigError(f"{source}: missing; nothing to import.")
     names = {(line["stage"], line["name"]) for line in published.values()}
     imported = present = outdated = absent = 0
     for instance in measured(plan):
@@ -35,7 +41,7 @@ def import_metrics(plan: Plan) -> str:
         elif line is None:
             absent += 1
         else:
-            _import_one(plan, instance, line)
+            _import_one(plan, instance, line, source)
             imported += 1
     text = f"{imported} results imported, {present} were there already."
     if outdated:
@@ -45,9 +51,9 @@ def import_metrics(plan: Plan) -> str:
     return text
 
 
-def _import_one(plan: Plan, instance: Instance, line: dict) -> None:
+def _import_one(plan: Plan, instance: Instance, line: dict, source: Path) -> None:
     """Write one imported result folder, after checking the published hash of its files."""
-    where = f"{published_file(plan.name)}: {line['name']}"
+    where = f"{source}: {line['name']}"
     texts = {METRICS: json_text(line["metrics"]), **line.get("files", {})}
     for name, text in texts.items():
         if hashlib.sha256(text.encode()).hexdigest() != line["outputs"].get(name):

@@ -14,6 +14,8 @@ PUBLISHED = Path("data/published")
 METRICS = "metrics.json"
 # What figures show beside metrics, published with them.
 SHARED_CSV = tuple(dict.fromkeys(name for stage in STAGES.values() for name in stage.shared_csv))
+# What a line has beside its key and metrics, at least.
+TEXTS, TABLES = ("name", "stage", "hardware", "code"), ("outputs", "versions", "files")
 
 
 def published_file(scale: str) -> Path:
@@ -82,3 +84,13 @@ def read_lines(path: Path) -> list[dict]:
         except (ValueError, KeyError, TypeError):
             raise ConfigError(f"{path}:{number}: not a published result; restore it.") from None
     return lines
+
+
+def check_record(line: dict, where: str) -> None:
+    """Refuse a line that does not say how its result was made. Raises ConfigError."""
+    line = {"files": {}, **line}
+    wrong = [name for name in TEXTS if not isinstance(line.get(name), str)]
+    wrong += [name for name in TABLES if not isinstance(line.get(name), dict)]
+    wrong = wrong or [n for n, text in line["files"].items() if not isinstance(text, str)]
+    if wrong:
+        raise ConfigError(f"{where}: {line['key']} has no {wrong[0]}; restore the line.")
