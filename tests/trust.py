@@ -205,6 +205,9 @@ PROMISES = {
         "A variable that would change bits is refused, and named": (
             "test_determinism.py::test_a_variable_that_changes_bits_is_refused"
         ),
+        "A plain loop, that of the lesson, gives the digits of a published run": (
+            "test_lesson.py::test_it_runs_and_its_text_holds"
+        ),
     },
 }
 NOT_PROMISED = """\
