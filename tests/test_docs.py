@@ -30,6 +30,7 @@ ELSEWHERE = {
     "simclr crate": ("tests/test_crate.py", "A crate, to be deposited"),
     "python docs/examples/neighbours.py": ("tests/test_use.py", "neighbours.py"),
     "python -m workflow.docs.cost_page": ("tests/test_planning.py", "cost_page.page"),
+    "python -m workflow.docs.lesson": ("tests/test_lesson.py", "lesson.execute"),
     "python -m workflow.docs.readme": ("tests/test_readme.py", "readme.filled"),
     "python -m workflow.docs.screenshots": ("tests/test_browser.py", "screenshots.take"),
     "python -m benchmarks.report": ("tests/test_readme.py", "report.page"),

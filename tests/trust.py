@@ -208,6 +208,9 @@ PROMISES = {
         "An encoder that is written for others gives the same features, or no file is left": (
             "test_export_encoder.py::test_a_file_that_gives_other_features_is_not_left"
         ),
+        "A plain loop, that of the lesson, gives the digits of a published run": (
+            "test_lesson.py::test_it_runs_and_its_text_holds"
+        ),
     },
 }
 NOT_PROMISED = """\
