@@ -12,6 +12,7 @@ from tests.project import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 WANTED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+PYTHONS = ("3.11", "3.13")  # the oldest and the newest that are tried
 # name, version, marker or "", the lines of hashes
 LOCKED = re.findall(
     r"^([\w.-]+)==([^\s;]+)(?: ; ([^\\\n]+))?((?: \\\n {4}--hash=sha256:[0-9a-f]{64})+)",
@@ -21,7 +22,7 @@ LOCKED = re.findall(
 
 
 def test_each_library_that_the_project_names_is_locked():
-    for wanted, python in itertools.product(map(Requirement, WANTED), ("3.11", "3.13")):
+    for wanted, python in itertools.product(map(Requirement, WANTED), PYTHONS):
         here = {"python_version": python, "python_full_version": f"{python}.0"}
         versions = [
             version
