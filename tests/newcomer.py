@@ -41,23 +41,32 @@ def story(clone: Path, say) -> None:
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     for command in commands():
         say(f"$ {command}")
-        start = time.monotonic()
-        done = subprocess.run(
-            command.split(),
-            cwd=clone,
-            env={**kept, "PATH": path},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        taken = time.monotonic() - start
-        lines = [line.rstrip() for line in done.stdout.splitlines() if line.strip()]
-        if len(lines) > SHOWN:
-            say(f"... [{len(lines) - SHOWN:,} lines]")
-        for line in lines[-SHOWN:]:
-            say(line.replace(str(clone), "CLONE")[:200])
-        minutes = f"{taken // 60:.0f} min {taken % 60:.0f} s" if taken >= 60 else f"{taken:.1f} s"
-        say(f"[exit status {done.returncode}, {minutes}]")
+        options = {"cwd": clone, "env": {**kept, "PATH": path}}
+        run(command.split(), lambda line: say(line.replace(str(clone), "CLONE")), **options)
+
+
+def run(words: list[str], say, **options) -> int:
+    """Run a command; say its last lines, its exit status, which is returned, and its time."""
+    start = time.monotonic()
+    done = subprocess.run(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+    taken = time.monotonic() - start
+    lines = [line.rstrip() for line in done.stdout.splitlines() if line.strip()]
+    if len(lines) > SHOWN:
+        say(f"... [{len(lines) - SHOWN:,} lines]")
+    for line in lines[-SHOWN:]:
+        say(line[:200])
+    minutes = f"{taken // 60:.0f} min {taken % 60:.0f} s" if taken >= 60 else f"{taken:.1f} s"
+    say(f"[exit status {done.returncode}, {minutes}]")
+    return done.returncode
+
+
+def clone_to(folder: Path) -> str:
+    """Clone what is committed; return the commit."""
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+    git = ("git", "-C", folder, "rev-parse", "--short", "HEAD")
+    return subprocess.check_output(git, text=True).strip()
 
 
 def main() -> None:
@@ -71,9 +80,7 @@ def main() -> None:
         log.append(line)
         print(line, flush=True)
 
-    git = ("git", "-C", str(ROOT))
-    commit = subprocess.check_output([*git, "rev-parse", "--short", "HEAD"], text=True).strip()
-    subprocess.run(["git", "clone", "--quiet", ROOT, folder / "clone"], check=True)
+    commit = clone_to(folder / "clone")
     say(f"# python -m tests.newcomer, {datetime.date.today()}, a fresh clone of {commit}")
     say(f"# {hardware()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
     story(folder / "clone", say)

@@ -41,6 +41,7 @@ ELSEWHERE = {
     "python -m tests.mutants": ("tests/test_trust.py", "mutants.is_caught"),
     "python -m tests.bits": ("tests/test_same_bits.py", "bits.hashes"),
     "python -m tests.newcomer": ("tests/test_docs.py", "newcomer.story"),
+    "python -m tests.bare": ("tests/test_bare.py", "root.command"),
     "torchrun": ("tests/test_ranks.py", "torchrun"),
     "python -m tests.slurm_log": ("tests/test_slurm.py", "def test_the_dag_runs_through_sbatch"),
     "snakemake --workflow-profile profiles/slurm": ("tests/slurm.py", '"profiles/slurm"'),
