@@ -4,8 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from simclr import files
 from simclr.config import ConfigError
+from tests import synthetic
+from workflow.docs import noise_page
 from workflow.experiments import choice, variance
+from workflow.figures import stage
+from workflow.planning.scale import load_scale
 
 
 def test_candidates_are_judged_on_images_that_none_of_them_trains_on():
@@ -34,3 +39,40 @@ def test_components_are_found_again_in_drawn_grids():
     rows, columns, rest = np.mean([variance.components(pd.DataFrame(grid)) for grid in grids], 0)
     assert rest == pytest.approx(9, rel=0.1)
     assert 3.5 < rows < 5.5 and 0.9 < columns < 3  # above 4 and 1: none counts as less than 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Both figures of `small`, of drawn numbers."""
+    out = tmp_path_factory.mktemp("root") / "paper_figures" / "small"
+    out.mkdir(parents=True)
+    for name in ("choice", "variance"):
+        stage.draw(name, synthetic.rows("small", name), synthetic.context("small"), out)
+    return out
+
+
+def test_the_page_has_the_numbers_of_the_figures(folder, monkeypatch):
+    monkeypatch.setattr(files, "ROOT", folder.parent.parent)
+    runs = noise_page.published("small", "choice")
+    lines = noise_page.chosen("small")[1:]
+    assert len(lines) == len(runs.groupby(list(choice.LABELS)))
+    scores = [float(line[-1]) for line in lines]
+    assert scores == sorted(scores, reverse=True) and len(set(scores)) > 1
+    images, epochs, rate, *_ = lines[0]
+    best = runs[(runs["images"] == int(images.replace(",", ""))) & (runs["rate"] == float(rate))]
+    best = best[best["epochs"] == int(epochs)]["linear_h"]
+    assert scores[0] == pytest.approx(best.mean() - best.std(), abs=0.01)
+    rows = noise_page.components("small")
+    assert [line[2].split(":")[0] for line in rows] == [variance.WEIGHTS, variance.SUBSET]
+
+
+@pytest.mark.parametrize("scale", ["tiny", "small"])
+def test_the_base_setting_is_the_published_choice(scale):
+    runs = noise_page.published(scale, "choice")
+    if not len(runs):
+        pytest.skip("not published")
+    best = noise_page.ranked(runs).iloc[0]
+    base = load_scale(scale).base
+    taken = base["prepare"]["train_images"], base["pretrain"]["epochs"]
+    taken += (base["pretrain"]["optimizer"]["base_lr"],)
+    assert taken == tuple(best[list(choice.LABELS)])
