@@ -42,6 +42,17 @@ def test_the_page_is_what_the_command_writes(planned, monkeypatch):
     assert cost_page.PAGE.read_text() == cost_page.page(), "run `python -m workflow.docs.cost_page`"
 
 
+@pytest.mark.parametrize("scale", ("tiny", "small"))
+def test_an_encoder_is_measured_on_the_images_that_it_was_trained_on(scale, planned):
+    plan, names = planned(scale), collections.Counter()
+    for instance in plan.instances.values():
+        names[instance.stage.name, instance.name] += 1
+        encoder = instance.inputs.get("encoder")
+        if instance.stage.name == "evaluate":
+            assert instance.inputs["data"] is encoder.inputs["data"], instance.name
+    assert not [name for name, count in names.items() if count > 1]
+
+
 def test_other_rates_change_the_page(tmp_path, monkeypatch):
     """The page follows the scales: rates twice as fast halve what is no step."""
     before = cost_page.PAGE.read_text()  # which the test above compares

@@ -1,4 +1,4 @@
-"""Write the numbers of README.md, and all of docs/claims.md and docs/findings.md.
+"""Write the numbers of README.md, and all of docs/claims.md, findings.md and noise.md.
 
     python -m workflow.docs.readme
 
@@ -13,7 +13,7 @@ import re
 import yaml
 
 from simclr import files
-from workflow.docs import claims_page, findings_page, found, markdown
+from workflow.docs import claims_page, findings_page, found, markdown, noise_page
 from workflow.pages import against_compute, hours
 from workflow.planning import estimates
 from workflow.planning.plan import Plan
@@ -23,7 +23,11 @@ from workflow.planning.summary import duration
 from workflow.publishing import published
 
 README = files.ROOT / "README.md"
-PAGES = {"claims.md": claims_page.page, "findings.md": findings_page.page}  # in docs/
+PAGES = {  # in docs/
+    "claims.md": claims_page.page,
+    "findings.md": findings_page.page,
+    "noise.md": noise_page.page,
+}
 SECTION = re.compile(r"(<!-- (\w+) -->).*?(<!-- end -->)", re.DOTALL)
 CORES = 2  # as in the log; the time of the largest scale is by plan
 IMAGES = {  # data source -> how one comes by its images
@@ -160,7 +164,7 @@ def _computed(plan: Plan) -> str:
 
 
 def main() -> None:
-    """Write the README and both pages."""
+    """Write the README and the pages."""
     files.write_atomic(README, filled(files.read_text(README)))
     for name, page in PAGES.items():
         files.write_atomic(files.ROOT / "docs" / name, page())

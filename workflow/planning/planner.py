@@ -37,6 +37,7 @@ class Planner:
     plan: Plan
     resolved: dict = field(default_factory=dict)
     evaluations: dict = field(default_factory=dict)  # key of an encoder -> what measures it
+    data_sets: dict = field(default_factory=dict)  # experiment -> data sets of its own
 
     @property
     def scale(self) -> Scale:
@@ -99,10 +100,7 @@ class Planner:
 
         inputs = {"data": data}
         if run.data:
-            other = merge(base.get("prepare", {}), run.data)
-            inputs["data"] = self._add(
-                STAGES["prepare"], other, {}, experiment=experiment, setting="data"
-            )
+            inputs["data"] = self._add_data(experiment, merge(base.get("prepare", {}), run.data))
         if run.starts_from:
             stage, own = run.starts_from
             inputs["encoder"] = self._add(
@@ -116,11 +114,20 @@ class Planner:
         evaluated = self._add(
             STAGES[EVALUATION],
             base.get(EVALUATION, {}),
-            {"data": data, "encoder": added},
+            {"data": inputs["data"], "encoder": added},
             **named,
         )
         self.evaluations[added.key] = evaluated
         return added, evaluated
+
+    def _add_data(self, experiment: str, values: dict) -> Instance:
+        """Add a data set of an experiment's own. The first is named `data`, the others numbered."""
+        known = self.data_sets.setdefault(experiment, [])
+        setting = f"data-{len(known) + 1}" if known else "data"
+        data = self._add(STAGES["prepare"], values, {}, experiment=experiment, setting=setting)
+        if data not in known:
+            known.append(data)
+        return data
 
     def _add(
         self,
