@@ -29,7 +29,7 @@ def test_every_scale_plans_and_says_what_it_costs(scale, planned):
     assert f"scale {scale}: {len(plan.instances)} results" in text
     # No training serves two names, and each is planned with seconds to spend.
     trained = plan.of("pretrain", "supervise")
-    assert len({(i.stage.name, i.settings) for i in trained}) == len(trained)
+    assert len({(i.stage.name, i.settings, i.inputs["data"].key) for i in trained}) == len(trained)
     assert all(i.seconds > 0 for i in trained)
 
 

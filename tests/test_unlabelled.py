@@ -286,7 +286,7 @@ def test_the_layout_of_imagenet_needs_the_folder_and_a_fingerprint(large):
 def test_each_setting_changes_the_keys_of_what_depends_on_it(tmp_path):
     """A data set's: all but table8's, which has another; pretrain's: not other trainings', and
     not that of the online classifier, which needs labels."""
-    text = "    test_images: 2000\n  pretrain:\n"
+    text = "    test_images: 0  # all 10,000\n  pretrain:\n"
     asked = text.replace("  pretrain", "    unlabelled: true\n  pretrain")
     fewer = asked.replace("true\n", "true\n    unlabelled_images: 9\n")
     variants = (text, asked, fewer, f"{asked}    images: both\n")

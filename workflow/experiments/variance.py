@@ -9,8 +9,6 @@ without repetition (Snedecor and Cochran, Statistical Methods, 8th edition, sect
 import math
 from dataclasses import dataclass
 
-import pandas as pd
-
 from simclr.config import build, option
 from workflow.grid import Run
 
@@ -55,10 +53,11 @@ def runs(grid: dict) -> list[Run]:
     return weights + subsets
 
 
-def components(values: pd.DataFrame) -> tuple[float, float, float]:
+def components(values) -> tuple[float, float, float]:
     """Return the variances of the rows, of the columns, and of the rest.
 
-    values: a number for each row and column, at least two of both. An estimate below 0 is 0.
+    values: a DataFrame, a number for each row and column, at least two of both. An estimate below 0
+    is 0.
     """
     a, b = values.shape
     mean = values.to_numpy().mean()
