@@ -25,6 +25,9 @@ linear evaluation (on h, in points of accuracy) that the rows add, that the colu
 neither explains. `test images` is the deviation that so many of them give by chance (binomial); it
 is the same for all runs, so no difference between runs has it. The classifier adds nothing where
 its gradient is 0: it is then the optimum.
+
+Where nearly all is in the rest, whatever is changed gives another draw: runs of one seed are then
+hardly more alike than runs of two, and comparing settings within a seed gains little.
 """
 CHOICE = """\
 ## How the base settings were chosen

@@ -69,6 +69,7 @@ def draw(table, paper):
     axes[0].set_title(plotting.OURS)
     axes[0].set_xlabel("base learning rate of the pre-training")
     axes[0].set_ylabel("accuracy on held-out images (%)")
-    plotting.plain_log(axes[0], 2, sorted(set(rows["rate"])))
+    rates = sorted(set(rows["rate"]))
+    plotting.plain_log(axes[0], 2, [int(rate) if rate.is_integer() else rate for rate in rates])
     plotting.legend(figure, [axes[0]])
     return figure

@@ -72,8 +72,8 @@ def draw(table, paper):
     """A bar for each source, with its number."""
     from workflow.figures import plotting
 
-    figure, axes = plotting.panels(1, 2, height=2.4, sharex=True)
-    for panel, (rows, columns) in zip(axes[0], COLUMNS.items(), strict=True):
+    figure, axes = plotting.panels(2, 1, height=3.6, sharex=True)
+    for panel, (rows, columns) in zip(axes[:, 0], COLUMNS.items(), strict=True):
         values = table[table["rows"] == rows].pivot(index="row", columns="seed", values=METRIC)
         values = values.dropna(axis=1)
         if min(values.shape) < 2:
@@ -87,5 +87,5 @@ def draw(table, paper):
         panel.margins(x=0.2)
         a, b = values.shape
         panel.set_title(f"{a} x {b} runs, mean {values.to_numpy().mean():.1f} %", fontsize=9)
-        panel.set_xlabel("standard deviation (points of accuracy)")
+    axes[-1, 0].set_xlabel("standard deviation (points of accuracy)")
     return figure
