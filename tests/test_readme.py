@@ -126,16 +126,22 @@ def test_the_table_over_scales_is_that_of_the_published_claims():
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_published_metrics_and_figures_belong_together(scale):
-    """Each CSV of the published figures has the values of the published metrics, no others."""
+    """Each CSV of the published figures has the values of the published metrics, no others.
+
+    While a scale is computed anew, its results are there under new keys before its figures are.
+    """
     lines = (ROOT / "data" / "published" / f"{scale}.jsonl").read_text().splitlines()
-    metrics = [json.loads(line)["metrics"] for line in lines]
-    published = {(name, repr(float(value))) for one in metrics for name, value in one.items()}
+    lines = [json.loads(line) for line in lines]
+    pairs = [pair for line in lines for pair in line["metrics"].items()]
+    published = {(name, repr(float(value))) for name, value in pairs}
+    anew = len({(line["stage"], line["name"]) for line in lines}) < len(lines)
     shown = set()
     for path in (ROOT / "paper_figures" / scale).glob("*.csv"):
         if path.name.count(".") == 1 and path.name not in ("claims.csv", *dvc_views.FILES):
             for row in csv.DictReader(path.open()):
                 shown.add((row["metric"], repr(float(row["value"]))))
-    assert shown == published
+    assert shown <= published
+    assert anew or shown == published
 
 
 def test_the_page_of_benchmarks_shows_their_results():

@@ -25,6 +25,13 @@ def image(folder: Path, address: str) -> Image:
     return Image(address, image_size(folder / address))
 
 
+def of_figure(folder: Path, name: str) -> Image:
+    """Return the image of a figure: the SVG, or where it is far heavier (photographs), the PNG."""
+    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+    is_heavy = svg.stat().st_size > 1.5 * png.stat().st_size
+    return Image((png if is_heavy else svg).name, image_size(svg))
+
+
 def image_size(path: Path) -> tuple[int, int] | None:
     """Return width and height of a PNG (pixels) or SVG (points); None where an SVG has none."""
     start = path.read_bytes()[:1000]

@@ -43,7 +43,7 @@ def _figure(folder: Path, name: str) -> dict:
     curves = f"{name}.curves.svg"
     return {
         "figure": catalog.entry(name),
-        "image": figure_files.image(folder, f"{name}.svg"),
+        "image": figure_files.of_figure(folder, name),
         "caption": read_text(folder / f"{name}.caption.md").strip(),
         "contrasts": [_with_effect(row) for row in read_rows(folder / f"{name}.claims.csv")],
         "numbers": _numbers(read_rows(folder / f"{name}.summary.csv")),
