@@ -205,7 +205,6 @@ def crate(args):
 
 def import_(args):
     """Bring in published metrics, or the results in a folder; status 2 where some are refused."""
-    from workflow.publishing.crate import is_crate, read_crate
     from workflow.publishing.import_metrics import import_metrics
     from workflow.publishing.import_results import import_results
     from workflow.running.locks import moving
@@ -214,10 +213,14 @@ def import_(args):
     with moving(planned.store):
         if args.source is None:
             text = import_metrics(planned)
-        elif is_crate(args.source):
-            text = import_metrics(planned, read_crate(args.source, planned.name), args.source)
         else:
-            text, refused = import_results(planned, args.source)
+            from workflow.publishing import crate  # here: its library takes as long as all else
+
+            if crate.is_crate(args.source):
+                lines = crate.read_crate(args.source, planned.name)
+                text = import_metrics(planned, lines, args.source)
+            else:
+                text, refused = import_results(planned, args.source)
     print(text)
     return 2 if refused else 0
 

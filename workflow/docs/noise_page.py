@@ -10,6 +10,8 @@ import pandas as pd
 from simclr import files
 from workflow.docs import found, markdown
 from workflow.experiments import choice, variance
+from workflow.planning import cost
+from workflow.planning.planner import build_plan
 
 INTRODUCTION = """\
 # Noise: what makes seeds differ, and how the base settings were chosen
@@ -71,8 +73,8 @@ def components(scale: str) -> list[list[str]]:
     runs, lines = published(scale, "variance"), []
     for rows, columns in variance.COLUMNS.items() if len(runs) else ():
         part = runs[runs["rows"] == rows]
-        grid = part.pivot(index="row", columns="seed", values=variance.METRIC).dropna(axis=1)
-        if min(grid.shape) < 2:
+        grid = variance.grid_of(part)
+        if grid is None:
             continue
         deviations = [math.sqrt(each) for each in variance.components(grid)]
         by_images = _binomial(grid.to_numpy().mean(), _test_images(scale))
@@ -107,11 +109,7 @@ def ranked(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _test_images(scale: str) -> int:
     """Return how many test images the published evaluations of a scale have."""
-    from workflow.planning import cost
-    from workflow.planning.planner import build_plan
-
-    (data,) = [one for one in build_plan(scale).of("prepare") if not one.experiment]
-    return cost.images(data.settings)[1]
+    return cost.images(build_plan(scale).scale_data.settings)[1]
 
 
 def _binomial(percent: float, images: int) -> float:

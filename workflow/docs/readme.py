@@ -72,8 +72,8 @@ def scales() -> str:
     """Return a table of the scales, from little compute to much, and which are computed."""
     lines = [["scale", "what", "images", "takes, by plan", "computed?"]]
     for name, plan in _plans().items():
-        (data,) = [one for one in plan.of("prepare") if not one.experiment]
-        images = IMAGES.get(data.settings.source, f"source `{data.settings.source}`")
+        source = plan.scale_data.settings.source
+        images = IMAGES.get(source, f"source `{source}`")
         about = [f"`{name}`", plan.scale.title, images, _planned_hours(plan), _computed(plan)]
         lines.append(about)
     return "\n" + markdown.table(lines, numbers=False)

@@ -53,6 +53,15 @@ def runs(grid: dict) -> list[Run]:
     return weights + subsets
 
 
+def grid_of(runs):
+    """Return METRIC as a DataFrame, its rows and the seeds of which all rows are there.
+
+    runs: those of one analysis. None where there are fewer than two rows or seeds.
+    """
+    grid = runs.pivot(index="row", columns="seed", values=METRIC).dropna(axis=1)
+    return grid if min(grid.shape) > 1 else None
+
+
 def components(values) -> tuple[float, float, float]:
     """Return the variances of the rows, of the columns, and of the rest.
 
@@ -74,9 +83,8 @@ def draw(table, paper):
 
     figure, axes = plotting.panels(2, 1, height=3.6, sharex=True)
     for panel, (rows, columns) in zip(axes[:, 0], COLUMNS.items(), strict=True):
-        values = table[table["rows"] == rows].pivot(index="row", columns="seed", values=METRIC)
-        values = values.dropna(axis=1)
-        if min(values.shape) < 2:
+        values = grid_of(table[table["rows"] == rows])
+        if values is None:
             plotting.no_numbers(panel, "needs two seeds or more")
             continue
         names = [rows, columns, "the rest"]

@@ -32,6 +32,11 @@ class Plan:
         """Return the instances of these stages."""
         return [i for i in self.instances.values() if i.stage.name in stages]
 
+    @property
+    def scale_data(self) -> Instance:
+        """The scale's own data set, which no experiment has asked for."""
+        return next(i for i in self.instances.values() if i.is_scale_data)
+
     def of_kind(self, *kinds: str) -> list[Instance]:
         """Return the instances whose stage is of these kinds."""
         return [i for i in self.instances.values() if i.stage.kind in kinds]

@@ -37,7 +37,6 @@ class Planner:
     plan: Plan
     resolved: dict = field(default_factory=dict)
     evaluations: dict = field(default_factory=dict)  # key of an encoder -> what measures it
-    data_sets: dict = field(default_factory=dict)  # experiment -> data sets of its own
 
     @property
     def scale(self) -> Scale:
@@ -122,12 +121,9 @@ class Planner:
 
     def _add_data(self, experiment: str, values: dict) -> Instance:
         """Add a data set of an experiment's own. The first is named `data`, the others numbered."""
-        known = self.data_sets.setdefault(experiment, [])
+        known = [one for one in self.plan.of("prepare") if one.experiment == experiment]
         setting = f"data-{len(known) + 1}" if known else "data"
-        data = self._add(STAGES["prepare"], values, {}, experiment=experiment, setting=setting)
-        if data not in known:
-            known.append(data)
-        return data
+        return self._add(STAGES["prepare"], values, {}, experiment=experiment, setting=setting)
 
     def _add(
         self,

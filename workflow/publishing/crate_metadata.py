@@ -169,7 +169,7 @@ def _add_files(crate: ROCrate, scale: str, contents: dict[str, bytes]) -> dict[s
 
 def _add_images(crate: ROCrate, plan: Plan) -> Entity:
     """Add the scale's own data set: its source, its numbers, the SHA-256 where it has one."""
-    (data,) = (one for one in plan.instances.values() if one.is_scale_data)
+    data = plan.scale_data
     value = json.dumps(keyed(data.settings), sort_keys=True)
     return _add(crate, "#images", "PropertyValue", name=f"images, key {data.key}", value=value)
 

@@ -40,11 +40,10 @@ def publish(plan: Plan, experiments: list[str] | None = None, partial: bool = Fa
             continue
         for name in results.verify(source)["outputs"]:
             changed += files.copy_atomic(source / name, folder / name)
-    for instance in (i for i in plan.instances.values() if i.is_scale_data):
-        source = instance.path(plan.store)
-        if results.is_finished(source):  # imported metrics come without it: then the card stays
-            results.verify(source, DATA_CARD)  # not the images, of which there may be many
-            changed += sum(files.copy_atomic(source / name, folder / name) for name in DATA_CARD)
+    source = plan.scale_data.path(plan.store)
+    if results.is_finished(source):  # imported metrics come without it: then the card stays
+        results.verify(source, DATA_CARD)  # not the images, of which there may be many
+        changed += sum(files.copy_atomic(source / name, folder / name) for name in DATA_CARD)
     whole = experiments is None and not partial
     if whole:
         changed += _remove_others(plan, folder)
