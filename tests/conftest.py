@@ -42,6 +42,26 @@ def refuse_slow_programs(event: str, arguments: tuple) -> None:
 sys.addaudithook(refuse_slow_programs)
 
 
+def pytest_assertrepr_compare(op: str, left, right) -> list[str] | None:
+    """Say which files differ, and where first, where two dictionaries of files are compared."""
+    both = (left, right)
+    if op != "==" or not all(isinstance(one, dict) and one for one in both):
+        return None
+    if not all(isinstance(value, bytes) for one in both for value in one.values()):
+        return None
+    lines = ["the same files"]
+    for name in sorted(set(left) | set(right), key=str):
+        one, other = left.get(name), right.get(name)
+        if one is None or other is None:
+            lines.append(f"{name}: only {'right' if one is None else 'left'}")
+        elif one != other:
+            pairs = enumerate(zip(one, other, strict=False))
+            at = next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+            parts = (content[max(at - 40, 0) : at + 80] for content in (one, other))
+            lines.append(f"{name}, byte {at}: {' and '.join(map(repr, parts))}")
+    return lines
+
+
 def of_all_workers(tmp_path_factory, name: str) -> Path:
     """Return a folder that all of pytest's workers share in this session."""
     folder = tmp_path_factory.getbasetemp()

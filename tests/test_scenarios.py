@@ -3,6 +3,7 @@
 What counts is what was really executed: every executed stage leaves a line in the journal.
 """
 
+import json
 import os
 import signal
 import time
@@ -231,8 +232,12 @@ def test_12_another_scale_and_back(project, driver):
     assert len(journal.read_text().splitlines()) == executed
 
 
-def without_runs(project: Project) -> dict[str, bytes]:
-    return {name: text for name, text in project.published().items() if name != "runs.html"}
+def without_origins(project: Project) -> dict[str, bytes]:
+    """Return what is published, but for what says where and in what time it was made."""
+    files = project.published()
+    files.pop("runs.html")
+    metrics = {**json.loads(files["metrics.json"]), "hours": None}
+    return {**files, "metrics.json": json.dumps(metrics).encode()}
 
 
 def test_13_figures_without_encoders(finished, tmp_path):
@@ -244,7 +249,9 @@ def test_13_figures_without_encoders(finished, tmp_path):
     assert stages(run(imported, "snakemake")) == {"figures"}
     provenance = imported.published().pop("runs.html")
     assert b"not published" not in provenance  # which those of `finished` are
-    assert without_runs(imported) == without_runs(finished)
+    assert without_origins(imported) == without_origins(finished)
+    hours = [json.loads(one.published()["metrics.json"])["hours"] for one in (imported, finished)]
+    assert "core-hours" in hours[0] and hours[1] == {}  # those of what is published
     published = (imported.path / "data/published/mini.jsonl").read_bytes()
     assert b'"training"' in published
     imported.simclr("export")  # durations are known from the published ones alone
