@@ -213,7 +213,7 @@ def test_the_crate_of_tiny_is_what_its_profile_requires(tmp_path):
     project, crate = Project.create(tmp_path / "project"), tmp_path / "crate"
     shutil.copytree(ROOT / "paper_figures" / "tiny", project.path / "paper_figures" / "tiny")
     project.commit()
-    said = project.simclr("crate", "tiny", "--output", crate).stdout
+    said = project.simclr("crate", "tiny", "--out", crate).stdout
     assert "Not committed" not in said
     assert (crate / "ro-crate-metadata.json").stat().st_size < 1_000_000
     lines = read_lines(ROOT / "data" / "published" / "tiny.jsonl")

@@ -170,7 +170,7 @@ def parser() -> argparse.ArgumentParser:
     text = "Write what is published of a scale as an RO-Crate, to be deposited."
     sub = command("crate", commands.crate, text)
     text = "a folder, or a file NAME.zip; default: crate-SCALE"
-    sub.add_argument("--output", metavar="PATH", type=_absolute, help=text)
+    sub.add_argument("--out", metavar="PATH", type=_absolute, help=text)
 
     text = "Bring in published metrics by key, to draw figures, or results of another machine."
     sub = command("import", commands.import_, text)

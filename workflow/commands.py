@@ -200,7 +200,7 @@ def crate(args):
     """Write what is published of a scale as an RO-Crate."""
     from workflow.publishing.crate import write_crate
 
-    print(write_crate(_plan(args), args.output))
+    print(write_crate(_plan(args), args.out))
 
 
 def import_(args):

@@ -21,10 +21,9 @@ from workflow.planning.plan import Plan
 from workflow.publishing.checkout import read_checkout
 from workflow.publishing.crate_metadata import METADATA, NAME, SETTINGS, metadata
 from workflow.publishing.published import (
-    check_record,
     published_file,
-    read_lines,
     read_published,
+    read_records,
 )
 
 
@@ -96,10 +95,7 @@ def read_crate(crate: Path, scale: str) -> dict[str, dict]:
         path = _inside(crate, published_file(scale).as_posix())
         if not path.is_file():
             raise ConfigError(f"{path}: missing; name the scale that the crate is of.")
-        lines = read_lines(path)
-    for line in lines:
-        check_record(line, str(path))
-    return {line["key"]: line for line in lines}
+        return read_records(path)
 
 
 @contextlib.contextmanager

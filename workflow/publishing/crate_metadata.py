@@ -17,7 +17,7 @@ from simclr.store import keys
 from workflow import catalog
 from workflow.planning.plan import Plan
 from workflow.publishing.checkout import Checkout
-from workflow.publishing.published import check_record, published_file
+from workflow.publishing.published import published_file
 
 METADATA = "ro-crate-metadata.json"
 SETTINGS = "settings.jsonl"
@@ -186,7 +186,6 @@ def _add_results(
     """Add the run of a stage for each line; read: what those with a planned key rest on."""
     runs = []
     for line in lines:
-        check_record(line, metrics.id)
         text = f"Key {line['key']} in {metrics.id}."
         if training := line.get("training"):
             text += f" It reads the encoder {training['key']}, trained in {training['seconds']} s."

@@ -69,7 +69,23 @@ def _shared_files(path: Path) -> dict:
 def read_published(scale: str) -> dict[str, dict]:
     """Return {key: published line} of a scale; empty where nothing is published."""
     path = published_file(scale)
-    return {line["key"]: line for line in read_lines(path)} if path.is_file() else {}
+    return read_records(path) if path.is_file() else {}
+
+
+def read_records(path: Path) -> dict[str, dict]:
+    """Return {key: line} of a published file. Raises ConfigError.
+
+    Refuses a line that does not say how its result was made.
+    """
+    records = {line["key"]: line for line in read_lines(path)}
+    for key, line in records.items():
+        line = {"files": {}, **line}
+        wrong = [name for name in TEXTS if not isinstance(line.get(name), str)]
+        wrong += [name for name in TABLES if not isinstance(line.get(name), dict)]
+        wrong = wrong or [n for n, text in line["files"].items() if not isinstance(text, str)]
+        if wrong:
+            raise ConfigError(f"{path}: {key} has no {wrong[0]}; restore the line.")
+    return records
 
 
 def read_lines(path: Path) -> list[dict]:
@@ -84,13 +100,3 @@ def read_lines(path: Path) -> list[dict]:
         except (ValueError, KeyError, TypeError):
             raise ConfigError(f"{path}:{number}: not a published result; restore it.") from None
     return lines
-
-
-def check_record(line: dict, where: str) -> None:
-    """Refuse a line that does not say how its result was made. Raises ConfigError."""
-    line = {"files": {}, **line}
-    wrong = [name for name in TEXTS if not isinstance(line.get(name), str)]
-    wrong += [name for name in TABLES if not isinstance(line.get(name), dict)]
-    wrong = wrong or [n for n, text in line["files"].items() if not isinstance(text, str)]
-    if wrong:
-        raise ConfigError(f"{where}: {line['key']} has no {wrong[0]}; restore the line.")
