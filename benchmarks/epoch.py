@@ -4,6 +4,7 @@
 
 * ours: stage `pretrain` as it is: images on the device, views made there in batch;
 * torchvision: its PIL transforms in a DataLoader on all cores, images then copied to the device;
+* lightly: its SimCLRTransform and data set, in the same DataLoader, where it is installed;
 * kornia: its batch augmentations on the device.
 
 All train the same networks with the same loss, optimiser and precision: only where views come from
@@ -13,10 +14,12 @@ differs. They take turns, an epoch each, crop, flip and colour distortion at 32x
 import os
 import sys
 from collections import OrderedDict
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import measure, views
 from simclr import determinism, devices, rng
@@ -84,8 +87,56 @@ def rival(settings, batches, device, count: int):
 
 def torchvision(settings, images, device):
     """Its PIL transforms in a DataLoader with a process for each core."""
-    loader = DataLoader(
-        views.TwoViews(images),
+    loader = loader_of(settings, views.TwoViews(images), device)
+
+    def batches():
+        for pairs in loader:
+            yield pairs.to(device, non_blocking=True).transpose(0, 1)
+
+    return rival(settings, batches, device, len(images))
+
+
+def lightly(settings, images, device):
+    """Its SimCLR views (PIL), of the same operators, by its data set in the same DataLoader."""
+    from lightly.data import LightlyDataset
+    from lightly.transforms import SimCLRTransform
+
+    transform = SimCLRTransform(
+        input_size=views.SIDE,
+        cj_strength=views.SETTINGS.color_strength,
+        min_scale=views.SETTINGS.min_area,
+        gaussian_blur=0.0,
+        normalize=None,
+    )
+    loader = loader_of(
+        settings, LightlyDataset.from_torch_dataset(PILImages(images), transform), device
+    )
+
+    def batches():
+        for (first, second), *_ in loader:
+            yield torch.stack([view.to(device, non_blocking=True) for view in (first, second)])
+
+    return rival(settings, batches, device, len(images))
+
+
+class PILImages(Dataset):
+    """What lightly's data set wraps: (transformed image, label)."""
+
+    def __init__(self, images):
+        self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
+        self.transform = None  # lightly sets it
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.transform(self.images[index]), 0
+
+
+def loader_of(settings, data: Dataset, device) -> DataLoader:
+    """Batches of whole size, in another order each epoch, by a process for each core."""
+    return DataLoader(
+        data,
         batch_size=settings.batch_size,
         shuffle=True,
         drop_last=True,
@@ -93,12 +144,6 @@ def torchvision(settings, images, device):
         persistent_workers=True,
         pin_memory=device.type == "cuda",
     )
-
-    def batches():
-        for pairs in loader:
-            yield pairs.to(device, non_blocking=True).transpose(0, 1)
-
-    return rival(settings, batches, device, len(images))
 
 
 def kornia(settings, images, device):
@@ -139,18 +184,19 @@ def main(argv=None):
         "epoch", __doc__, depth=18, channels=64, batch=512, images=50_000, repetitions=5
     )
     parser.add_argument("--compile", action="store_true", help="ours by torch.compile")
-    rivals = {"torchvision": torchvision, "kornia": kornia}
-    parser.add_argument("--rivals", nargs="*", default=list(rivals), choices=rivals)
+    rivals = {"torchvision": torchvision, "lightly": lightly, "kornia": kornia}
+    installed = [name for name in rivals if find_spec(name)]
+    parser.add_argument("--rivals", nargs="*", default=installed, choices=rivals)
     arguments = parser.parse_args(argv)
+    if absent := set(arguments.rivals) - set(installed):
+        raise ConfigError(f"--rivals {min(absent)}: not installed.")
     if arguments.images < arguments.batch:
         raise ConfigError(f"--images {arguments.images}: fewer than a batch, {arguments.batch}.")
     device = devices.find_device(arguments.device)
     settings = build(Pretrain, settings_of(arguments))
     determinism.make_deterministic()
     images = measure.images_of(arguments.images)
-    found = measure.about(
-        arguments.device, arguments.repetitions, "torchvision", "kornia", "pillow"
-    )
+    found = measure.about(arguments.device, arguments.repetitions, *rivals, "pillow")
     print(measure.header(found))
     contestants = {"ours": deterministic(ours(settings, images, device), True)}
     for name in arguments.rivals:  # Kornia has kernels that are not deterministic

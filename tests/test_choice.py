@@ -19,6 +19,11 @@ def test_candidates_are_judged_on_images_that_none_of_them_trains_on():
     assert [run.name for run in runs] == ["n100-e6-r1", "n100-e6-r2", "n200-e3-r1", "n200-e3-r2"]
     assert all(run.data["held_out"] == 50 and run.data["test_images"] == 0 for run in runs)
     assert runs[-1].settings["optimizer"] == {"base_lr": 2.0, "warmup_epochs": pytest.approx(0.3)}
+    generated = choice.runs({**grid, "held_out": 0, "data_seed": 1})
+    assert all(run.data["seed"] == 1 and len(run.data) == 2 for run in generated)
+    for both in ({"data_seed": 1}, {"held_out": 0}):
+        with pytest.raises(ConfigError, match="held_out, data_seed: give one"):
+            choice.runs({**grid, **both})
     with pytest.raises(ConfigError, match="one length for each number of images"):
         choice.runs({**grid, "epochs": [6]})
 

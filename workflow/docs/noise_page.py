@@ -34,9 +34,10 @@ hardly more alike than runs of two, and comparing settings within a seed gains l
 CHOICE = """\
 ## How the base settings were chosen
 
-Each candidate trains for about the same time, and is judged on training images that are held out:
-the highest mean of linear evaluation less its standard deviation over seeds is taken. Neither the
-test set nor a contrast that the paper claims has a say.
+Each candidate trains for about the same time, and is judged on held-out images: training images
+that none trains on, or, where images are generated, those of another seed. The highest mean of
+linear evaluation less its standard deviation over seeds is taken. Neither the test set nor a
+contrast that the paper claims has a say.
 """
 
 

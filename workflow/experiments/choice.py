@@ -16,7 +16,8 @@ PAPER = ()
 CLAIMS = ()
 LABELS = ("images", "epochs", "rate")
 CAPTION = (
-    "Linear evaluation of candidates for the base setting, on training images that are held out. "
+    "Linear evaluation of candidates for the base setting, on held-out images: training images "
+    "that none of them trains on, or generated ones of another seed than the scale's. "
     "All train for about the same time. The scale takes the one with the highest mean less its "
     "standard deviation over seeds."
 )
@@ -29,9 +30,12 @@ class Grid:
     epochs: tuple[int, ...] = option((100,), low=1)  # one for each number of images
     rates: tuple[float, ...] = option((0.3,), above=0.0)  # base_lr of the pre-training
     warmup: float = option(0.1, low=0.0, high=1.0)  # share of the epochs
-    held_out: int = option(5000, low=1)
+    held_out: int = option(0, low=0)  # images of the training set, to judge by
+    data_seed: int = option(0, low=0)  # of generated images: a data set of the choice's own
 
     def check(self):
+        if bool(self.held_out) == bool(self.data_seed):
+            return "held_out, data_seed: give one of them."
         if len(self.images) != len(self.epochs) or not self.rates:
             return "images, epochs: give one length for each number of images, and a rate."
         return None
@@ -40,6 +44,10 @@ class Grid:
 def runs(grid: dict) -> list[Run]:
     """Every number of images at every rate."""
     grid = build(Grid, grid, "experiments.choice")
+    if grid.held_out:
+        others = {"held_out": grid.held_out, "test_images": 0}
+    else:
+        others = {"seed": grid.data_seed}
     return [
         Run(
             name=f"n{images}-e{epochs}-r{rate:g}",
@@ -49,7 +57,7 @@ def runs(grid: dict) -> list[Run]:
                 "optimizer": {"base_lr": rate, "warmup_epochs": grid.warmup * epochs},
             },
             labels={"images": images, "epochs": epochs, "rate": rate},
-            data={"train_images": images, "test_images": 0, "held_out": grid.held_out},
+            data={"train_images": images, **others},
         )
         for images, epochs in zip(grid.images, grid.epochs, strict=True)
         for rate in grid.rates
