@@ -135,6 +135,17 @@ def test_the_first_line_is_about_what_was_asked(plan):
     )  # a chain of three
 
 
+def test_what_was_not_asked_for_shares_no_process_with_what_was(plan):
+    def labels(*targets):
+        return {one.label for one in asked.missing(targets, plan)}
+
+    everything = {one.label for one in plan.instances.values()}
+    assert labels() == labels("all") == labels("fig6", "pretrain") == everything
+    assert labels("fig6") == {one.label for one in plan.with_inputs([plan.figure("fig6")])}
+    assert "figures fig6" in labels("core") and "figures table5" in labels("core", "fig6")
+    assert {one for one in labels("augmentation") if "figures" in one} == {"figures fig6"}
+
+
 def test_a_first_result_says_little_about_the_rest():
     """That starts cost more than the work, in a small first one, was extrapolated to hours."""
     expected = {"expected": 600.0}

@@ -60,9 +60,10 @@ class Plan:
         aside = results.unused(self.store, instance.stage.name, instance.key)
         return results.is_finished(instance.path(self.store)) or results.is_finished(aside)
 
-    def missing(self) -> list[Instance]:
-        """Return what a full run would compute: figures not there, and what these lack."""
-        return self._in_order(self._needed(self.of_kind("figure"), stop_at_finished=True))
+    def missing(self, figures: Iterable[Instance] | None = None) -> list[Instance]:
+        """Return what a run for these figures, or all, would compute: they and what they lack."""
+        figures = self.of_kind("figure") if figures is None else figures
+        return self._in_order(self._needed(figures, stop_at_finished=True))
 
     def missing_of_any_stage(self) -> list[Instance]:
         """Return what is not there, needed by a figure or not.

@@ -61,7 +61,8 @@ elif ASKED and (ASKED.list_rules or ASKED.list_target_rules):
 else:
     or_stop(check_data, PLAN)
     or_stop(live_curves.folder)
-    MISSING = {one.key: one for one in PLAN.missing_of_any_stage()}
+    targets = ASKED.targets if ASKED else ()
+    MISSING = {one.key: one for one in asked.missing(targets, PLAN)}
 # Of this machine, where jobs run on it: it is shared out as cores are.
 MEMORY = or_stop(asked.memory, workflow, ASKED)
 

@@ -9,7 +9,9 @@ import os
 from pathlib import Path
 
 from simclr.config import ConfigError, nearest
+from simclr.store.instance import Instance
 from simclr.store.results import PROVENANCE
+from workflow.catalog import FAMILIES
 from workflow.planning.plan import Plan
 from workflow.running import resources
 
@@ -93,6 +95,18 @@ def check(asked, config: dict) -> None:
         raise ConfigError("--config scale: given more than once.")
     if "scale" in config and not config["scale"]:
         raise ConfigError("--config scale: empty; name a scale, e.g. scale=tiny.")
+
+
+def missing(targets, plan: Plan) -> list[Instance]:
+    """Return what is missing of what was asked for: of some figures, or of all stages.
+
+    A process computes several results: so those that nobody asked for must not be among them.
+    """
+    figures = {one.experiment: one for one in plan.of_kind("figure")}
+    if targets and all(target in figures or target in FAMILIES for target in targets):
+        names = [name for target in targets for name in FAMILIES.get(target, (target,))]
+        return plan.missing(figures[name] for name in names if name in figures)
+    return plan.missing_of_any_stage()
 
 
 def check_targets(targets, names: dict[str, str], rules, plan: Plan) -> None:
