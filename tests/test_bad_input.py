@@ -28,6 +28,8 @@ def project(tmp_path_factory) -> Project:
         ("{dims: [8]}", "{dims: [8], seeds: 3}", "experiments.fig8.seeds: expected a list, got 3"),
         ("  fig8: {dims: [8]}", "  fig8: all", "experiments.fig8: expected a mapping, got 'all'"),
         ("title: a", "title: [a", "mini.yaml: not valid YAML"),
+        ("title: a", "title: a\ntitle: b", "line 2: title stands in line 1 already"),
+        ("{dims: [8]}", "{dims: [8], dims: [9]}", ": dims stands in line 1"),
         ("source: patterns", "source: folder", "file: needed with source 'folder'"),
     ],
 )

@@ -131,9 +131,23 @@ def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict
     return merge(_read_scale(parent, folder, (*children, name)), values)
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuse a key that stands twice: YAML's own loses what stands under the first, silently."""
+
+    def construct_mapping(self, node, deep=False):
+        lines = {}
+        for key, _ in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in lines:
+                raise yaml.YAMLError(f"line {line}: {name} stands in line {lines[name]} already")
+            lines[name] = line
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path, shown: str):
     try:
-        return yaml.safe_load(files.read_text(path))
+        loader = _Loader(files.read_text(path))
+        return loader.get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, dates
         raise ConfigError(f"{shown}: not valid YAML: {one_line(error)}") from None
 
