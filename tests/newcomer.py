@@ -62,9 +62,13 @@ def run(words: list[str], say, **options) -> int:
     return done.returncode
 
 
-def clone_to(folder: Path) -> str:
-    """Clone what is committed; return the commit."""
+def clone_to(folder: Path) -> None:
+    """Clone what is committed."""
     subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+
+
+def commit_of(folder: Path) -> str:
+    """Return the commit of a clone, in short."""
     git = ("git", "-C", folder, "rev-parse", "--short", "HEAD")
     return subprocess.check_output(git, text=True).strip()
 
@@ -80,7 +84,8 @@ def main() -> None:
         log.append(line)
         print(line, flush=True)
 
-    commit = clone_to(folder / "clone")
+    clone_to(folder / "clone")
+    commit = commit_of(folder / "clone")
     say(f"# python -m tests.newcomer, {datetime.date.today()}, a fresh clone of {commit}")
     say(f"# {hardware()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
     story(folder / "clone", say)
