@@ -305,6 +305,21 @@ def test_experiments_run_in_the_order_of_the_scale(tmp_path):
     assert order == sorted(order, key=["fig6", "fig8", "table5"].index)
 
 
+def test_short_runs_on_a_gpu_share_a_process_and_long_or_compiled_ones_do_not(tmp_path):
+    def together(old: str = "", new: str = "") -> int:
+        """Return the most trainings in a process."""
+        text = f"device: cuda\n{MINI.replace(old, new)}"
+        (tmp_path / "mini.yaml").write_text(text)
+        plan = build_plan("mini", tmp_path)
+        groups = plan.groups(plan.instances.values()).values()
+        return max(sum(one.stage.name == "pretrain" for one in group) for group in groups)
+
+    assert together() > 1
+    assert together("  pretrain: &train\n", "  pretrain: &train\n    compile: true\n") == 1
+    assert together("    epochs: 1\n", "    epochs: 100000\n") == 1
+    assert together("seeds: [0, 1]\n", "seeds: [0, 1]\ngpus: 2\n") == 1
+
+
 def test_ten_thousand_results_are_planned_in_seconds(tmp_path):
     text = MINI.replace("seeds: [0, 1]", f"seeds: {list(range(84))}")
     (tmp_path / "mini.yaml").write_text(f"{text.split('experiments:')[0]}experiments:\n{GRIDS}")

@@ -28,7 +28,7 @@ from workflow.planning.summary import duration
 PAGE = files.ROOT / "docs" / "planning.md"
 OVERHEAD = files.ROOT / "benchmarks" / "results" / "overhead.json"
 LOADER = OVERHEAD.with_name("loader.json")
-SCALES = ("tiny", "small", "cifar10", "imagenet")
+SCALES = ("tiny", "small", "medium", "medium-gpu", "cifar10", "imagenet")
 CHECKED = ("tiny", "small")  # those whose runs are published
 COUNTS = (1, 8, 128)  # cores, or GPUs
 READERS = {"ours": "packed", "DataLoader": "decoding JPEG"}  # of benchmarks/loader.py

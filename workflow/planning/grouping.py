@@ -1,8 +1,8 @@
 """Which results one process computes: those of a setting with all seeds, and short ones together.
 
 Starting Python and importing torch takes seconds, as long as a laptop's run: one process per
-setting pays it once, and settings of an experiment that take seconds share one. A run on a GPU
-takes long enough to have a process of its own.
+setting pays it once, and settings of an experiment that take seconds share one. A long run on a
+GPU has a process of its own: many can then run at once.
 """
 
 from simclr.registry import EVALUATION
@@ -11,11 +11,11 @@ from simclr.store.instance import Instance
 SHORT = 30.0  # seconds on one core: settings that take less share a process
 
 
-def group(instances: list[Instance]) -> dict[str, list[Instance]]:
+def group(instances: list[Instance], alone: set[str]) -> dict[str, list[Instance]]:
     """Return {name: instances}, of instances in the plan's order.
 
-    Names are valid for Snakemake rules. In the order of the scale's experiments; within one, the
-    longest first, so that at the end no core waits long for another.
+    alone: keys of those that share no process. Names are valid for Snakemake rules. In the order of
+    the scale's experiments; within one, the longest first, so that at the end no core waits long.
     """
     wanted = {instance.key for instance in instances}
     read = {needed.key for instance in instances for needed in instance.inputs.values()}
@@ -23,6 +23,9 @@ def group(instances: list[Instance]) -> dict[str, list[Instance]]:
     position = {experiment: number for number, experiment in enumerate(order)}
     groups = {}  # (kind of process, first experiment, what tells groups apart) -> instances
     for instance in instances:
+        if instance.key in alone:
+            groups[instance.stage.name, instance.name] = [instance]
+            continue
         kind, runs = _process(instance, wanted, read)
         if instance.instruction_set != "avx2":  # a process has one instruction set
             kind = f"{kind}_{instance.instruction_set}"
@@ -34,7 +37,7 @@ def group(instances: list[Instance]) -> dict[str, list[Instance]]:
 
     return {
         _rule_name(key): members
-        for key, members in sorted(_join_short(groups), key=lambda item: rank(item[1]))
+        for key, members in sorted(_join_short(groups, alone), key=lambda item: rank(item[1]))
     }
 
 
@@ -44,8 +47,6 @@ def _process(instance: Instance, wanted: set[str], read: set[str]) -> tuple[str,
     wanted: keys of all that are computed; read: of their inputs.
     """
     runs = ".".join(part for part in (instance.experiment, instance.setting) if part)
-    if instance.device == "cuda":
-        return instance.stage.name, instance.name
     if instance.stage.kind == "encoder" and instance.key not in read:
         return "encoder", runs  # its metrics are there: only who asks for encoders needs it
     if instance.stage.kind == "encoder" or instance.stage.name == EVALUATION:
@@ -56,7 +57,9 @@ def _process(instance: Instance, wanted: set[str], read: set[str]) -> tuple[str,
     return instance.stage.name, runs
 
 
-def _join_short(groups: dict[tuple, list[Instance]]) -> list[tuple[tuple, list[Instance]]]:
+def _join_short(
+    groups: dict[tuple, list[Instance]], alone: set[str]
+) -> list[tuple[tuple, list[Instance]]]:
     """Join groups of the same kind and experiment, or figures, that take a short time in all.
 
     Groups stand in the plan's order, inputs first, and none that trains reads what other kinds of
@@ -64,10 +67,12 @@ def _join_short(groups: dict[tuple, list[Instance]]) -> list[tuple[tuple, list[I
     """
     joined, last = {}, {}  # last: (kind, experiment) -> the group that takes more
     for key, members in groups.items():
+        if members[0].key in alone:
+            joined[key] = members
+            continue
         kind = key[:1] if key[0] == "redraw" else (key[0], *members[0].experiments[:1])
         into = last.get(kind)
-        on_gpu = members[0].device == "cuda"
-        if into and not on_gpu and _work(joined[into]) + _work(members) <= SHORT:
+        if into and _work(joined[into]) + _work(members) <= SHORT:
             joined[into] += members
         else:
             last[kind] = key

@@ -115,7 +115,16 @@ class Plan:
 
     def groups(self, instances: Iterable[Instance]) -> dict[str, list[Instance]]:
         """Return what each process computes of these: see grouping.py."""
-        return grouping.group(self._in_order({instance.key for instance in instances}))
+        ordered = self._in_order({instance.key for instance in instances})
+        return grouping.group(ordered, {one.key for one in ordered if self._is_alone(one)})
+
+    def _is_alone(self, instance: Instance) -> bool:
+        """Tell whether a result on GPUs has a process of its own: it takes several, or is long.
+
+        Or it is compiled: what torch compiled before in the same process can change its kernels.
+        """
+        gpus, compiled = self.gpus(instance), getattr(instance.settings, "compile", False)
+        return gpus > 1 or (gpus == 1 and (compiled or instance.seconds > grouping.SHORT))
 
     def gpus(self, instance: Instance) -> int:
         """Return how many GPUs compute the instance; 0: it needs none."""
