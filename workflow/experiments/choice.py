@@ -30,12 +30,12 @@ class Grid:
     epochs: tuple[int, ...] = option((100,), low=1)  # one for each number of images
     rates: tuple[float, ...] = option((0.3,), above=0.0)  # base_lr of the pre-training
     warmup: float = option(0.1, low=0.0, high=1.0)  # share of the epochs
-    held_out: int = option(0, low=0)  # images of the training set, to judge by
-    data_seed: int = option(0, low=0)  # of generated images: a data set of the choice's own
+    held_out: int = option(5000, low=0)  # images of the training set, to judge by
+    data_seed: int = option(0, low=0)  # in its place, of generated images: another set of them
 
     def check(self):
         if bool(self.held_out) == bool(self.data_seed):
-            return "held_out, data_seed: give one of them."
+            return "held_out, data_seed: give one of them, and 0 for the other."
         if len(self.images) != len(self.epochs) or not self.rates:
             return "images, epochs: give one length for each number of images, and a rate."
         return None
