@@ -18,7 +18,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import measure, views
@@ -123,7 +122,7 @@ class PILImages(Dataset):
     """What lightly's data set wraps: (transformed image, label)."""
 
     def __init__(self, images):
-        self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
+        self.images = measure.pil_images(images)
         self.transform = None  # lightly sets it
 
     def __len__(self):

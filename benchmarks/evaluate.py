@@ -35,12 +35,11 @@ class Views(Dataset):
 
     def __init__(self, images):
         import torchvision.transforms as T
-        from PIL import Image
 
         bicubic = T.InterpolationMode.BICUBIC
         crop = T.RandomResizedCrop(measure.SIDE, interpolation=bicubic)
         self.transform = T.Compose([crop, T.RandomHorizontalFlip(), T.ToTensor()])
-        self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
+        self.images = measure.pil_images(images)
 
     def __len__(self):
         return len(self.images)

@@ -73,6 +73,13 @@ def images_of(count: int, side: int = SIDE) -> torch.Tensor:
     return torch.from_numpy(patterns.generate(count, side, 0, "train")[0].copy())
 
 
+def pil_images(images: torch.Tensor) -> list:
+    """The same images, uint8 [count, 3, side, side], as PIL's, for the transforms of others."""
+    from PIL import Image
+
+    return [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
+
+
 def take_turns(contestants: dict, repetitions: int) -> dict[str, list[float]]:
     """Seconds of each function, [repetitions], in turns, so that a busy machine slows all alike.
 

@@ -35,7 +35,6 @@ class TwoViews(Dataset):
 
     def __init__(self, images):
         import torchvision.transforms as T
-        from PIL import Image
 
         s = SETTINGS.color_strength
         jitter = T.ColorJitter(0.8 * s, 0.8 * s, 0.8 * s, 0.2 * s)
@@ -50,7 +49,7 @@ class TwoViews(Dataset):
                 T.ToTensor(),
             ]
         )
-        self.images = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
+        self.images = measure.pil_images(images)
 
     def __len__(self):
         return len(self.images)
