@@ -21,11 +21,9 @@ def group(instances: list[Instance], alone: set[str]) -> dict[str, list[Instance
     read = {needed.key for instance in instances for needed in instance.inputs.values()}
     order = dict.fromkeys(e for instance in instances for e in instance.experiments[:1])
     position = {experiment: number for number, experiment in enumerate(order)}
-    groups = {}  # (kind of process, first experiment, what tells groups apart) -> instances
-    for instance in instances:
-        if instance.key in alone:
-            groups[instance.stage.name, instance.name] = [instance]
-            continue
+    own = {(one.stage.name, one.name): [one] for one in instances if one.key in alone}
+    groups = {}  # (kind of process, what tells groups apart) -> instances
+    for instance in (one for one in instances if one.key not in alone):
         kind, runs = _process(instance, wanted, read)
         if instance.instruction_set != "avx2":  # a process has one instruction set
             kind = f"{kind}_{instance.instruction_set}"
@@ -35,9 +33,10 @@ def group(instances: list[Instance], alone: set[str]) -> dict[str, list[Instance
         first = members[0].experiments[:1]  # none: the scale's data, which all need
         return [position[experiment] for experiment in first], -_work(members)
 
+    processes = own | _join_short(groups)
     return {
         _rule_name(key): members
-        for key, members in sorted(_join_short(groups, alone), key=lambda item: rank(item[1]))
+        for key, members in sorted(processes.items(), key=lambda item: rank(item[1]))
     }
 
 
@@ -57,9 +56,7 @@ def _process(instance: Instance, wanted: set[str], read: set[str]) -> tuple[str,
     return instance.stage.name, runs
 
 
-def _join_short(
-    groups: dict[tuple, list[Instance]], alone: set[str]
-) -> list[tuple[tuple, list[Instance]]]:
+def _join_short(groups: dict[tuple, list[Instance]]) -> dict[tuple, list[Instance]]:
     """Join groups of the same kind and experiment, or figures, that take a short time in all.
 
     Groups stand in the plan's order, inputs first, and none that trains reads what other kinds of
@@ -67,9 +64,6 @@ def _join_short(
     """
     joined, last = {}, {}  # last: (kind, experiment) -> the group that takes more
     for key, members in groups.items():
-        if members[0].key in alone:
-            joined[key] = members
-            continue
         kind = key[:1] if key[0] == "redraw" else (key[0], *members[0].experiments[:1])
         into = last.get(kind)
         if into and _work(joined[into]) + _work(members) <= SHORT:
@@ -77,7 +71,7 @@ def _join_short(
         else:
             last[kind] = key
             joined[key] = members
-    return list(joined.items())
+    return joined
 
 
 def _rule_name(key: tuple[str, str]) -> str:
