@@ -6,13 +6,12 @@ discussion.yaml, and is shown only where the claim is contradicted there.
 
 from pathlib import Path
 
-import yaml
-
 from simclr import files
 from workflow.docs import found, markdown
 from workflow.figures.states import DAGGER
 from workflow.pages import ledger
 from workflow.planning.planner import build_plan
+from workflow.planning.scale import read_yaml
 from workflow.publishing import power
 
 DISCUSSION = Path(__file__).with_name("discussion.yaml")
@@ -71,7 +70,7 @@ def _contradicted(row: dict, where: list[str], contrasts: dict[str, list[dict]])
                 figure = f"[`{scale}`](../paper_figures/{scale}/{one['experiment']}.png)"
                 effect, verdict = ledger.effect(one), one["verdict"]
                 lines.append([figure, one["contrast"], effect, verdict, holds])
-    notes = yaml.safe_load(files.read_text(DISCUSSION)).get(row["id"], {})
+    notes = read_yaml(DISCUSSION, DISCUSSION.name).get(row["id"], {})
     why = {}  # the same text for several scales stands once
     for scale in where:
         why.setdefault(notes.get(scale, UNKNOWN), []).append(f"`{scale}`")

@@ -117,7 +117,7 @@ def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict
         raise ConfigError(f"scale {name!r}: unknown.{nearest(name, known)}")
     if name in children:
         raise ConfigError(f"workflow/scales/{name}.yaml: extends itself; remove `extends`.")
-    values = _read_yaml(folder / f"{name}.yaml", f"workflow/scales/{name}.yaml")
+    values = read_yaml(folder / f"{name}.yaml", f"workflow/scales/{name}.yaml")
     if not isinstance(values, dict):
         raise ConfigError(f"workflow/scales/{name}.yaml: expected a mapping.")
     if _more_than(MOST_VALUES, values):
@@ -144,7 +144,8 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: Path, shown: str):
+def read_yaml(path: Path, shown: str):
+    """Return what a YAML file has. Raises ConfigError, which calls the file `shown`."""
     try:
         loader = _Loader(files.read_text(path))
         return loader.get_single_data()
@@ -170,7 +171,7 @@ def _more_than(most: int, values) -> bool:
 
 def default_scale() -> str:
     """The scale that params.yaml names: the one that every command without a scale means."""
-    params = _read_yaml(files.ROOT / "params.yaml", "params.yaml")
+    params = read_yaml(files.ROOT / "params.yaml", "params.yaml")
     if not isinstance(params, dict) or not isinstance(params.get("scale"), str):
         raise ConfigError("params.yaml: expected `scale: <name>`, e.g. `scale: tiny`.")
     unknown = set(params) - {"scale"}
