@@ -152,6 +152,7 @@ def test_the_fewest_gpus_have_room_and_fewer_have_not():
 def test_estimates_agree_with_the_recorded_durations(scale):
     """All together to a quarter, each stage of some weight to a factor of two."""
     found = durations.check(scale)
+    assert sum(map(len, found.values())) == len(durations.recorded(scale)["seconds"])
     assert {"pretrain", "supervise", "finetune", "evaluate"} <= set(found)
     estimated, measured = (
         {stage: sum(pair[which] for pair in pairs) for stage, pairs in found.items()}

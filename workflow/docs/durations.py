@@ -1,4 +1,8 @@
-"""Estimated against recorded durations, benchmarks/results/durations-<scale>.json."""
+"""Estimated against recorded durations.
+
+benchmarks/results/ has both: durations-<scale>.json, and in scales/ the scale as it was then. Names
+of results stay when a scale's settings change, so today's plan says nothing about these durations.
+"""
 
 import datetime
 import json
@@ -7,6 +11,7 @@ from pathlib import Path
 from simclr import files
 from workflow.docs import markdown
 from workflow.planning.planner import build_plan
+from workflow.planning.scale import SCALES
 from workflow.publishing.published import read_published
 
 
@@ -19,8 +24,13 @@ def _path(scale: str) -> Path:
     return files.ROOT / "benchmarks" / "results" / f"durations-{scale}.json"
 
 
+def _scales() -> Path:
+    """Return the folder of the scales that were measured."""
+    return files.ROOT / "benchmarks" / "results" / "scales"
+
+
 def record(scale: str) -> None:
-    """Record the durations of the published runs and the hardware that they were measured on."""
+    """Record the durations of the published runs, their scale and their hardware."""
     plan, seconds = build_plan(scale), {}
     published = {(line["stage"], line["name"]): line for line in read_published(scale).values()}
     for instance in plan.instances.values():
@@ -35,12 +45,13 @@ def record(scale: str) -> None:
         "seconds": dict(sorted(seconds.items())),
     }
     files.write_atomic(_path(scale), json.dumps(about, indent=1) + "\n")
+    files.copy_atomic(SCALES / f"{scale}.yaml", _scales() / f"{scale}.yaml")
 
 
 def check(scale: str) -> dict[str, list[tuple[float, float]]]:
     """Return {stage: [(estimated, measured) seconds]} of the recorded runs."""
     measured, pairs = recorded(scale)["seconds"], {}
-    for instance in build_plan(scale).instances.values():
+    for instance in build_plan(scale, _scales()).instances.values():
         if instance.label in measured:
             pair = instance.seconds, measured[instance.label]
             pairs.setdefault(instance.stage.name, []).append(pair)
