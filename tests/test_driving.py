@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -132,6 +133,20 @@ def test_a_second_ctrl_c_shows_no_trace(finished, tmp_path):
     output = process.communicate()[0]
     assert process.returncode and output.rstrip().endswith("the same command goes on from here.")
     assert "Traceback" not in output, output
+
+
+def test_ctrl_c_while_snakemake_starts_for_dvc_shows_no_trace(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    shutil.rmtree(project.store / "figures")
+    command = [sys.executable, "-m", "workflow", "publish", "mini", "--complete"]
+    process = project.launch(command, {"PYTHONPROFILEIMPORTTIME": "1"})
+    for line in process.stdout:  # each import, as it ends
+        if re.search(r"\| +snakemake\.", line):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    output = process.communicate()[0]
+    assert process.returncode == 130 and "Traceback" not in output, output
+    assert output.endswith("stopped; the same command goes on from here.\n"), output
 
 
 def test_elsewhere_it_is_one_line_and_nothing_is_left(project, tmp_path):

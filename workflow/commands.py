@@ -130,8 +130,9 @@ def _complete(planned: Plan, wanted: list, target: str) -> None:
         print(NOTHING)
         return
     put_this_python_first()
-    words = ["snakemake", "--cores", "all", "--config", f"scale={planned.name}", "--", target]
-    os.execvp(words[0], words)
+    snakemake = [sys.executable, "-m", "workflow.running.interruptible"]
+    words = [*snakemake, "--cores", "all", "--config", f"scale={planned.name}", "--", target]
+    os.execv(words[0], words)
 
 
 def show(args):

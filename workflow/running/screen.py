@@ -40,6 +40,12 @@ def last_words(logger: logging.Logger) -> None:
             handler.setLevel(logging.CRITICAL + 1)
 
 
+def stop_at_once(*_) -> None:
+    """End this process now: a handler of SIGINT."""
+    print(STOPPED, file=sys.stderr, flush=True)
+    os._exit(130)
+
+
 def stop_on_ctrl_c(here: bool) -> None:
     """End in order at the first Ctrl-C, jobs before Snakemake; at the second one at once.
 
@@ -47,12 +53,8 @@ def stop_on_ctrl_c(here: bool) -> None:
     would show a trace at the second one, and at a first one that comes early.
     """
 
-    def at_once(*_) -> None:
-        print(STOPPED, file=sys.stderr, flush=True)
-        os._exit(130)
-
     def in_order(*_) -> None:
-        signal.signal(signal.SIGINT, at_once if here else signal.SIG_IGN)
+        signal.signal(signal.SIGINT, stop_at_once if here else signal.SIG_IGN)
         raise SystemExit(STOPPED)
 
     signal.signal(signal.SIGINT, in_order)
