@@ -72,6 +72,27 @@ def of_all_workers(tmp_path_factory, name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def data(tmp_path_factory) -> Path:
+    """The small prepared set of tests/training.py; only read it."""
+    import torch
+
+    from tests import training
+
+    torch.set_num_threads(1)
+    return training.prepare_data(tmp_path_factory.mktemp("data") / "data")
+
+
+@pytest.fixture(scope="session")
+def encoder(data, tmp_path_factory) -> Path:
+    """The folder of an encoder that was pre-trained on `data`; only read it."""
+    from simclr.stages import pretrain
+    from tests import training
+
+    out = tmp_path_factory.mktemp("encoder") / "out"
+    return training.run(pretrain, training.pretrain_settings(), data, out)
+
+
+@pytest.fixture(scope="session")
 def planned():
     """Call it with the name of a scale: its plan, planned once in a worker; only read it."""
     from workflow.planning.planner import build_plan

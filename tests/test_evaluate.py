@@ -14,21 +14,10 @@ from simclr.config import ConfigError, DataError, build
 from simclr.data import packed
 from simclr.models.resnet import build_encoder
 from simclr.settings.measuring import Evaluate
-from simclr.stages import evaluate, pretrain, supervise
+from simclr.stages import evaluate, supervise
 from simclr.training.order import stored_batches
 from tests import training
 from tests.training import contents, pretrain_settings, run, supervise_settings
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    torch.set_num_threads(1)
-    return training.prepare_data(tmp_path_factory.mktemp("data") / "data")
-
-
-@pytest.fixture(scope="module")
-def encoder(data, tmp_path_factory):
-    return run(pretrain, pretrain_settings(), data, tmp_path_factory.mktemp("encoder") / "out")
 
 
 def settings(**values) -> Evaluate:

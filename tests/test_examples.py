@@ -13,15 +13,10 @@ from simclr.config import build
 from simclr.data import packed, pictures
 from simclr.settings.measuring import Examples, Neighbours
 from simclr.stages import examples, neighbours, pretrain
-from tests.training import contents, prepare_data, pretrain_settings, run
+from tests.training import contents, pretrain_settings, run
 from workflow.experiments import fig2, fig3, fig4
 from workflow.experiments import neighbours as shown
 from workflow.figures import plotting
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return prepare_data(tmp_path_factory.mktemp("examples") / "data")
 
 
 def test_pictures_read_back(tmp_path):

@@ -14,22 +14,11 @@ from simclr.data import packed
 from simclr.data.label_share import class_balanced_share
 from simclr.models.resnet import build_encoder
 from simclr.settings.training import Encoder, FineTune
-from simclr.stages import finetune, pretrain
+from simclr.stages import finetune
 from simclr.training import supervised
 from simclr.training.checkpoint import CHECKPOINT_MINUTES
 from tests import training
 from tests.training import COMMON, ENCODER, contents, pretrain_settings, run
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    torch.set_num_threads(1)
-    return training.prepare_data(tmp_path_factory.mktemp("data") / "data")
-
-
-@pytest.fixture(scope="module")
-def encoder(data, tmp_path_factory):
-    return run(pretrain, pretrain_settings(), data, tmp_path_factory.mktemp("encoder") / "out")
 
 
 def settings(**overrides) -> FineTune:
@@ -218,12 +207,7 @@ def test_resumed_equals_uninterrupted(data, encoder, tmp_path, monkeypatch):
 
 def test_it_learns_from_an_encoder_of_other_data(encoder, tmp_path):
     """Images whose class is their brightness, half of them; the encoder saw patterns."""
-    data = training.prepare_data(tmp_path / "data", train_images=400, family="figures")
-    for split in ("train", "test"):
-        labels = np.load(data / f"{split}_labels.npy")
-        noise = np.random.default_rng(0).integers(0, 10, (len(labels), 3, 8, 8))
-        pixels = 20 * labels[:, None, None, None] + noise
-        np.save(data / f"{split}_images.npy", pixels.astype(np.uint8))
+    data = training.prepare_shades(tmp_path / "data", train_images=400, family="figures")
     out = run(finetune, settings(labels=0.5, epochs=12), data, tmp_path / "out", encoder=encoder)
     found = metrics(out)
     assert found["finetune_top1"] > 35 and found["train_top1"] > 35  # percent; a guess has 10

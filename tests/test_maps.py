@@ -22,12 +22,6 @@ from tests.training import contents, pretrain_settings, run
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    torch.set_num_threads(1)
-    return training.prepare_data(tmp_path_factory.mktemp("data") / "data")
-
-
-@pytest.fixture(scope="module")
 def encoders(data, tmp_path_factory):
     """Kind of head -> the folder of an encoder; the linear head's matrix is square."""
     folder = tmp_path_factory.mktemp("encoders")

@@ -27,12 +27,6 @@ NETWORKS = ("encoder.safetensors", "head.safetensors")
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    torch.set_num_threads(1)
-    return training.prepare_data(tmp_path_factory.mktemp("data") / "data")
-
-
-@pytest.fixture(scope="module")
 def online(data, tmp_path_factory):
     """(the folder of a run with a classifier, the classifier as it was at the end)."""
     made, real = [], heads.build_classifier
@@ -148,12 +142,7 @@ def test_lars_leaves_the_classifier_alone(data, tmp_path, monkeypatch):
 
 def test_it_learns(tmp_path):
     """Images whose class is their brightness; in groups, too, scores meet their own labels."""
-    data = training.prepare_data(tmp_path / "data", train_images=200)
-    for split in ("train", "test"):
-        labels = np.load(data / f"{split}_labels.npy")
-        noise = np.random.default_rng(0).integers(0, 10, (len(labels), 3, 8, 8))
-        pixels = 20 * labels[:, None, None, None] + noise
-        np.save(data / f"{split}_images.npy", pixels.astype(np.uint8))
+    data = training.prepare_shades(tmp_path / "data", train_images=200)
     settings = pretrain_settings(
         online=True, views={"operators": ["crop", "flip"]}, epochs=15, norm_groups=2
     )

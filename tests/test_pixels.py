@@ -44,11 +44,6 @@ def stretched(width, height, side, seed=0) -> tuple[np.ndarray, float]:
     return images.decode_whole(file.getvalue(), side, "x")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return training.prepare_data(tmp_path_factory.mktemp("pixels") / "data")
-
-
 def test_training_from_the_disk_is_the_same_bits(data, tmp_path, monkeypatch):
     few = {"batch_size": 20, "epochs": 2}
     stages = {

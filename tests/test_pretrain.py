@@ -40,12 +40,6 @@ def two_steps_a_draw():
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    torch.set_num_threads(1)
-    return training.prepare_data(tmp_path_factory.mktemp("data") / "data")
-
-
-@pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     return run(pretrain, pretrain_settings(), data, tmp_path_factory.mktemp("trained") / "out")
 

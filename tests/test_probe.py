@@ -17,17 +17,6 @@ from tests import training
 from tests.training import contents, pretrain_settings, run
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    torch.set_num_threads(1)
-    return training.prepare_data(tmp_path_factory.mktemp("data") / "data")
-
-
-@pytest.fixture(scope="module")
-def encoder(data, tmp_path_factory):
-    return run(pretrain, pretrain_settings(), data, tmp_path_factory.mktemp("encoder") / "out")
-
-
 def settings(**values) -> Probe:
     return build(Probe, {"batch_size": 30, "epochs": 5, "hidden": 16, **values})
 

@@ -7,12 +7,6 @@ import pytest
 
 from tests import bits
 from tests.project import ROOT
-from tests.training import prepare_data
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return prepare_data(tmp_path_factory.mktemp("data") / "data")
 
 
 @pytest.fixture(scope="module")

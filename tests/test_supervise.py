@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,12 +14,6 @@ from simclr.stages import supervise
 from simclr.training.checkpoint import CHECKPOINT_MINUTES
 from tests import training
 from tests.training import contents, run, supervise_settings
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    torch.set_num_threads(1)
-    return training.prepare_data(tmp_path_factory.mktemp("data") / "data")
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +47,7 @@ def test_accuracy_is_that_of_the_stored_networks_on_plain_test_images(data, trai
 
 def test_it_learns(tmp_path):
     """Images whose class is their brightness: all but the closest are told apart."""
-    data = training.prepare_data(tmp_path / "data", train_images=200)
-    for split in ("train", "test"):
-        labels = np.load(data / f"{split}_labels.npy")
-        noise = np.random.default_rng(0).integers(0, 10, (len(labels), 3, 8, 8))
-        pixels = 20 * labels[:, None, None, None] + noise
-        np.save(data / f"{split}_images.npy", pixels.astype(np.uint8))
+    data = training.prepare_shades(tmp_path / "data", train_images=200)
     settings = supervise_settings(views={"operators": ["crop", "flip"]}, epochs=12)
     out = run(supervise, settings, data, tmp_path / "out")
     last = (out / "curves.csv").read_text().splitlines()[-1].split(",")
