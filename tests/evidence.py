@@ -24,16 +24,31 @@ def parser(name: str, about: str) -> argparse.ArgumentParser:
     return made
 
 
-def keep(file: Path | None, found: dict) -> None:
-    """Print what was found, with command, hardware and date; write it to `file` too, if any."""
+def keep(file: Path | None, found: dict, add: bool = False) -> None:
+    """Print what was found, with command, hardware and date; write it to `file` too, if any.
+
+    add: to what stands in the file already.
+    """
     command = " ".join(["python -m", f"tests.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
     command = command.partition(" --json")[0]
+    if add:
+        before = json.loads(file.read_text())
+        command = f"{before['command']}; {command}"
+        found = {name: total(before[name], value) for name, value in found.items()}
     about = {"command": command, "date": datetime.date.today().isoformat()}
     about |= {"hardware": hardware(), "cores": len(os.sched_getaffinity(0))}
     text = json.dumps({**about, **found}, indent=1)
     print(text)
     if file:
         file.write_text(text + "\n")
+
+
+def total(one, other):
+    """Return two numbers, lists or dictionaries of such as one."""
+    if isinstance(one, dict):
+        both = {**other, **one}
+        return {k: total(one[k], other[k]) if k in one and k in other else both[k] for k in both}
+    return round(one + other, 1) if isinstance(one, float) else one + other
 
 
 def read() -> dict[str, dict]:

@@ -188,7 +188,10 @@ def main() -> int:
         help="drivers that are stopped; twice as many flips, a fifth as many damage rounds",
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--add", action="store_true", help="to what --json FILE has; another seed")
     arguments = parser.parse_args()
+    if arguments.add and not (arguments.json and arguments.json.is_file()):
+        parser.error("--add: give --json with a file that is there")
     draws, counts, lost = random.Random(arguments.seed), collections.Counter(), []
     started = time.monotonic()
 
@@ -228,11 +231,11 @@ def main() -> int:
             how = (stop if after else "was faster") if done else "lost"
             counts[f"{driver}: {how}{CUT if cut else ''}"] += 1
             print(f"round {tried}: {driver}, {stop} after {after:.1f} s", flush=True)
-    found = {"seed": arguments.seed, "tried": tried, "stopped": dict(stops)}
+    found = {"tried": tried, "stopped": dict(stops)}
     found |= {"flips": 2 * arguments.rounds, "damaged": arguments.rounds // 5, "lost": lost}
     found |= {"minutes": round((time.monotonic() - started) / 60, 1)}
     found |= {"counts": dict(sorted(counts.items()))}
-    evidence.keep(arguments.json, found)
+    evidence.keep(arguments.json, found, arguments.add)
     return 1 if lost else 0
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def test_the_evidence_is_of_what_is_there():
     for what, one in found["bits"]["environments"].items():
         variables, _, equal = bits.ENVIRONMENTS[what]
         assert one["variables"] == variables and equal == (not one["differ"])
+
+
+def test_what_is_found_in_parts_adds_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["tests/faults.py", "--seed", "2", "--json", "x"])
+    file = tmp_path / "faults.json"
+    evidence.keep(file, {"tried": 2, "minutes": 0.1, "lost": ["a"], "counts": {"kill": 1}})
+    more = {"tried": 3, "minutes": 0.2, "lost": [], "counts": {"kill": 1, "int": 4}}
+    evidence.keep(file, more, add=True)
+    found = json.loads(file.read_text())
+    assert found["command"] == "; ".join(2 * ["python -m tests.faults --seed 2"])
+    assert found.items() >= {"tried": 5, "minutes": 0.3, "lost": ["a"]}.items()
+    assert found["counts"] == {"kill": 2, "int": 4}
 
 
 def drawn(function: ast.FunctionDef) -> bool:
