@@ -39,7 +39,7 @@ def summary(dependencies: list[dict]) -> tuple[str, int]:
 def main() -> int:
     lock = ROOT / "requirements.lock"
     command = [*COMMAND, "--format", "json", "--requirement", lock]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     try:
         dependencies = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):

@@ -147,10 +147,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         load = os.getloadavg()[1]
         pip = [sys.executable, "-m", "pip", "config", "list"]
-        listed = subprocess.check_output(pip, text=True)
+        listed = subprocess.check_output(pip, encoding="utf-8")
         root = Root(Path(folder) / "root", settings_of_pip(listed, dict(os.environ)))
         root.build()
-        debian = root.inside(Path("/etc/debian_version")).read_text().strip()
+        debian = root.inside(Path("/etc/debian_version")).read_text(encoding="utf-8").strip()
         commit = newcomer.commit_of(ROOT)
         say(f"# python -m tests.bare, {datetime.date.today()}, a fresh clone of {commit}")
         cores = len(os.sched_getaffinity(0))
@@ -159,7 +159,7 @@ def main() -> None:
         finished = root.story("clone", commands(), say)
         if finished and is_whole:
             finished = root.story("whole", ["make"], say)
-        used = subprocess.check_output(["du", "--summarize", "-BG", root.folder], text=True)
+        used = subprocess.check_output(["du", "--summarize", "-BG", root.folder], encoding="utf-8")
         say(f"[the root takes {used.split('G')[0]} GB]")
     write_atomic(LOG, "\n".join(log) + "\n")
     sys.exit(0 if finished else 1)

@@ -58,7 +58,7 @@ ENVIRONMENTS = {
     ),
 }
 _CPU = Path("/proc/cpuinfo")
-FLAGS = _CPU.read_text() if _CPU.is_file() else ""
+FLAGS = _CPU.read_text(encoding="utf-8") if _CPU.is_file() else ""
 
 
 def plain_environment() -> dict[str, str]:

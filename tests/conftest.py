@@ -134,7 +134,7 @@ def finished(tmp_path_factory) -> Project:
     For all of pytest's workers: the first to come makes it, others wait. Tests only read it.
     """
     folder = of_all_workers(tmp_path_factory, "scenarios")
-    with open(folder / "lock", "w") as file:
+    with open(folder / "lock", "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         project = Project(folder / "finished")
         if not (folder / "made").exists():

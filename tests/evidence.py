@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch  # noqa: F401 - so that the hardware names the instruction set that is used
 
+from simclr import files
 from simclr.store.provenance import hardware
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "evidence"
@@ -32,7 +33,7 @@ def keep(file: Path | None, found: dict, add: bool = False) -> None:
     command = " ".join(["python -m", f"tests.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
     command = command.partition(" --json")[0]
     if add:
-        before = json.loads(file.read_text())
+        before = files.read_json(file)
         command = f"{before['command']}; {command}"
         found = {name: total(before[name], value) for name, value in found.items()}
     about = {"command": command, "date": datetime.date.today().isoformat()}
@@ -40,17 +41,16 @@ def keep(file: Path | None, found: dict, add: bool = False) -> None:
     text = json.dumps({**about, **found}, indent=1)
     print(text)
     if file:
-        file.write_text(text + "\n")
+        files.write_atomic(file, text + "\n")
 
 
 def total(one, other):
-    """Return two numbers, lists or dictionaries of such as one."""
+    """Return two numbers, lists or dictionaries of numbers as one."""
     if isinstance(one, dict):
-        both = {**other, **one}
-        return {k: total(one[k], other[k]) if k in one and k in other else both[k] for k in both}
+        return {key: one.get(key, 0) + other.get(key, 0) for key in sorted({**one, **other})}
     return round(one + other, 1) if isinstance(one, float) else one + other
 
 
 def read() -> dict[str, dict]:
     """Name of the check -> what it found last."""
-    return {file.stem: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))}
+    return {file.stem: files.read_json(file) for file in sorted(FOLDER.glob("*.json"))}

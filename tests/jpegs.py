@@ -52,7 +52,7 @@ def encoded(number: int, side: float, noise: int = 0) -> bytes:
 
 def class_names(count: int) -> list[str]:
     """The first classes of ImageNet."""
-    return imagenet.WNIDS.read_text().split()[:count]
+    return imagenet.WNIDS.read_text(encoding="utf-8").split()[:count]
 
 
 def write_folder(

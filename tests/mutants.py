@@ -139,7 +139,7 @@ def problem(root: Path, name: str, old: str, new: str, tests: str) -> str | None
         if not (root / file).is_file():
             return f"{name}: no file {file}"
     try:
-        mutated((root / "simclr" / f"{name}.py").read_text(), old, new)
+        mutated((root / "simclr" / f"{name}.py").read_text(encoding="utf-8"), old, new)
     except ValueError as error:
         return f"{name}: {error}"
     return None
@@ -148,7 +148,7 @@ def problem(root: Path, name: str, old: str, new: str, tests: str) -> str | None
 def is_caught(project: Project, name: str, old: str, new: str, tests: str) -> bool:
     """Make one mutant in the copy, run its tests, take it back."""
     file = f"simclr/{name}.py"
-    text = (project.path / file).read_text()
+    text = (project.path / file).read_text(encoding="utf-8")
     project.write(file, mutated(text, old, new))
     pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-o", "addopts=", *tests.split()]
     try:

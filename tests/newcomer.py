@@ -28,7 +28,7 @@ def commands() -> list[str]:
     """The commands of the sections in SECTIONS, in the order in which they are run."""
     found = []
     for name, title in SECTIONS.items():
-        text = (ROOT / name).read_text()
+        text = (ROOT / name).read_text(encoding="utf-8")
         section = re.search(rf"^## {title}\n(.*?)^## ", text, re.DOTALL | re.MULTILINE)[1]
         lines = re.findall(r"^    (.+)$", section, re.MULTILINE)
         found += [re.split(r"\s+#", line)[0].strip() for line in lines]
@@ -49,7 +49,7 @@ def run(words: list[str], say, **options) -> int:
     """Run a command; say its last lines, its exit status, which is returned, and its time."""
     start = time.monotonic()
     done = subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", **options
     )
     taken = time.monotonic() - start
     lines = [line.rstrip() for line in done.stdout.splitlines() if line.strip()]
@@ -70,7 +70,7 @@ def clone_to(folder: Path) -> None:
 def commit_of(folder: Path) -> str:
     """Return the commit of a clone, in short."""
     git = ("git", "-C", folder, "rev-parse", "--short", "HEAD")
-    return subprocess.check_output(git, text=True).strip()
+    return subprocess.check_output(git, encoding="utf-8").strip()
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ def main() -> None:
     say(f"# python -m tests.newcomer, {datetime.date.today()}, a fresh clone of {commit}")
     say(f"# {hardware()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
     story(folder / "clone", say)
-    LOG.write_text("\n".join(log) + "\n")
+    LOG.write_text("\n".join(log) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

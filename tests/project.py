@@ -47,7 +47,7 @@ class Project:
             cwd=ROOT,
             capture_output=True,
             check=True,
-            text=True,
+            encoding="utf-8",
         ).stdout
         for name in filter(None, listed.split("\0")):
             source, target = ROOT / name, path / name
@@ -105,7 +105,7 @@ class Project:
             start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
             **options,
         )
 
@@ -120,20 +120,20 @@ class Project:
             env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
         )
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}"
         return done
 
     def write(self, name: str, text: str):
-        (self.path / name).write_text(text)
+        (self.path / name).write_text(text, encoding="utf-8")
 
     def append(self, name: str, text: str):
-        with open(self.path / name, "a") as file:
+        with open(self.path / name, "a", encoding="utf-8") as file:
             file.write(text)
 
     def edit(self, name: str, old: str, new: str):
-        text = (self.path / name).read_text()
+        text = (self.path / name).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name}: {old!r} stands there {text.count(old)} times"
         self.write(name, text.replace(old, new))
 
@@ -144,7 +144,7 @@ class Project:
     def executed(self, since: int = 0) -> list[str]:
         """'stage name' of every stage really executed, in order, from number `since` on."""
         journal = self.store / "journal.jsonl"
-        lines = journal.read_text().splitlines() if journal.is_file() else []
+        lines = journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else []
         return [f"{one['stage']} {one['name']}" for one in map(json.loads, lines[since:])]
 
     def contents(self) -> dict[str, bytes]:

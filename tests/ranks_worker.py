@@ -127,7 +127,7 @@ def own_gradient_only(x):
 def work(environment: dict, log: Path, task: str, folder: Path, *more) -> None:
     """Do `task` as the rank that `environment` names; what it says of errors goes to `log`."""
     os.environ.update(environment)
-    with open(log, "w") as file:
+    with open(log, "w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 2)
     with distributed.process_group("cpu"):
         if task == "dropped":

@@ -25,10 +25,11 @@ from pathlib import Path
 
 import pytest
 
+from simclr.files import read_text
 from simclr.store.provenance import hardware
 from tests.project import BIN, ROOT, Project
 
-PAGE = (ROOT / "docs" / "sharing.md").read_text()
+PAGE = read_text(ROOT / "docs" / "sharing.md")
 LOG = ROOT / "docs" / "logs" / "s3.txt"
 BUCKET, ACCESS, SECRET = "results", "someone", "something"
 HALF = 400_000  # bytes: the results of the minute scale are about 800 kB
@@ -43,12 +44,12 @@ def s3_server(log: Path):
     import boto3
 
     command = [sys.executable, "-m", "tests.s3_server"]
-    with open(log, "w") as file:
+    with open(log, "w", encoding="utf-8") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 60
-        while not (found := re.search(r"Running on http://127\.0\.0\.1:(\d+)", log.read_text())):
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        while not (found := re.search(r"Running on http://127\.0\.0\.1:(\d+)", read_text(log))):
+            assert process.poll() is None and time.monotonic() < deadline, read_text(log)
             time.sleep(0.05)
         client = boto3.client(
             "s3",
@@ -272,7 +273,7 @@ def main() -> int:
         finished.commit()
         story(finished, Path(folder), patch, say)
     LOG.parent.mkdir(exist_ok=True)
-    LOG.write_text("\n".join(told) + "\n")
+    LOG.write_text("\n".join(told) + "\n", encoding="utf-8")
     return 0
 
 

@@ -109,23 +109,25 @@ def configure(folder: Path) -> None:
         ports = [one.getsockname()[1] for one in sockets]
     host = socket.gethostname().split(".")[0]
     text = CONFIG.format(folder=folder, host=host, ports=ports)
-    (folder / "slurm.conf").write_text(text)
+    (folder / "slurm.conf").write_text(text, encoding="utf-8")
     # Of one node with the name of a model, as many clusters have it.
     gpus = [f"NodeName={name}{of} File={','.join(GPUS)}\n" for name, of in NODES.items()]
-    (folder / "gres.conf").write_text(f"AutoDetect=off\n{''.join(gpus)}")
+    (folder / "gres.conf").write_text(f"AutoDetect=off\n{''.join(gpus)}", encoding="utf-8")
     # Snakemake's plugin takes SLURM_CONF from the srun that it calls within a job, as if every
     # cluster had its configuration in /etc.
     (folder / "bin").mkdir()
     srun = folder / "bin" / "srun"
     conf = shlex.quote(str(folder / "slurm.conf"))
-    srun.write_text(f'#!/bin/sh\nSLURM_CONF={conf} exec {shutil.which("srun")} "$@"\n')
+    srun.write_text(
+        f'#!/bin/sh\nSLURM_CONF={conf} exec {shutil.which("srun")} "$@"\n', encoding="utf-8"
+    )
     srun.chmod(0o755)
 
 
 def guard(folder: Path) -> None:
     """Start the daemons; stop them when standard input ends, or one of them does."""
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": _path()}
-    with open(folder / "daemons.log", "w") as log:
+    with open(folder / "daemons.log", "w", encoding="utf-8") as log:
         options = {"env": environment, "stdout": log, "stderr": log, "stdin": subprocess.DEVNULL}
         daemons = [subprocess.Popen(["slurmctld", "-D"], **options)]
         daemons += [subprocess.Popen(["slurmd", "-D", "-N", name], **options) for name in NODES]
@@ -163,7 +165,7 @@ def states() -> set[str]:
 
 def slurm(*command: str) -> str:
     """The output of one of Slurm's commands; none where it fails."""
-    return subprocess.run(command, capture_output=True, text=True).stdout
+    return subprocess.run(command, capture_output=True, encoding="utf-8").stdout
 
 
 def jobs() -> list[tuple[str, str, str]]:

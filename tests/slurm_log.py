@@ -46,7 +46,7 @@ class Log:
 
     def run(self, *command: str) -> None:
         self.say(f"$ {shlex.join(command)}")
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8")
         self.say(done.stdout + done.stderr)
 
     def snakemake(self, made: Project, *more: str, status: int = 0, during=None, **environment):

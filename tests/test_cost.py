@@ -162,3 +162,12 @@ def test_estimates_agree_with_the_recorded_durations(scale):
     for stage in estimated:
         if measured[stage] > 60:
             assert 0.5 < estimated[stage] / measured[stage] < 2, stage
+
+
+def test_durations_are_recorded_with_their_scale(tmp_path, monkeypatch):
+    monkeypatch.setattr(durations, "_path", lambda scale: tmp_path / f"{scale}.json")
+    monkeypatch.setattr(durations, "_scales", lambda: tmp_path / "scales")
+    (tmp_path / "scales").mkdir()
+    durations.record("tiny")
+    seconds = durations.recorded("tiny")["seconds"]
+    assert sum(map(len, durations.check("tiny").values())) == len(seconds) > 300

@@ -24,6 +24,7 @@ from workflow.running import locks
 
 TOPS = ("simclr", "workflow", "benchmarks")
 SOURCES = [file for top in TOPS for file in (ROOT / top).rglob("*.py")]
+SOURCES += (file for file in (ROOT / "tests").glob("*.py") if not file.name.startswith("test_"))
 
 
 def in_the_locales_encoding(source: str) -> list[str]:
