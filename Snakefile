@@ -62,6 +62,9 @@ onstart:
 
 
 onerror:
-    text = screen.failure(workflow.scheduler.failed, PLAN.store)
-    print(text, file=sys.stderr, flush=True)
+    if workflow.scheduler.failed:
+        text = screen.failure(workflow.scheduler.failed, PLAN.store)
+        print(text, file=sys.stderr, flush=True)
+    else:
+        screen.say_stopped()
     screen.last_words(workflow.logger_manager.logger)

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -132,7 +133,7 @@ def test_a_second_ctrl_c_shows_no_trace(finished, tmp_path):
         time.sleep(0.1)
     output = process.communicate()[0]
     assert process.returncode and output.rstrip().endswith("the same command goes on from here.")
-    assert "Traceback" not in output, output
+    assert "Traceback" not in output and output.count("goes on from here") == 1, output
 
 
 def test_ctrl_c_while_snakemake_starts_for_dvc_shows_no_trace(finished, tmp_path):
@@ -147,6 +148,29 @@ def test_ctrl_c_while_snakemake_starts_for_dvc_shows_no_trace(finished, tmp_path
     output = process.communicate()[0]
     assert process.returncode == 130 and "Traceback" not in output, output
     assert output.endswith("stopped; the same command goes on from here.\n"), output
+
+
+def test_after_ctrl_c_one_line_is_said_and_no_more():
+    """Whatever Snakemake's logger gets, and once its handlers are gone, too."""
+    code = (
+        "import logging, signal\n"
+        "from workflow.running import screen\n"
+        "logger = logging.getLogger('snakemake')\n"
+        "logger.addHandler(logging.StreamHandler())\n"
+        "screen.stop_on_ctrl_c(True, logger)\n"
+        "try:\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "finally:\n"
+        "    logger.error('a trace')\n"
+        "    logger.removeHandler(logger.handlers[0])\n"
+        "    logging.getLogger('snakemake.cli').error('another')\n"
+        "    screen.say_stopped()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8"
+    )
+    assert done.stderr == "stopped; the same command goes on from here.\n"
+    assert done.returncode == 130
 
 
 def test_elsewhere_it_is_one_line_and_nothing_is_left(project, tmp_path):

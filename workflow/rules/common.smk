@@ -47,7 +47,7 @@ def or_stop(function, *arguments):
 or_stop(asked.check_folder, workflow.basedir, workflow.logger_manager.get_logfile())
 ASKED = asked.options() if workflow.is_main_process else None
 if ASKED:
-    screen.stop_on_ctrl_c(asked.is_here(ASKED))
+    screen.stop_on_ctrl_c(asked.is_here(ASKED), workflow.logger_manager.logger)
     or_stop(asked.check, ASKED, config)
     if asked.is_quiet(ASKED):
         screen.only_problems(workflow.logger_manager.logger)

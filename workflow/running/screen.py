@@ -1,11 +1,11 @@
 """What is seen of a run beside the lines of its jobs: problems, and how it failed."""
 
+import functools
 import logging
 import os
 import re
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 STOPPED = "stopped; the same command goes on from here."
@@ -38,24 +38,33 @@ def last_words(logger: logging.Logger) -> None:
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler):
             handler.setLevel(logging.CRITICAL + 1)
+    logger.addHandler(logging.NullHandler())  # Python shows what has no handler, as at the very end
+
+
+@functools.cache  # once
+def say_stopped() -> None:
+    os.write(2, f"{STOPPED}\n".encode())  # print fails in a handler that interrupted a print
 
 
 def stop_at_once(*_) -> None:
     """End this process now: a handler of SIGINT."""
-    print(STOPPED, file=sys.stderr, flush=True)
+    say_stopped()
     os._exit(130)
 
 
-def stop_on_ctrl_c(here: bool) -> None:
+def stop_on_ctrl_c(here: bool, logger: logging.Logger) -> None:
     """End in order at the first Ctrl-C, jobs before Snakemake; at the second one at once.
 
     here: whether jobs run on this machine; those of a cluster are always waited for. Snakemake
-    would show a trace at the second one, and at a first one that comes early.
+    would show a trace at the second one, and at a first one that meets it in a loop of asyncio or
+    in a function of a rule: so what its logger has to say after the first one is not shown.
     """
 
     def in_order(*_) -> None:
         signal.signal(signal.SIGINT, stop_at_once if here else signal.SIG_IGN)
-        raise SystemExit(STOPPED)
+        say_stopped()
+        last_words(logger)
+        raise SystemExit(130)
 
     signal.signal(signal.SIGINT, in_order)
 
@@ -63,10 +72,8 @@ def stop_on_ctrl_c(here: bool) -> None:
 def failure(jobs, store: Path) -> str:
     """Return a line for each failed job: what happened, and where its log is.
 
-    jobs: Snakemake's; none where the run was stopped. store: results/<scale>.
+    jobs: Snakemake's. store: results/<scale>.
     """
-    if not jobs:
-        return STOPPED
     lines = []
     for job in sorted(jobs, key=lambda one: one.rule.name):
         log = Path(job.log[0])
