@@ -33,6 +33,8 @@ def parsed(monkeypatch, tmp_path, *words):
         (["--delete-all-output"], "--delete-all-output: .*`simclr prune`"),
         (["--delete-temp-output"], "--delete-temp-output: .*`simclr prune`"),
         (["--batch", "all=2/2"], "--batch: what is missing changes"),
+        (["--omit-from", "fig8"], "--omit-from: only what is named is computed"),
+        (["--cores", "0"], "--cores 0: nothing could run"),
         (["--no-hooks"], "--no-hooks: a run takes its lock"),
         (["--config", "Scale=small"], "--config Scale, .* unknown. Did you mean 'scale'?"),
         (["--config", "scale=tiny", "seed=1"], "--config seed, or a profile's"),

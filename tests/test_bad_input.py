@@ -4,9 +4,12 @@ import sys
 
 import pytest
 
+from simclr import files
 from simclr.config import ConfigError
 from tests.project import MINI, Project
+from workflow import paper
 from workflow.planning.planner import build_plan
+from workflow.planning.scale import default_scale
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,15 @@ def project(tmp_path_factory) -> Project:
         ("{dims: [8]}", "{dims: [8], seeds: []}", "experiments.fig8: seeds: give one or more"),
         ("{dims: [8]}", "{dims: [8], seeds: 3}", "experiments.fig8.seeds: expected a list, got 3"),
         ("  fig8: {dims: [8]}", "  fig8: all", "experiments.fig8: expected a mapping, got 'all'"),
+        ("  fig6: {}", "  fig6: yes", "experiments.fig6: expected a mapping, got True"),
+        ("  fig6: {}", "  fig6: 0", "experiments.fig6: expected a mapping, got 0"),
+        ("  fig6: {}", "  fig6: [a]", "experiments.fig6: expected a mapping, got ['a']"),
         ("title: a", "title: [a", "mini.yaml: not valid YAML"),
+        ("title: a", "extends: nope\ntitle: a", "scales/mini.yaml: extends 'nope': unknown. Valid"),
+        ("title: a", "extends: no\ntitle: a", "mini.yaml: extends: expected the name of a scale"),
+        ("title: a", "extends: 0\ntitle: a", "mini.yaml: extends: expected the name of a scale"),
+        ("title: a", "extends: ''\ntitle: a", "extends: expected the name of a scale, got ''"),
+        ("title: a", "extends:\ntitle: a", "extends: expected the name of a scale, got None"),
         ("title: a", "title: a\ntitle: b", "line 2: title stands in line 1 already"),
         ("{dims: [8]}", "{dims: [8], dims: [9]}", ": dims stands in line 1"),
         ("source: patterns", "source: folder", "file: needed with source 'folder'"),
@@ -39,6 +50,82 @@ def test_mistakes_in_a_scale(tmp_path, old, new, message):
     with pytest.raises(ConfigError) as caught:
         build_plan("mini", tmp_path)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_experiment_may_be_named_without_a_grid(tmp_path):
+    plans = []
+    for text in (MINI, MINI.replace("  fig6: {}", "  fig6:")):
+        (tmp_path / "mini.yaml").write_text(text)
+        plans.append(list(build_plan("mini", tmp_path).instances))
+    assert plans[0] == plans[1]
+
+
+def test_a_scale_with_another_ending_is_told_which_one_is_read(tmp_path):
+    (tmp_path / "mine.yml").write_text(MINI)
+    (tmp_path / "small.yaml").write_text("extends: mine\n")
+    with pytest.raises(ConfigError, match=r"^scale 'mine': only \.yaml is read; rename mine\.yml"):
+        build_plan("mine", tmp_path)
+    with pytest.raises(ConfigError, match=r"small\.yaml: extends 'mine': only \.yaml is read"):
+        build_plan("small", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["a{b}", "a}", "-mine", "1e3", "007", "1_000", "[a]", "a: b", "#a", "'a'", " a", "a\nb"]
+)
+def test_a_name_that_the_drivers_cannot_read_is_refused(tmp_path, name):
+    (tmp_path / f"{name}.yaml").write_text(MINI)
+    with pytest.raises(ConfigError, match=r"cannot be a name, .* use letters") as caught:
+        build_plan(name, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["q'u o", "2024", "1.5", "no", "True", "m+2=x", "größer"])
+def test_other_names_are_used(tmp_path, name):
+    (tmp_path / f"{name}.yaml").write_text(MINI)
+    assert build_plan(name, tmp_path).store.name == name
+
+
+def test_settings_of_two_kinds_in_params(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    for text in ("scale: tiny\n1: 2\nb: 3\n", "b: 3\n1: 2\nscale: tiny\n"):
+        (tmp_path / "params.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=r"^params\.yaml: .: unknown"):
+            default_scale()
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        (0, lambda text: b"\xef\xbb\xbf" + text, "reported.csv: missing columns: id; save it as"),
+        (1, lambda text: b"\xef\xbb\xbf" + text, "claims.csv: missing columns: id; save it as"),
+        (
+            0,
+            lambda text: text.replace(b",", b";"),
+            "columns: column, id, metric, row, value; save",
+        ),
+        (
+            0,
+            lambda text: text.replace(b",59.6,", b',"59,6",'),
+            "Table 1: value '59,6' is no",
+        ),
+        (0, lambda text: text.decode().encode("utf-16"), "paper_reported.csv: cannot be read ("),
+        (0, lambda text: b"", "missing columns: column, id"),
+        (1, lambda text: text.replace(b"\nC06,", b"\nC99,"), "no row C06, which fig6 tests; add"),
+    ],
+    ids=["bom", "bom too", "semicolons", "decimal comma", "utf-16", "empty", "claim"],
+)
+def test_numbers_of_the_paper_that_a_spreadsheet_saved(
+    tmp_path, monkeypatch, file, change, message
+):
+    """Figures read them, so they came last: after all training."""
+    for number, name in enumerate(paper.FILES):
+        text = (paper.FOLDER / name).read_bytes()
+        (tmp_path / name).write_bytes(change(text) if number == file else text)
+    (tmp_path / "mini.yaml").write_text(MINI.replace("  fig6: {}", "  fig6: {}\n  table1: {}"))
+    monkeypatch.setattr(paper, "FOLDER", tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        build_plan("mini", tmp_path)
+    assert message in str(caught.value) and str(caught.value).startswith("data/paper/")
 
 
 def test_a_mistake_is_one_line_for_who_runs_it(project):

@@ -1,12 +1,15 @@
 """Results side by side, by stage and name, whatever their keys."""
 
 import json
+import math
+import os
 
 import pytest
 
 from simclr.config import ConfigError
 from workflow.cli import main
 from workflow.publishing.compare import compare, side_of_file
+from workflow.publishing.published import read_records
 
 
 def write(path, *lines):
@@ -69,7 +72,52 @@ def test_the_command_compares_files_and_says_by_its_status(tmp_path, capsys):
     assert main(["compare", paths[0], str(tmp_path / "absent.jsonl")]) == 2
 
 
-def test_a_damaged_line_is_named(tmp_path):
-    (tmp_path / "bad.jsonl").write_text("{}\n")
-    with pytest.raises(ConfigError, match=r"bad\.jsonl:1: not a published result"):
-        side_of_file(tmp_path / "bad.jsonl")
+LINE = {"stage": "probe", "name": "a.s0", "metrics": {"x": 1.0}, "hardware": "h", "key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{}", "not a published result; restore it"),
+        ("[" * 100_000, "not a published result"),
+        ('"text"', "not a published result"),
+        (LINE | {"metrics": [1.0]}, "not a published result"),
+        (LINE | {"metrics": {"x": "1.0"}}, "not a published result"),
+        (LINE | {"metrics": {"x": None}}, "not a published result"),
+        (LINE | {"metrics": {"x": True}}, "not a published result"),
+        (LINE | {"metrics": {"x": 10**400}}, "not a published result"),
+        (LINE | {"metrics": {"x": -(10**400)}}, "not a published result"),
+        (LINE | {"key": [1]}, "not a published result"),
+        (LINE | {"stage": None}, "k has no stage; restore the line"),
+        (LINE | {"stage": [1]}, "k has no stage"),
+        (LINE | {"name": 3}, "k has no name"),
+        ({name: LINE[name] for name in LINE if name != "hardware"}, "k has no hardware"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path, line, said):
+    path = tmp_path / "bad.jsonl"
+    text = line if isinstance(line, str) else json.dumps(line)
+    path.write_text(f"{json.dumps(LINE | {'key': 'other'})}\n{text}\n")
+    for read in (side_of_file, read_records):
+        with pytest.raises(ConfigError, match=r"bad\.jsonl:2: ") as caught:
+            read(path)
+        assert said in str(caught.value)
+
+
+def test_a_metric_that_is_no_number_is_itself(tmp_path):
+    """And differs from every number, as far as can be."""
+    values = {"nan": math.nan, "inf": math.inf, "two": 2}
+    left = write(tmp_path / "left.jsonl", ("probe", "a.s0", values))
+    assert compare(left, left)[1]
+    right = write(tmp_path / "right.jsonl", ("probe", "a.s0", {**values, "nan": 1.0}))
+    for one, other in ((left, right), (right, left)):
+        text, identical = compare(one, other)
+        assert not identical and "2 of 3" in text and "1 differ, by inf at most" in text
+
+
+def test_what_stands_in_the_place_of_a_file_is_said(tmp_path):
+    (tmp_path / "a.jsonl").mkdir()
+    os.mkfifo(tmp_path / "b.jsonl")
+    for name in ("a.jsonl", "b.jsonl"):
+        with pytest.raises(ConfigError, match=rf"{name}: a folder or device, no published file"):
+            side_of_file(tmp_path / name)

@@ -164,9 +164,18 @@ def test_what_cannot_be_used_is_refused_in_a_line(plan):
         "mine.zip": "no crate of this project",
         "README.md": "no crate of this project",
         "misspelt/crate": "cannot be written",
+        "pipe": "no crate of this project",
+        "pipe.zip": "no crate of this project",
+        "/dev/null": "no crate of this project",
+        **dict.fromkeys(("c.tar", "c.tar.gz", "c.TGZ", "c.7z", "c.rar"), "a folder or a zip"),
     }.items():
+        if name.startswith("pipe"):
+            os.mkfifo(name)
         with pytest.raises(ConfigError, match=text):
             write_crate(plan, Path(name))
+        assert not name.startswith("c.") or not Path(name).exists()
+    write_crate(plan, Path("C.ZIP"))
+    assert zipfile.is_zipfile("C.ZIP") and is_crate(Path("C.ZIP"))
     write_crate(plan, Path("crate"))
     Path("crate/stale.txt").write_text("of a former state")
     write_crate(plan, Path("crate"))

@@ -71,4 +71,13 @@ def test_a_line_that_does_not_say_how_it_was_made_is_refused(tmp_path, monkeypat
         published_file("mini").write_text(text)
         with pytest.raises(ConfigError, match=rf"{one.key} has no {name}; restore the line"):
             import_metrics(plan)
+    published_file("mini").write_text("")
+    with pytest.raises(ConfigError, match=r"mini\.jsonl: has no results; nothing to import"):
+        import_metrics(plan)
+    published_file("mini").unlink()
+    with pytest.raises(ConfigError, match=r"mini\.jsonl: missing; nothing to import"):
+        import_metrics(plan)
+    published_file("mini").mkdir()
+    with pytest.raises(ConfigError, match=r"mini\.jsonl: a folder"):
+        import_metrics(plan)
     assert not plan.store.exists()

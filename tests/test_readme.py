@@ -75,8 +75,9 @@ def test_the_largest_scale_leads_and_one_that_is_published_has_been_run(elsewher
         (len(chosen), "0" * 12, "**yes**" + former),
         (len(chosen), "", "**yes**"),
     ):
+        about = {"metrics": {}, "hardware": "a card"}
         lines = [
-            {"stage": one.stage.name, "name": one.name, "metrics": {}, "key": key or one.key}
+            {"stage": one.stage.name, "name": one.name, "key": key or one.key, **about}
             for one in chosen[:count]
         ]
         text = "".join(json.dumps(line) + "\n" for line in lines)

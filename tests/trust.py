@@ -75,6 +75,9 @@ PROMISES = {
         "No driver uses or records a damaged output; `simclr verify --repair` computes only it": (
             "test_faults.py::test_no_driver_uses_or_records_what_is_damaged"
         ),
+        "A full cache of DVC's is said, and a deleted one is filled again": (
+            "test_dvc_record.py::test_a_lost_cache_is_filled_again_and_a_full_one_is_said"
+        ),
         "Metrics edited by hand, changed provenance, swapped encoders are caught": (
             "test_faults.py::test_tampering_is_caught"
         ),
@@ -133,6 +136,12 @@ PROMISES = {
         "Decompression bombs": "test_bad_data.py::test_decompression_bomb_is_refused",
         "No format but those that are listed is read, and no other program is started": (
             "test_images.py::test_no_other_program_is_started"
+        ),
+        "A tar that is damaged, cut between two members, or followed by another": (
+            "test_archives.py::test_a_tar_that_is_not_whole"
+        ),
+        "Words of a command line that are empty": (
+            "test_commands.py::test_an_empty_word_does_not_stand_for_everything"
         ),
         "Pipes, devices, broken links and loops of links, in folders": (
             "test_which_files.py::test_what_cannot_be_read_is_refused_unread"

@@ -19,14 +19,15 @@ from simclr.settings.data import Prepare
 
 def main(argv=None) -> int:
     """Run one command, return the exit status. A user's mistake is one line, status 2."""
-    if argv is None:
-        speak_utf8()
-        work_in_the_checkout_of(Path.cwd())
-    sys.unraisablehook = interrupt_again
-    for name in ("SIMCLR_DATA_DIR", "SIMCLR_TENSORBOARD"):
-        if os.environ.get(name):
-            os.environ[name] = os.path.abspath(os.environ[name])
     try:
+        if argv is None:
+            open_streams()
+            speak_utf8()
+            work_in_the_checkout_of(current_folder())
+        sys.unraisablehook = interrupt_again
+        for name in ("SIMCLR_DATA_DIR", "SIMCLR_TENSORBOARD"):
+            if os.environ.get(name):
+                os.environ[name] = os.path.abspath(os.environ[name])
         args = parser().parse_args(argv)
         os.chdir(ROOT)
         status = args.run(args) or 0
@@ -51,6 +52,27 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         print("stopped; run the same command again.", file=sys.stderr)
         return 130
+
+
+def open_streams() -> None:
+    """Give each standard stream that the caller closed (`>&-`) a place: what it is told is lost.
+
+    Else the first file that is opened takes its number, and gets what is printed.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            file = os.open(os.devnull, os.O_RDWR)  # gets the lowest number: the closed one
+            os.set_inheritable(file, True)
+            stream = open(file, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 (to stay)
+            setattr(sys, name, stream)
+
+
+def current_folder() -> Path:
+    """Return the current folder. Raises ConfigError where it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the current folder was deleted; change to one that is there.") from None
 
 
 def speak_utf8() -> None:
@@ -90,7 +112,8 @@ def explain(error: OSError | SyntaxError) -> str:
     """Return an error of the system, or in the code, in one line, as both drivers say it."""
     if isinstance(error, SyntaxError):  # a merge marker, too
         return f"{error.filename}, line {error.lineno}: {error.msg}."
-    place = f"{error.filename}: " if error.filename else ""
+    name = error.filename2 or error.filename  # of a renaming, the name that it was to get
+    place = f"{name}: " if name else ""
     return printable(f"{place}{error.strerror or error}; fix it and run the same command again.")
 
 
@@ -116,7 +139,8 @@ def parser() -> argparse.ArgumentParser:
         sub = subparsers.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
         if scale:
-            sub.add_argument("scale", nargs="?", help="default: that of params.yaml")
+            text = "default: that of params.yaml"
+            sub.add_argument("scale", nargs="?", type=_something, help=text)
         return sub
 
     sub = command("plan", commands.plan, "Say what a run would compute, and how long it takes.")
@@ -127,22 +151,24 @@ def parser() -> argparse.ArgumentParser:
     sub = command("run", commands.run, text)
     sub.add_argument("--keys", nargs="+", metavar="KEY", help="planned results, by key")
     sub.add_argument("--ranks", type=int, default=1, help="processes that train together")
-    sub.add_argument("--only", metavar="PATTERN", help="names to run, e.g. 'fig8.*.s0'")
-    sub.add_argument("--stage", metavar="STAGE", help="only one stage, e.g. pretrain")
+    text = "names to run, e.g. 'fig8.*.s0'"
+    sub.add_argument("--only", metavar="PATTERN", type=_something, help=text)
+    stage = {"metavar": "STAGE", "type": _something, "help": "only one stage, e.g. pretrain"}
+    sub.add_argument("--stage", **stage)
     text = "only a share, e.g. 2/5 on the second of five machines; figures are left out"
     sub.add_argument("--shard", metavar="I/N", type=_shard, help=text)
     text = "compute results that are there once more, and compare every bit"
-    sub.add_argument("--again", metavar="NAME", help=text)
+    sub.add_argument("--again", metavar="NAME", type=_something, help=text)
 
     text = "Check every stored output against its recorded SHA-256."
     sub = command("verify", commands.verify, text)
-    sub.add_argument("--stage", metavar="STAGE", help="only one stage, e.g. pretrain")
+    sub.add_argument("--stage", **stage)
     sub.add_argument("--repair", action="store_true", help="compute damaged ones again")
     first = "run snakemake first, where something is missing"
     sub.add_argument("--complete", action="store_true", help=first)
 
     sub = command("show", commands.show, "Print the provenance of a result.")
-    sub.add_argument("name", help="name or key")
+    sub.add_argument("name", type=_something, help="name or key")
 
     text = "Compare metrics by stage and name: of results, or of published files."
     sub = command("compare", commands.compare, text, scale=False)
@@ -186,9 +212,10 @@ def parser() -> argparse.ArgumentParser:
     text = "default: imagenet where PATH has its layout and no folder test/, else folder"
     sub.add_argument("--source", choices=("folder", "imagenet"), help=text)
 
+    training = {"type": _something, "help": "the training, e.g. fig8.nonlinear-128.s0"}
     text = "Extract the features of a folder of images with an encoder that was trained here."
     sub = command("features", commands.features, text)
-    sub.add_argument("name", help="the training, e.g. fig8.nonlinear-128.s0")
+    sub.add_argument("name", **training)
     sub.add_argument("folder", type=_absolute, help="of images")
     sub.add_argument("--out", type=_absolute, help="default: FOLDER/features.npz")
     sub.add_argument(
@@ -202,7 +229,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--max-megapixels", type=_as("max_megapixels"), default=100, help=text)
     text = "Write an encoder that was trained here in a form that loads without this project."
     sub = command("export-encoder", commands.export_encoder, text)
-    sub.add_argument("name", help="the training, e.g. fig8.nonlinear-128.s0")
+    sub.add_argument("name", **training)
     sub.add_argument("--format", choices=("onnx", "torchscript", "safetensors"), required=True)
     sub.add_argument("--out", type=_absolute, required=True, help="the file to write")
     return whole
@@ -228,9 +255,16 @@ def _shard(text: str) -> tuple[int, int]:
     return int(number), int(count)
 
 
+def _something(text: str) -> str:
+    """Refuse "", as of a variable of the shell that is not set: it would stand for everything."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("empty; give a value, or leave it out")
+    return text
+
+
 def _absolute(text: str) -> Path:
-    return Path(text).resolve()  # before the command moves to the project's root
+    return Path(_something(text)).resolve()  # before the command moves to the project's root
 
 
 def _side(text: str) -> str:
-    return str(_absolute(text)) if text.endswith(".jsonl") else text
+    return str(_absolute(text)) if text.endswith(".jsonl") else _something(text)

@@ -5,7 +5,6 @@ Imports stand inside: a command pays only for what it uses.
 
 import fnmatch
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -39,7 +38,9 @@ def run(args):
     """Compute results in this process, or in several that train together."""
     from workflow.running.plan_file import read_planned
     from workflow.running.run import run_instances
+    from workflow.running.torchrun import check_ranks
 
+    check_ranks(os.environ)
     scale = args.scale or default_scale()
     if args.ranks < 1:
         raise ConfigError(f"--ranks {args.ranks}: expected 1 or more.")
@@ -48,7 +49,7 @@ def run(args):
     if args.shard and (args.again or args.keys):
         raise ConfigError("--shard: a share of what is missing; leave out --again and --keys.")
     instances = read_planned(scale, args.keys) if args.keys else _chosen(args)
-    if instances and args.ranks > 1 and "WORLD_SIZE" not in os.environ:
+    if instances and args.ranks > 1 and "RANK" not in os.environ:
         from workflow.running.torchrun import become_torchrun
 
         words = ["--again", args.again] if args.again else ["--keys", *(i.key for i in instances)]
@@ -96,7 +97,7 @@ def _check_stage(name: str) -> None:
 
 def verify(args):
     """Check stored results; with --repair compute damaged ones again."""
-    from workflow.publishing.maintenance import verify as verify_results
+    from workflow.publishing import maintenance
 
     stages = tuple(STAGES)
     if args.stage:
@@ -105,18 +106,10 @@ def verify(args):
     planned = _plan(args)
     if args.complete:
         _complete(planned, planned.of(*stages), args.stage or "all")
-    damaged = verify_results(planned, stages)
-    if not (args.repair and damaged):
-        return 1 if damaged else 0
-    from workflow.running.locks import moving
-    from workflow.running.run import run_instances, use_one_instruction_set
-
-    wanted = planned.with_missing_inputs(damaged)
-    use_one_instruction_set([one for one in wanted if one in damaged or not planned.has(one)])
-    with moving(planned.store):
-        for instance in damaged:
-            shutil.rmtree(instance.path(planned.store))
-    return run_instances(planned.name, wanted)
+    damaged = maintenance.verify(planned, stages)
+    if args.repair and damaged:
+        return maintenance.repair(planned, damaged)
+    return 1 if damaged else 0
 
 
 def _complete(planned: Plan, wanted: list, target: str) -> None:
@@ -228,18 +221,20 @@ def import_(args):
 
 def prune(args):
     """Delete what no plan names."""
-    from workflow.publishing.maintenance import prune as prune_results
+    from workflow.publishing import maintenance
     from workflow.running.locks import moving
 
     planned = _plan(args)
     with moving(planned.store):
-        print(prune_results(planned))
+        print(maintenance.prune(planned))
 
 
 def fingerprint(args):
     """Print the SHA-256 of a data set, as the source that reads it computes it."""
     from simclr.data.sources import folder, imagenet, imagenet_files
+    from workflow.planning.archives import check_whole_source
 
+    check_whole_source(args.path)
     source = {"folder": folder, "imagenet": imagenet}.get(args.source)
     if source is None:
         source = imagenet if imagenet_files.is_layout(args.path) else folder
@@ -259,8 +254,10 @@ def features(args):
     planned = _plan(args)
     training = pretrained.match_training(planned, args.name)
     out = args.out or args.folder / "features.npz"
-    files.check_destination(out)
     images, others = pretrained.sort_files(args.folder)
+    files.check_destination(out)
+    if out in images or (out.exists() and not out.is_file()):  # a device would become a file
+        raise ConfigError(f"{out}: an image, or no plain file; name another file.")
     others = [other for other in others if other != out]
     side = args.size or side_of(training.inputs["data"].settings)
     encoder = pretrained.load_encoder(training.path(planned.store))

@@ -39,10 +39,9 @@ def find_training(name: str, scale: str | None = None) -> Path:
 def match_training(plan: Plan, name: str) -> Instance:
     """Return the finished training with this name (or key) in a plan. Raises ConfigError."""
     trainings = [i for i in plan.match(name) if i.stage.kind == "encoder"]
-    if len(trainings) != 1:
-        raise ConfigError(
-            f"{name}: {len(trainings)} trainings begin with it; name one by its seed."
-        )
+    if len(trainings) != 1:  # none: that is the name of a figure, for instance
+        count = len(trainings) or sum(i.name.startswith(name) for i in plan.of_kind("encoder"))
+        raise ConfigError(f"{name}: {count} trainings begin with it; name one, with its seed.")
     if not results.is_finished(ROOT / trainings[0].path(plan.store)):
         raise ConfigError(f"{name}: not computed here; run it, or `dvc pull` it.")
     return trainings[0]
@@ -82,7 +81,8 @@ def sort_files(folder: Path) -> tuple[list[Path], list[Path]]:
     no image.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder.")
+        problem = "not a folder; name one of images" if folder.exists() else "no such folder"
+        raise ConfigError(f"{folder}: {problem}.")
     found, others, suffixes = [], [], images.suffixes()
     for file in which_files.walk(folder):
         is_named = file.path.suffix.lower() in suffixes

@@ -7,9 +7,11 @@ holds only the key, no name, so settings can be renamed and regrouped without re
 The lists in results/<scale>/plan/ say which name has which key.
 """
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from simclr.config import ConfigError
 from simclr.files import json_text, read_text, sha256
 
 PROVENANCE = "provenance.json"
+KEY = re.compile(r"[0-9a-f]{12}")
 UNUSED = "unused"  # <workplace>/unused/<stage>/<key>: of other plans
 WORK = ".work"  # results/<scale>/<stage>/.work, where the folder of the stage is on another disk
 REMEDY = "`simclr verify --repair` computes it again"
@@ -74,6 +77,8 @@ def read_provenance(path: Path, remedy: str = REMEDY) -> dict:
         return provenance
     except FileNotFoundError:
         raise ResultError(f"{path}: no such result; run the stage that makes it.") from None
+    except OSError as error:  # no rights, or a folder or a file where the other belongs
+        raise ResultError(f"{path / PROVENANCE}: {error.strerror}; {remedy}.") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ResultError(f"{path / PROVENANCE}: damaged ({error}); {remedy}.") from None
 
@@ -89,17 +94,34 @@ def verify(path: Path, names=None, remedy: str = REMEDY) -> dict:
         file = path / name
         if not file.is_file():
             raise ResultError(f"{file}: missing from a finished result; {remedy}.")
-        if (names is None or name in names) and sha256(file) != recorded:
-            raise ResultError(f"{file}: content differs from its recorded SHA-256; {remedy}.")
+        if names is None or name in names:
+            try:
+                is_intact = sha256(file) == recorded
+            except OSError as error:
+                raise ResultError(f"{file}: {error.strerror}; {remedy}.") from None
+            if not is_intact:
+                raise ResultError(f"{file}: content differs from its recorded SHA-256; {remedy}.")
     extra = {p.name for p in path.iterdir()} - {PROVENANCE, *provenance["outputs"]}
     if extra:
         raise ResultError(f"{path / min(extra)}: does not belong to this result; {remedy}.")
     return provenance
 
 
+def check_place(final: Path) -> None:
+    """Raise OSError where a result could not be put to `final`: before it is computed."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(final.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(final.parent))
+
+
 def commit(folder: Path, final: Path) -> None:
     """Move a complete folder to `final`, replacing an unfinished one."""
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists() and not is_finished(final):
-        shutil.rmtree(final)
+        remove(final)
     os.rename(folder, final)
+
+
+def remove(path: Path) -> None:
+    """Delete a result, or a file or link that stands in its place."""
+    path.unlink() if path.is_symlink() or path.is_file() else shutil.rmtree(path)

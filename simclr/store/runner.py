@@ -45,7 +45,7 @@ def compute(
         if _agreed(instance, finished):
             return False
         run = _loaded(instance)
-        final.parent.mkdir(parents=True, exist_ok=True)
+        results.check_place(final)
         out = _empty(_workplace(instance, store) / "tmp" / instance.key)
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         try:

@@ -76,19 +76,22 @@ def check_known_needs(plan) -> None:
 
 
 def check_data(plan) -> None:
-    """Refuse missing raw data and lists of labels, and data sets that are too small.
+    """Refuse raw data and lists of labels that are missing, archives that were damaged or cut, and
+    data sets that are too small.
 
     Images are counted from their names, or read from what `prepare` left. An archive of 60,000
     images takes seconds: so only commands that compute count, while something is missing.
     """
     from simclr.data import label_list
     from simclr.stages import prepare
+    from workflow.planning import archives
 
     missing = plan.missing()
     for instance in missing:
         if instance.stage.kind == "data":
             try:
                 prepare.check(instance.settings)
+                archives.check_planned(instance.settings)
             except ConfigError as error:
                 if not (files.ROOT / "data" / "published" / f"{plan.name}.jsonl").is_file():
                     raise

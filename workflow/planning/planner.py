@@ -14,6 +14,7 @@ from simclr.store.instance import Instance, full_name
 from workflow import catalog, paper
 from workflow.figures import states
 from workflow.planning import checks, networks
+from workflow.planning.paper_files import check_paper
 from workflow.planning.plan import Plan, data_of, work_of
 from workflow.planning.scale import SCALES, Scale, load_scale
 from workflow.stages import FIGURES, STAGES
@@ -26,6 +27,7 @@ def build_plan(name: str, folder: Path = SCALES) -> Plan:
     after all that it shows.
     """
     planner = Planner(Plan(name, load_scale(name, folder)))
+    check_paper(planner.scale.experiments)
     planner.add_scale()
     return planner.plan
 

@@ -1,5 +1,6 @@
 """A scale: base settings, seeds, and the grid of each experiment, from workflow/scales/*.yaml."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +75,11 @@ class Scale:
         if problem := _bad_base(self.base):
             return problem
         known = catalog.names()
-        for name in self.experiments:
+        for name, grid in self.experiments.items():
             if name not in known:
                 return f"experiments.{name}: unknown experiment.{nearest(name, known)}"
+            if not isinstance(grid, dict | None):
+                return f"experiments.{name}: expected a mapping, got {grid!r}."
         return None
 
     @property
@@ -94,8 +97,6 @@ class Scale:
     def grid(self, experiment: str, where: str = "") -> tuple[dict, tuple[int, ...], dict]:
         """Return (grid, seeds, base) of an experiment. Raises ConfigError for unusable ones."""
         grid = self.experiments[experiment] or {}
-        if not isinstance(grid, dict):  # the experiment reports the error
-            return grid, self.seeds, self.base
         own = {name: grid[name] for name in ("seeds", "base") if name in grid}
         seeds = self.seeds
         if "seeds" in own:
@@ -108,13 +109,34 @@ class Scale:
 
 def load_scale(name: str, folder: Path = SCALES) -> Scale:
     """Read and validate the scale `name`. Raises ConfigError."""
-    return build(Scale, _read_scale(name, folder), f"scale {name}")
+    values = _read_scale(name, folder)
+    if name.startswith("-") or set(name) & set("{}") or not name.isprintable() or _as_config(name):
+        raise ConfigError(
+            f"scale {name!r}: cannot be a name, since the drivers read it as something else; use "
+            "letters, digits and . _ -, beginning with a letter, and rename its file."
+        )
+    return build(Scale, values, f"scale {name}")
+
+
+def _as_config(name: str) -> bool:
+    """Tell whether `snakemake --config scale=NAME` means another text, as with 1e3 or [a]."""
+
+    def as_yaml(text: str):
+        return getattr(yaml.compose(text, Loader=yaml.SafeLoader), "value", None)
+
+    for read in (int, float, as_yaml):
+        with contextlib.suppress(ValueError, yaml.YAMLError):
+            return str(read(name)) != name
+    return False
 
 
 def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict:
     known = sorted(p.stem for p in folder.glob("*.yaml"))
     if name not in known:
-        raise ConfigError(f"scale {name!r}: unknown.{nearest(name, known)}")
+        where = f"workflow/scales/{children[-1]}.yaml: extends" if children else "scale"
+        if f"{name}.yml" in {p.name for p in folder.glob("*.yml")}:
+            raise ConfigError(f"{where} {name!r}: only .yaml is read; rename {name}.yml to that.")
+        raise ConfigError(f"{where} {name!r}: unknown.{nearest(name, known)}")
     if name in children:
         raise ConfigError(f"workflow/scales/{name}.yaml: extends itself; remove `extends`.")
     values = read_yaml(folder / f"{name}.yaml", f"workflow/scales/{name}.yaml")
@@ -125,9 +147,13 @@ def _read_scale(name: str, folder: Path, children: tuple[str, ...] = ()) -> dict
             f"workflow/scales/{name}.yaml: more than {MOST_VALUES:,} values, each alias (*name) "
             "counted as what it stands for; make it smaller."
         )
-    parent = values.pop("extends", None)
-    if not parent:
+    if "extends" not in values:
         return values
+    parent = values.pop("extends")
+    if not isinstance(parent, str) or not parent:
+        raise ConfigError(
+            f"workflow/scales/{name}.yaml: extends: expected the name of a scale, got {parent!r}."
+        )
     return merge(_read_scale(parent, folder, (*children, name)), values)
 
 
@@ -174,9 +200,7 @@ def default_scale() -> str:
     params = read_yaml(files.ROOT / "params.yaml", "params.yaml")
     if not isinstance(params, dict) or not isinstance(params.get("scale"), str):
         raise ConfigError("params.yaml: expected `scale: <name>`, e.g. `scale: tiny`.")
-    unknown = set(params) - {"scale"}
-    if unknown:
-        raise ConfigError(
-            f"params.yaml: {min(unknown)}: unknown.{nearest(min(unknown), ['scale'])}"
-        )
+    for name in params:
+        if name != "scale":
+            raise ConfigError(f"params.yaml: {name}: unknown.{nearest(name, ['scale'])}")
     return params["scale"]

@@ -1,5 +1,6 @@
 """Compare metrics side by side, by stage and name: keys change with every change of code."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def side_of_plan(plan: Plan) -> Side:
 
 def side_of_file(path: Path) -> Side:
     """Return the results of a published file. Raises ConfigError where it is not one."""
-    if not path.is_file():
+    if not path.exists():
         raise ConfigError(f"{path}: no such file; give a scale or a file as in {PUBLISHED}.")
     return _side(str(path), read_lines(path))
 
@@ -55,10 +56,11 @@ def compare(left: Side, right: Side, shown: int = SHOWN) -> tuple[str, bool]:
         ours, theirs = left.lines[where]["metrics"], right.lines[where]["metrics"]
         for metric in ours.keys() | theirs.keys():
             a, b = ours.get(metric), theirs.get(metric)
-            if a == b:
+            if a == b or (a != a and b != b):  # nan is not equal to itself
                 same += 1
             else:
-                size = float("inf") if a is None or b is None else abs(a - b)
+                size = math.inf if a is None or b is None else abs(a - b)
+                size = size if size == size else math.inf
                 differing.append((size, f"{' '.join(where)} {metric}: {a} | {b}"))
     differing.sort(key=lambda each: (-each[0], each[1]))
     text = [f"{same} of {same + len(differing)} metrics identical: {left.title} | {right.title}."]
@@ -77,6 +79,6 @@ def compare(left: Side, right: Side, shown: int = SHOWN) -> tuple[str, bool]:
 def compare_with_published(plan: Plan) -> str:
     """Return how the results of a plan compare with those that are published."""
     path = published_file(plan.name)
-    if not path.is_file():
+    if not path.exists():
         return f"Nothing is published for scale {plan.name} yet (`simclr export` does it)."
     return compare(side_of_plan(plan), side_of_file(path))[0]

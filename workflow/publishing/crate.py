@@ -26,17 +26,22 @@ from workflow.publishing.published import (
     read_records,
 )
 
+OTHER_ARCHIVES = (".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz", ".zst", ".7z", ".rar")
+
 
 def write_crate(plan: Plan, destination: Path | None = None) -> str:
     """Write the crate of a scale, return a text for the user.
 
     destination: a folder, or a file `*.zip`; default: crate-SCALE. A crate of this project that is
-    there is replaced. Raises ConfigError for anything else that is there, and where something that
-    belongs to a crate is not.
+    there is replaced. Raises ConfigError for anything else that is there, for an archive of another
+    kind, and where something that belongs to a crate is not.
     """
     destination = destination or Path(f"crate-{plan.name}")
-    zipped = destination.suffix == ".zip"
-    if destination.exists() and not (destination.is_file() == zipped and _is_ours(destination)):
+    if destination.suffix.lower() in OTHER_ARCHIVES:
+        raise ConfigError(f"{destination}: a crate is a folder or a zip; name it NAME or NAME.zip.")
+    zipped = destination.suffix.lower() == ".zip"
+    is_kind = destination.is_file() if zipped else destination.is_dir()
+    if destination.exists() and not (is_kind and _is_ours(destination)):
         raise ConfigError(
             f"{destination}: is no crate of this project; remove it, or name another place."
         )

@@ -1,5 +1,6 @@
 """Tell DVC that its stages are up to date."""
 
+import configparser
 import hashlib
 import os
 import subprocess
@@ -7,13 +8,18 @@ import sys
 from pathlib import Path
 
 from simclr import files
+from simclr.config import printable
 from simclr.store import results
 from workflow.planning.plan import Plan
-from workflow.planning.scale import default_scale
+from workflow.planning.scale import default_scale, read_yaml
 from workflow.running.plan_file import write_plan
 
 # Files that DVC writes in place, and what it says where one was cut.
 WRITTEN_IN_PLACE = {".dvc/tmp/rwlock": "RWLock-file", "dvc.lock": "dvc.lock'"}
+REMEDIES = {  # by words of DVC's
+    "not a git repository": "`git init` makes it one",
+    "No space left": "make room, or name another disk (`dvc config cache.dir PLACE`)",
+}
 
 
 def record(plan: Plan) -> None:
@@ -30,7 +36,7 @@ def record(plan: Plan) -> None:
         return
     write_plan(plan)
     note = plan.store / "recorded"
-    if note.is_file() and files.read_text(note) == _signature(plan):
+    if note.is_file() and files.read_text(note) == _signature(plan) and _is_cached(plan):
         return
     absent = []
     for instance in plan.instances.values():
@@ -50,19 +56,48 @@ def record(plan: Plan) -> None:
         if done.returncode and complaint in done.stderr:  # cut, if DVC was stopped while it wrote
             Path(file).unlink(missing_ok=True)
             done = _dvc_commit()
-    if done.returncode == 0:
+    lines = done.stderr.strip().splitlines() or ["no reason given"]
+    errors = [line for line in lines if line.startswith("ERROR:")]  # also with exit status 0
+    if done.returncode == 0 and not errors:
         files.write_atomic(note, _signature(plan))
         print("Recorded for DVC in dvc.lock; `dvc push` shares the results.")
     else:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        no_git = "not a git repository" in reason
-        remedy = "`git init` makes it one" if no_git else "mend that"
+        reason = printable((errors or lines)[-1].removeprefix("ERROR: "))
+        remedies = [remedy for words, remedy in REMEDIES.items() if words in reason]
+        remedy = (remedies or ["mend that"])[0]
         print(f"DVC did not record the results ({reason}): {remedy}, then run this again.")
 
 
 def _dvc_commit() -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "dvc", "commit", "--force"]
     return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+
+
+def _is_cached(plan: Plan) -> bool:
+    """Tell whether DVC's cache has all that dvc.lock names of the results: what is pushed.
+
+    Where the place of the cache is said beyond this project it is not found; no harm comes of that.
+    """
+    settings = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        settings.read([".dvc/config", ".dvc/config.local"], encoding="utf-8")
+        place = settings.get("cache", "dir", fallback="cache").strip("'\"")
+        cache = Path(".dvc", place, "files", "md5")
+        stages = read_yaml(Path("dvc.lock"), "dvc.lock")["stages"].values()
+        outs = [out for stage in stages for out in stage.get("outs", ())]
+        digests = [out["md5"] for out in outs if Path(out["path"]) not in _uncached(plan)]
+        listings = [cache / digest[:2] / digest[2:] for digest in digests]
+        for listing in listings:
+            if listing.suffix == ".dir":
+                digests += [file["md5"] for file in files.read_json(listing)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, configparser.Error):
+        return False
+    return all((cache / digest[:2] / digest[2:]).is_file() for digest in digests)
+
+
+def _uncached(plan: Plan) -> tuple[Path, Path]:
+    """Return the outputs that Git has, so that DVC does not (`cache: false` in dvc.yaml)."""
+    return plan.store / "plan", Path("paper_figures") / plan.name
 
 
 def _signature(plan: Plan) -> str:

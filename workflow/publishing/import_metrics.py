@@ -28,7 +28,8 @@ def import_metrics(plan: Plan, published: dict | None = None, source: Path | Non
     source = source or published_file(plan.name)
     published = read_published(plan.name) if published is None else published
     if not published:
-        raise ConfigError(f"{source}: missing; nothing to import.")
+        found = "has no results" if source.exists() else "missing"
+        raise ConfigError(f"{source}: {found}; nothing to import.")
     names = {(line["stage"], line["name"]) for line in published.values()}
     imported = present = outdated = absent = 0
     for instance in measured(plan):

@@ -23,7 +23,6 @@ from workflow.publishing.published import METRICS, SHARED_CSV
 from workflow.running.unused import settle
 from workflow.stages import STAGES
 
-KEY = re.compile(r"[0-9a-f]{12}")
 REMEDY = "copy it again from where it was computed"
 # Words of a processor's name (simclr/store/provenance.py); a card's name has none of these.
 PROCESSOR = re.compile(
@@ -76,11 +75,11 @@ def result_folders(source: Path) -> list[Path]:
     """Return the folders below `source` that are named as results. Raises ConfigError."""
     if not source.is_dir():
         raise ConfigError(f"{source}: no such folder (an archive must be unpacked first).")
-    if KEY.fullmatch(source.name):
+    if results.KEY.fullmatch(source.name):
         return [source]
     stages = [source / stage for stage in STAGES if (source / stage).is_dir()] or [source]
     folders = [path for stage in stages for path in sorted(stage.iterdir())]
-    folders = [path for path in folders if KEY.fullmatch(path.name)]
+    folders = [path for path in folders if results.KEY.fullmatch(path.name)]
     if not folders:
         raise ConfigError(
             f"{source}: no results in it; give a results/SCALE, or the folder of a stage of it."

@@ -3,10 +3,13 @@
 import shutil
 import sys
 
+from simclr.config import printable
 from simclr.store import results
 from simclr.store.instance import Instance
 from simclr.store.results import UNUSED
 from workflow.planning.plan import Plan
+from workflow.running.locks import moving
+from workflow.running.run import run_instances, use_one_instruction_set
 from workflow.running.unused import settle
 from workflow.stages import STAGES
 
@@ -28,17 +31,34 @@ def verify(plan: Plan, stages=tuple(STAGES)) -> list[Instance]:
     return damaged
 
 
+def repair(plan: Plan, damaged: list[Instance]) -> int:
+    """Compute damaged results again, and inputs of theirs that are missing; the exit status."""
+    wanted = plan.with_missing_inputs(damaged)
+    use_one_instruction_set([one for one in wanted if one in damaged or not plan.has(one)])
+    with moving(plan.store):
+        for instance in damaged:
+            results.remove(instance.path(plan.store))
+    return run_instances(plan.name, wanted)
+
+
 def prune(plan: Plan) -> str:
-    """Delete results and checkpoints of this scale that the plan does not name."""
+    """Delete results and checkpoints of this scale that the plan does not name.
+
+    What else somebody put beside the results was put aside with them; it is kept.
+    """
     settle(plan)
-    removed = 0
+    removed, others = 0, []
     for place in {results.workplace(plan.store, stage) for stage in STAGES}:
         for left in ("tmp", "locks"):  # by crashed attempts
             shutil.rmtree(place / left, ignore_errors=True)
         for path in (place / UNUSED).glob("*/*"):
-            path.unlink() if path.is_symlink() or path.is_file() else shutil.rmtree(path)
-            removed += 1
+            if results.KEY.fullmatch(path.name):
+                results.remove(path)
+                removed += 1
+            else:
+                others.append(path)
         for path in (place / "checkpoints").glob("*"):
             if path.name.split(".")[0] not in plan.instances:
                 path.unlink()
-    return f"{removed} results removed, {len(plan.instances)} are in the plan."
+    kept = f" Kept, since they are no results: {', '.join(map(str, others))}." if others else ""
+    return f"{removed} results removed, {len(plan.instances)} are in the plan.{printable(kept)}"

@@ -14,8 +14,8 @@ PUBLISHED = Path("data/published")
 METRICS = "metrics.json"
 # What figures show beside metrics, published with them.
 SHARED_CSV = tuple(dict.fromkeys(name for stage in STAGES.values() for name in stage.shared_csv))
-# What a line has beside its key and metrics, at least.
-TEXTS, TABLES = ("name", "stage", "hardware", "code"), ("outputs", "versions", "files")
+# What a line has beside its key and metrics, at least; and what says how its result was made.
+TEXTS, ORIGIN = ("name", "stage", "hardware"), ("code", "outputs", "versions", "files")
 
 
 def published_file(scale: str) -> Path:
@@ -67,9 +67,9 @@ def _shared_files(path: Path) -> dict:
 
 
 def read_published(scale: str) -> dict[str, dict]:
-    """Return {key: published line} of a scale; empty where nothing is published."""
+    """Return {key: published line} of a scale; empty where nothing is. Raises ConfigError."""
     path = published_file(scale)
-    return read_records(path) if path.is_file() else {}
+    return read_records(path) if path.exists() else {}
 
 
 def read_records(path: Path) -> dict[str, dict]:
@@ -80,8 +80,8 @@ def read_records(path: Path) -> dict[str, dict]:
     records = {line["key"]: line for line in read_lines(path)}
     for key, line in records.items():
         line = {"files": {}, **line}
-        wrong = [name for name in TEXTS if not isinstance(line.get(name), str)]
-        wrong += [name for name in TABLES if not isinstance(line.get(name), dict)]
+        kinds = {name: str if name == "code" else dict for name in ORIGIN}
+        wrong = [name for name, kind in kinds.items() if not isinstance(line.get(name), kind)]
         wrong = wrong or [n for n, text in line["files"].items() if not isinstance(text, str)]
         if wrong:
             raise ConfigError(f"{path}: {key} has no {wrong[0]}; restore the line.")
@@ -90,13 +90,25 @@ def read_records(path: Path) -> dict[str, dict]:
 
 def read_lines(path: Path) -> list[dict]:
     """Return the lines of a published file. Raises ConfigError, which names a damaged one."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: a folder or device, no published file; put it elsewhere.")
     lines = []
     for number, text in enumerate(path.read_bytes().splitlines(), 1):
         try:
             line = json.loads(text)
-            if not isinstance(line["metrics"], dict):
+            key, metrics = line["key"], line["metrics"]
+            if not isinstance(key, str) or not all(map(_is_number, metrics.values())):
                 raise ValueError("metrics")
-            lines.append({"key": line["key"], **line})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ConfigError(f"{path}:{number}: not a published result; restore it.") from None
+        for name in TEXTS:
+            if not isinstance(line.get(name), str):
+                raise ConfigError(f"{path}:{number}: {key} has no {name}; restore the line.")
+        lines.append(line)
     return lines
+
+
+def _is_number(value) -> bool:
+    """Tell whether a metric can be compared: an integer of hundreds of digits cannot."""
+    is_whole = type(value) is int and abs(value) < 2**63
+    return is_whole or isinstance(value, float)

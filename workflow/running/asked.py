@@ -24,6 +24,7 @@ REFUSED = {  # option, as Snakemake's parser names it -> why
     "touch": "dates of files do not matter here; just run `snakemake`",
     "delete_all_output": PRUNE,
     "delete_temp_output": PRUNE,
+    "omit_from": "only what is named is computed; name the figures that you want",
     "no_hooks": "a run takes its lock and writes its plan in one; leave it out",
     "batch": "what is missing changes from batch to batch; name figures or families instead",
 }
@@ -87,6 +88,8 @@ def check(asked, config: dict) -> None:
     for name, why in REFUSED.items():
         if getattr(asked, name):
             raise ConfigError(f"--{name.replace('_', '-')}: {why}.")
+    if asked.cores == 0:
+        raise ConfigError("--cores 0: nothing could run; give 1 or more, or all.")
     for name in config:
         if name != "scale":
             hint = nearest(name, ["scale"])

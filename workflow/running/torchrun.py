@@ -14,6 +14,22 @@ from workflow.planning.placement import nodes
 from workflow.running import gpu_slots
 
 
+def check_ranks(environment) -> None:
+    """Refuse what torchrun did not set so: such a process trains and keeps nothing, or waits.
+
+    environment: that of this process. Raises ConfigError.
+    """
+    rank, count = environment.get("RANK", "0"), environment.get("WORLD_SIZE", "1")
+    numbers = (rank, count, environment.get("LOCAL_RANK", "0"))
+    is_whole = all(one.isascii() and one.isdigit() for one in numbers) and int(rank) < int(count)
+    meets = {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= environment.keys()
+    if not is_whole or (int(count) > 1 and not meets):
+        raise ConfigError(
+            f"RANK={rank}, WORLD_SIZE={count} in the environment: not as torchrun sets them; unset "
+            "both, and say `--ranks N` for N processes."
+        )
+
+
 def command(count: int, per_node: int, words: list[str], environment) -> list[str]:
     """Return the command that runs `python -m workflow` with `words` in `count` processes.
 
