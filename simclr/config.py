@@ -123,7 +123,7 @@ def _convert(kind, value, name, limits):
     if type(value) is not kind:  # bool is not accepted for int, nor "1" for 1
         raise ConfigError(
             f"{name}: expected {kind.__name__}, got {type(value).__name__} {value!r}."
-            f"{_as_number(value) if kind is float else ''}"
+            f"{_as_number(value, kind)}"
         )
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{name}: must be finite, got {value!r}.")
@@ -142,13 +142,15 @@ def _convert(kind, value, name, limits):
     return value
 
 
-def _as_number(value) -> str:
+def _as_number(value, kind: type) -> str:
     """Return a hint where a text reads as a number: to YAML 1e-3 is a text, 1.0e-3 a number."""
     try:
         number = float(value) if isinstance(value, str) else math.nan
     except ValueError:
         return ""
-    return f" Write {number!r}." if math.isfinite(number) else ""
+    if kind is int and number.is_integer():
+        return f" Write {int(number)}."
+    return f" Write {number!r}." if kind is float and math.isfinite(number) else ""
 
 
 def one_line(error: Exception) -> str:

@@ -41,6 +41,8 @@ def project(tmp_path_factory) -> Project:
         ("title: a", "extends:\ntitle: a", "extends: expected the name of a scale, got None"),
         ("title: a", "title: a\ntitle: b", "line 2: title stands in line 1 already"),
         ("{dims: [8]}", "{dims: [8], dims: [9]}", ": dims stands in line 1"),
+        ("{dims: [8]}", "{dims: [010]}", ": 010: write it as a decimal number"),
+        ("{dims: [8]}", "{dims: [1:30]}", ": 1:30: write it as a decimal number"),
         ("source: patterns", "source: folder", "file: needed with source 'folder'"),
     ],
 )

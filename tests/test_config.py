@@ -22,6 +22,8 @@ from simclr.settings.training import FineTune, Pretrain, Supervise
         ({"optimizer": {"base_lr": "1e-1"}}, "base_lr: expected float, got str '1e-1'. Write 0.1."),
         ({"loss": {"normalize": 1}}, "loss.normalize: expected bool, got int 1"),
         ({"epochs": True}, "epochs: expected int, got bool True"),
+        ({"epochs": "1e1"}, "epochs: expected int, got str '1e1'. Write 10."),
+        ({"epochs": "ten"}, "epochs: expected int, got str 'ten'."),
         ({"epochs": 0}, "epochs: must be at least 1"),
         ({"batch_size": 2.0}, "batch_size: expected int, got float 2.0"),
         ({"views": {"operators": ["corp"]}}, "views.operators[0]: 'corp' is not a choice. Did you"),

@@ -1,6 +1,7 @@
 """A scale: base settings, seeds, and the grid of each experiment, from workflow/scales/*.yaml."""
 
 import contextlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,6 +169,18 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"line {line}: {name} stands in line {lines[name]} already")
             lines[name] = line
         return super().construct_mapping(node, deep)
+
+    def construct_number(self, node):
+        """Refuse 010, 0b11 and 1:30, to YAML 8, 3 and 90: nobody means them here."""
+        if re.match(r"[-+]?0[0-9b_]|.*:", node.value):
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(f"line {line}: {node.value}: write it as a decimal number")
+        is_whole = node.tag.endswith(":int")
+        return self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
+
+
+for kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{kind}", _Loader.construct_number)
 
 
 def read_yaml(path: Path, shown: str):
