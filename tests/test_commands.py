@@ -121,9 +121,10 @@ def test_a_folder_that_may_not_be_written_is_seen_before_the_work(plan, monkeypa
     assert cli.explain(caught.value).startswith(f"{plan.store}/prepare: Permission denied")
 
 
-def test_an_error_of_renaming_names_the_new_place():
+def test_an_error_of_renaming_names_both_places():
     error = OSError(13, "Permission denied", "results/tmp/x", None, "results/histograms/x")
-    assert cli.explain(error).startswith("results/histograms/x: Permission denied")
+    said = "results/tmp/x to results/histograms/x: Permission denied; fix it"
+    assert cli.explain(error).startswith(said)
 
 
 def test_verify_goes_on_after_a_result_that_cannot_be_read(plan, capsys):
@@ -158,6 +159,20 @@ def test_features_name_what_is_wrong(tmp_path):
     for path, said in ((tmp_path / "nope", "no such folder"), (Path(__file__), "not a folder")):
         with pytest.raises(ConfigError, match=f"{path}: {said}"):
             pretrained.sort_files(path)
+
+
+def test_text_that_begins_like_an_image_is_left_out(tmp_path):
+    texts = {
+        "README": b"P3 is the third patient.\n",
+        "cars": b"BMW,Audi\n1,2\n",
+        "t.csv": b"P1 P2\n",
+    }
+    pictures = {"picture": b"P3\n1 1\n255\n9 9 9\n", "noted": b"P1 # mine\n1 1\n1\n"}
+    for name, content in {**texts, **pictures}.items():
+        (tmp_path / name).write_bytes(content)
+    found, others = pretrained.sort_files(tmp_path)
+    assert [file.name for file in found] == sorted(pictures)
+    assert [file.name for file in others] == sorted(texts)
 
 
 def test_a_name_of_several_trainings(plan):

@@ -112,8 +112,8 @@ def explain(error: OSError | SyntaxError) -> str:
     """Return an error of the system, or in the code, in one line, as both drivers say it."""
     if isinstance(error, SyntaxError):  # a merge marker, too
         return f"{error.filename}, line {error.lineno}: {error.msg}."
-    name = error.filename2 or error.filename  # of a renaming, the name that it was to get
-    place = f"{name}: " if name else ""
+    names = [name for name in (error.filename, error.filename2) if name]  # two of a renaming
+    place = f"{' to '.join(map(str, names))}: " if names else ""
     return printable(f"{place}{error.strerror or error}; fix it and run the same command again.")
 
 

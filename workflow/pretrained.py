@@ -6,6 +6,7 @@ features = encoder(images)  # float images [N, 3, S, S] between 0 and 1 -> [N, d
 """
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -86,10 +87,22 @@ def sort_files(folder: Path) -> tuple[list[Path], list[Path]]:
     found, others, suffixes = [], [], images.suffixes()
     for file in which_files.walk(folder):
         is_named = file.path.suffix.lower() in suffixes
-        (found if is_named or images.is_image(file.path) else others).append(file.path)
+        is_image = is_named or (images.is_image(file.path) and not _is_prose(file.path))
+        (found if is_image else others).append(file.path)
     if not found:
         raise ConfigError(f"{folder}: no images below it ({', '.join(images.FORMATS)}).")
     return found, others
+
+
+def _is_prose(file: Path) -> bool:
+    """Tell whether a file is text that begins as images do, like a table of patients P1 and P2."""
+    try:
+        with open(file, "rb") as opened:
+            start = opened.read(64)
+    except OSError:
+        return False
+    is_text = start.isascii() and all(c >= 32 or c in b"\t\n\r" for c in start)
+    return is_text and not re.match(rb"P[1-6]\s+[#\d]", start)
 
 
 def image_files(folder: Path) -> list[Path]:
