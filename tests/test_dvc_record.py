@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import BIN
+from tests.test_isolation import NAMESPACES, SNAKEMAKE, within
 from workflow.publishing import dvc_record
 
 
@@ -98,6 +98,7 @@ def test_what_the_cache_lacks_is_recorded_again(commits, tmp_path, capsys, file,
     assert not commits
 
 
+@NAMESPACES
 @pytest.mark.slow
 def test_a_lost_cache_is_filled_again_and_a_full_one_is_said(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
@@ -108,15 +109,9 @@ def test_a_lost_cache_is_filled_again_and_a_full_one_is_said(finished, tmp_path)
     assert "Recorded for DVC" in project.snakemake().stdout
     assert "Recorded" not in project.snakemake().stdout and not project.executed(before)
     shutil.rmtree(cache)
-    script = f"""
-        mkdir {cache}; mount -t tmpfs -o size=64k none {cache} || exit 9
-        {BIN}/snakemake --cores 1
-    """
-    command = ["unshare", "-rm", "bash", "-c", script]
-    done = subprocess.run(
-        command, cwd=project.path, env=project._environment(), capture_output=True, text=True
+    said = within(
+        project, f"mkdir {cache}; mount -t tmpfs -o size=64k none {cache} && {SNAKEMAKE}", "-rm"
     )
-    said = done.stdout + done.stderr
     assert "DVC did not record the results (" in said, said
     assert "No space left" in said and "make room" in said and "Recorded for DVC" not in said
     shutil.rmtree(cache, ignore_errors=True)
