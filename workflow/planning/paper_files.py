@@ -1,9 +1,7 @@
 """Refuse files of data/paper that figures could not read, before anything is computed."""
 
 import csv
-import io
 
-from simclr.code import source
 from simclr.config import ConfigError
 from workflow import catalog, paper
 
@@ -44,12 +42,10 @@ def check_paper(experiments) -> None:
 def _read(name: str) -> list[dict]:
     where = f"data/paper/{name}"
     try:
-        text = source(paper.FOLDER / name).decode()
-        table = csv.DictReader(io.StringIO(text, newline=""))
-        missing = COLUMNS[name] - set(table.fieldnames or ())
-        rows = list(table)
+        rows = paper.rows(name)
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{where}: cannot be read ({error}); {REMEDY}.") from None
+    missing = COLUMNS[name] - set(rows[0] if rows else ())
     if missing:
         raise ConfigError(f"{where}: missing columns: {', '.join(sorted(missing))}; {REMEDY}.")
     return rows
