@@ -105,6 +105,12 @@ def test_a_rank_in_the_environment_computes_nothing(tmp_path):
     assert status == 2 and said.startswith("error: RANK=1, WORLD_SIZE=1 in the environment")
 
 
+def test_no_damaged_result_is_removed_where_none_could_be_computed(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(ConfigError, match="RANK=1, WORLD_SIZE=1 in the environment"):
+        maintenance.repair(None, [])
+
+
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     (tmp_path / "mini.yaml").write_text(MINI)

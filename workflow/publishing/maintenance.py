@@ -1,5 +1,6 @@
 """Verify stored results; delete those that no plan names."""
 
+import os
 import shutil
 import sys
 
@@ -10,6 +11,7 @@ from simclr.store.results import UNUSED
 from workflow.planning.plan import Plan
 from workflow.running.locks import moving
 from workflow.running.run import run_instances, use_one_instruction_set
+from workflow.running.torchrun import check_ranks
 from workflow.running.unused import settle
 from workflow.stages import STAGES
 
@@ -33,6 +35,7 @@ def verify(plan: Plan, stages=tuple(STAGES)) -> list[Instance]:
 
 def repair(plan: Plan, damaged: list[Instance]) -> int:
     """Compute damaged results again, and inputs of theirs that are missing; the exit status."""
+    check_ranks(os.environ)
     wanted = plan.with_missing_inputs(damaged)
     use_one_instruction_set([one for one in wanted if one in damaged or not plan.has(one)])
     with moving(plan.store):
