@@ -102,7 +102,7 @@ MUTANTS = [
     ("training/loop", "    model.train()\n", "    model.eval()\n", LOOP),
     # keys and the plan
     ("store/keys", "tuple(sorted(set(names)))", "tuple(sorted(set(names)))[:1]", KEYS),
-    ("store/results", "sha256(file) == recorded", "True", "tests/test_faults.py"),
+    ("store/results", "_sha256(file, remedy) != recorded", "False", "tests/test_faults.py"),
     ("store/results", "provenance_text(provenance) != text", "False", "tests/test_faults.py"),
     # several devices
     (

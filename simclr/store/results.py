@@ -94,17 +94,19 @@ def verify(path: Path, names=None, remedy: str = REMEDY) -> dict:
         file = path / name
         if not file.is_file():
             raise ResultError(f"{file}: missing from a finished result; {remedy}.")
-        if names is None or name in names:
-            try:
-                is_intact = sha256(file) == recorded
-            except OSError as error:
-                raise ResultError(f"{file}: {error.strerror}; {remedy}.") from None
-            if not is_intact:
-                raise ResultError(f"{file}: content differs from its recorded SHA-256; {remedy}.")
+        if (names is None or name in names) and _sha256(file, remedy) != recorded:
+            raise ResultError(f"{file}: content differs from its recorded SHA-256; {remedy}.")
     extra = {p.name for p in path.iterdir()} - {PROVENANCE, *provenance["outputs"]}
     if extra:
         raise ResultError(f"{path / min(extra)}: does not belong to this result; {remedy}.")
     return provenance
+
+
+def _sha256(file: Path, remedy: str) -> str:
+    try:
+        return sha256(file)
+    except OSError as error:  # no rights, or a disk that fails
+        raise ResultError(f"{file}: {error.strerror}; {remedy}.") from None
 
 
 def check_place(final: Path) -> None:

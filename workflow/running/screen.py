@@ -41,8 +41,9 @@ def last_words(logger: logging.Logger) -> None:
     logger.addHandler(logging.NullHandler())  # Python shows what has no handler, as at the very end
 
 
-@functools.cache  # once
+@functools.cache
 def say_stopped() -> None:
+    """Say, once in a process, that the run was stopped."""
     os.write(2, f"{STOPPED}\n".encode())  # print fails in a handler that interrupted a print
 
 
