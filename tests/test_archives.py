@@ -94,7 +94,7 @@ def test_what_tar_writes_is_accepted(tmp_path):
     tree = tmp_path / "tree"
     for name in NAMES:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_text(name)
+        (tree / name).write_text(name, encoding="utf-8")
     (tree / "train/a/hard.png").hardlink_to(tree / NAMES[0])
     (tree / "train/a/soft.png").symlink_to("0.png")
     with open(tree / "train/a/holes.png", "wb") as file:

@@ -48,7 +48,7 @@ def project(tmp_path_factory) -> Project:
 )
 def test_mistakes_in_a_scale(tmp_path, old, new, message):
     assert old in MINI
-    (tmp_path / "mini.yaml").write_text(MINI.replace(old, new))
+    (tmp_path / "mini.yaml").write_text(MINI.replace(old, new), encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         build_plan("mini", tmp_path)
     assert message in str(caught.value) and "\n" not in str(caught.value)
@@ -57,14 +57,14 @@ def test_mistakes_in_a_scale(tmp_path, old, new, message):
 def test_an_experiment_may_be_named_without_a_grid(tmp_path):
     plans = []
     for text in (MINI, MINI.replace("  fig6: {}", "  fig6:")):
-        (tmp_path / "mini.yaml").write_text(text)
+        (tmp_path / "mini.yaml").write_text(text, encoding="utf-8")
         plans.append(list(build_plan("mini", tmp_path).instances))
     assert plans[0] == plans[1]
 
 
 def test_a_scale_with_another_ending_is_told_which_one_is_read(tmp_path):
-    (tmp_path / "mine.yml").write_text(MINI)
-    (tmp_path / "small.yaml").write_text("extends: mine\n")
+    (tmp_path / "mine.yml").write_text(MINI, encoding="utf-8")
+    (tmp_path / "small.yaml").write_text("extends: mine\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"^scale 'mine': only \.yaml is read; rename mine\.yml"):
         build_plan("mine", tmp_path)
     with pytest.raises(ConfigError, match=r"small\.yaml: extends 'mine': only \.yaml is read"):
@@ -75,7 +75,7 @@ def test_a_scale_with_another_ending_is_told_which_one_is_read(tmp_path):
     "name", ["a{b}", "a}", "-mine", "1e3", "007", "1_000", "[a]", "a: b", "#a", "'a'", " a", "a\nb"]
 )
 def test_a_name_that_the_drivers_cannot_read_is_refused(tmp_path, name):
-    (tmp_path / f"{name}.yaml").write_text(MINI)
+    (tmp_path / f"{name}.yaml").write_text(MINI, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"cannot be a name, .* use letters") as caught:
         build_plan(name, tmp_path)
     assert "\n" not in str(caught.value)
@@ -83,14 +83,14 @@ def test_a_name_that_the_drivers_cannot_read_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["q'u o", "2024", "1.5", "no", "True", "m+2=x", "größer"])
 def test_other_names_are_used(tmp_path, name):
-    (tmp_path / f"{name}.yaml").write_text(MINI)
+    (tmp_path / f"{name}.yaml").write_text(MINI, encoding="utf-8")
     assert build_plan(name, tmp_path).store.name == name
 
 
 def test_settings_of_two_kinds_in_params(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "ROOT", tmp_path)
     for text in ("scale: tiny\n1: 2\nb: 3\n", "b: 3\n1: 2\nscale: tiny\n"):
-        (tmp_path / "params.yaml").write_text(text)
+        (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=r"^params\.yaml: .: unknown"):
             default_scale()
 
@@ -123,7 +123,9 @@ def test_numbers_of_the_paper_that_a_spreadsheet_saved(
     for number, name in enumerate(paper.FILES):
         text = (paper.FOLDER / name).read_bytes()
         (tmp_path / name).write_bytes(change(text) if number == file else text)
-    (tmp_path / "mini.yaml").write_text(MINI.replace("  fig6: {}", "  fig6: {}\n  table1: {}"))
+    (tmp_path / "mini.yaml").write_text(
+        MINI.replace("  fig6: {}", "  fig6: {}\n  table1: {}"), encoding="utf-8"
+    )
     monkeypatch.setattr(paper, "FOLDER", tmp_path)
     with pytest.raises(ConfigError) as caught:
         build_plan("mini", tmp_path)
@@ -198,9 +200,9 @@ def test_results_that_are_not_there(project):
 
 def test_code_edited_since_it_was_planned(project):
     project.simclr("plan", "--write")
-    plan = (project.store / "plan.jsonl").read_text()
+    plan = (project.store / "plan.jsonl").read_text(encoding="utf-8")
     key = plan.split('"key": "')[1].split('"')[0]
-    original = (project.path / "simclr/data/sources/patterns.py").read_text()
+    original = (project.path / "simclr/data/sources/patterns.py").read_text(encoding="utf-8")
     project.append("simclr/data/sources/patterns.py", "\nEDITED = True\n")
     done = project.simclr("run", "--keys", key, check=False)
     project.write("simclr/data/sources/patterns.py", original)
@@ -209,7 +211,7 @@ def test_code_edited_since_it_was_planned(project):
 
 
 def test_other_versions_are_refused(project):
-    original = (project.path / "requirements.lock").read_text()
+    original = (project.path / "requirements.lock").read_text(encoding="utf-8")
     project.write("requirements.lock", original.replace("\nnumpy==", "\nnumpy==0."))
     done = project.simclr("run", "--stage", "prepare", check=False)
     project.write("requirements.lock", original)

@@ -113,7 +113,7 @@ def test_no_damaged_result_is_removed_where_none_could_be_computed(monkeypatch):
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
-    (tmp_path / "mini.yaml").write_text(MINI)
+    (tmp_path / "mini.yaml").write_text(MINI, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return build_plan("mini", tmp_path)
 
@@ -139,7 +139,7 @@ def test_verify_goes_on_after_a_result_that_cannot_be_read(plan, capsys):
     (place / results.PROVENANCE).mkdir(parents=True)  # a folder where a file belongs
     file = other.path(plan.store)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("a file where a folder belongs")
+    file.write_text("a file where a folder belongs", encoding="utf-8")
     third.path(plan.store).mkdir(parents=True)
     assert maintenance.verify(plan) == [one, other, third]
     said = capsys.readouterr()
@@ -154,7 +154,7 @@ def test_prune_keeps_what_is_no_result(plan):
     notes = plan.store / "pretrain" / "NOTES.txt"
     old = plan.store / "pretrain" / "0123456789ab"
     old.mkdir(parents=True)
-    notes.write_text("mine")
+    notes.write_text("mine", encoding="utf-8")
     said = maintenance.prune(plan)
     aside = plan.store / "unused" / "pretrain"
     assert said.startswith("1 results removed") and f"are no results: {aside}/NOTES.txt" in said

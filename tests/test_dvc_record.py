@@ -45,14 +45,14 @@ def write_cache(cache: Path) -> list[Path]:
         f"  two: {{outs: [{{path: results/mini/file, md5: {single}}},"
         " {path: paper_figures/mini, md5: ff66.dir}]}\n"
     )
-    Path("dvc.lock").write_text(lock)
+    Path("dvc.lock").write_text(lock, encoding="utf-8")
     contents = dict.fromkeys((*inner, single), "content")
     contents[listing] = json.dumps([{"md5": md5, "relpath": md5} for md5 in inner])
     paths = []
     for md5, text in contents.items():
         paths.append(cache / md5[:2] / md5[2:])
         paths[-1].parent.mkdir(parents=True)
-        paths[-1].write_text(text)
+        paths[-1].write_text(text, encoding="utf-8")
     return paths
 
 
@@ -78,7 +78,9 @@ def test_an_error_is_none_the_less_one_with_status_0(commits, capsys):
 )
 def test_what_the_cache_lacks_is_recorded_again(commits, tmp_path, capsys, file, text, place):
     place = f"{tmp_path}{place}" if place.startswith("/") else place
-    Path(".dvc", file).write_text(text.replace("/absolute", f"{tmp_path}/absolute"))
+    Path(".dvc", file).write_text(
+        text.replace("/absolute", f"{tmp_path}/absolute"), encoding="utf-8"
+    )
     paths = write_cache(Path(place) / "files" / "md5")
     commits.append((0, ""))
     dvc_record.record(FakePlan)
@@ -92,7 +94,7 @@ def test_what_the_cache_lacks_is_recorded_again(commits, tmp_path, capsys, file,
         dvc_record.record(FakePlan)
         assert "Recorded for DVC" in capsys.readouterr().out and not commits, path
         path.write_bytes(content)
-    paths[-1].write_text("damaged")  # the listing
+    paths[-1].write_text("damaged", encoding="utf-8")  # the listing
     commits.append((0, ""))
     dvc_record.record(FakePlan)
     assert not commits

@@ -20,13 +20,13 @@ def published(stage: str, name: str, key: str, metrics: dict) -> dict:
 
 
 def test_a_partial_export_keeps_what_is_not_computed_here(tmp_path, monkeypatch):
-    (tmp_path / "mini.yaml").write_text(MINI)
+    (tmp_path / "mini.yaml").write_text(MINI, encoding="utf-8")
     plan = build_plan("mini", tmp_path)
     monkeypatch.chdir(tmp_path)
     computed, other, *_ = measured(plan)
     folder = computed.path(plan.store)
     folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text('{"linear_h": 2.0}')
+    (folder / "metrics.json").write_text('{"linear_h": 2.0}', encoding="utf-8")
     write_provenance(computed, folder, datetime.datetime.now(datetime.UTC), 1.0)
     path = published_file("mini")
     path.parent.mkdir(parents=True)
@@ -51,7 +51,7 @@ def test_a_partial_export_keeps_what_is_not_computed_here(tmp_path, monkeypatch)
         published("evaluate", "fig8.gone.s0", "gone", {}),
         *read_lines(path),
     ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in merged))
+    path.write_text("".join(json.dumps(line) + "\n" for line in merged), encoding="utf-8")
     said = export_metrics(plan, partial=True)
     assert "1 are not here: kept as published." in said and "other code" not in said
     assert "1 are not in the plan any more: left out." in said
@@ -60,7 +60,7 @@ def test_a_partial_export_keeps_what_is_not_computed_here(tmp_path, monkeypatch)
 
 
 def test_a_line_that_does_not_say_how_it_was_made_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "mini.yaml").write_text(MINI)
+    (tmp_path / "mini.yaml").write_text(MINI, encoding="utf-8")
     plan = build_plan("mini", tmp_path)
     monkeypatch.chdir(tmp_path)
     one = measured(plan)[0]
@@ -68,10 +68,10 @@ def test_a_line_that_does_not_say_how_it_was_made_is_refused(tmp_path, monkeypat
     published_file("mini").parent.mkdir(parents=True)
     for name in ("name", "stage", "hardware", "versions", "code", "outputs"):
         text = json.dumps({key: line[key] for key in line if key != name})
-        published_file("mini").write_text(text)
+        published_file("mini").write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=rf"{one.key} has no {name}; restore the line"):
             import_metrics(plan)
-    published_file("mini").write_text("")
+    published_file("mini").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"mini\.jsonl: has no results; nothing to import"):
         import_metrics(plan)
     published_file("mini").unlink()
