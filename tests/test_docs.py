@@ -7,11 +7,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
 from simclr.store import keys
-from tests import newcomer
+from tests import jpegs, newcomer
 from tests.project import BIN, ROOT, Project
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -67,7 +68,7 @@ NAMES = {
     "scale=medium": "scale=mini",
     "scale=SCALE": "scale=mini",
     "fig8.none.s0": "table5.l2-0.5.s0",
-    "PATH": "data/paper/README.md",
+    "PATH": "data/raw/mine.tar",  # the fixture `project` writes it
     "NAME": "fig6",
     "FOLDER": "results/mini",
 }
@@ -114,7 +115,14 @@ def arguments(command: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def project(finished, tmp_path_factory) -> Project:
-    return finished.copy(tmp_path_factory.mktemp("docs") / "project")
+    project = finished.copy(tmp_path_factory.mktemp("docs") / "project")
+    images = jpegs.write_folder(tmp_path_factory.mktemp("images"), classes=2, train=3, val=2)
+    archive = project.path / NAMES["PATH"]
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive, "w") as file:
+        file.add(images / "train", "train")
+        file.add(images / "val", "test")
+    return project
 
 
 @pytest.mark.slow
