@@ -4,8 +4,9 @@
 
 Forward and backward pass over two views of N images, in 128 dimensions. `ours` never holds
 more than losses.LOGITS similarities; `plain` is the same code that holds all 4 N^2, several times
-over; `lightly` is lightly's NTXentLoss, where it is installed. Every case has a process of its
-own, as peak memory is that of a process (less what it was before).
+over; the others are the losses of these packages, where they are installed (`make .peers`);
+pytorch-metric-learning is asked for 512 images, once, as it takes a minute. Every case has a
+process of its own, as peak memory is that of a process (less what it was before).
 """
 
 import argparse

@@ -27,6 +27,7 @@ MEANING = {
     "seeds": "of every experiment",
     "repetitions": "turns of each, after one to warm up",
 }
+TIMES = 3  # a file keeps: a machine that is idle now may not have been an hour ago
 
 
 def positive(text: str) -> int:
@@ -133,15 +134,16 @@ def table(found: dict) -> str:
 
 
 def about(device: str, repetitions: int, *packages: str) -> dict:
-    """Where and when: hardware, cores, versions, n, date."""
-    versions = {}
+    """Where and when: hardware, cores, versions, n, date and time."""
+    versions, now = {}, datetime.datetime.now()
     for name in ("torch", *packages):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "not installed"
     return {
-        "date": datetime.date.today().isoformat(),
+        "date": now.date().isoformat(),
+        "time": now.strftime("%H:%M"),
         "hardware": hardware(device),
         "cores": len(os.sched_getaffinity(0)),
         "versions": versions,
@@ -156,9 +158,24 @@ def header(found: dict) -> str:
 
 
 def save(path: Path | None, found: dict, cases: dict) -> None:
-    """Write the numbers as JSON, where a path is given, with the command that made them."""
+    """Write the numbers as JSON, where a path is given, with the command that made them.
+
+    What the same command found earlier, on the same machine with the same versions, stays there.
+    """
     if path is not None:
         command = "python -m " + " ".join(["benchmarks." + Path(sys.argv[0]).stem, *sys.argv[1:]])
-        text = json.dumps({**found, "command": command, "cases": cases}, indent=1)
+        now = {**found, "command": command, "cases": cases}
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if {k: before.get(k) for k in _SAME} == {k: now.get(k) for k in _SAME}:
+            kept = {k: v for k, v in before.items() if k != "earlier"}
+            now["earlier"] = [*before.get("earlier", []), kept][1 - TIMES :]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+
+
+_SAME = ("command", "hardware", "cores", "versions", "n")
+
+
+def times(found: dict) -> list[dict]:
+    """What a file has of each time, the oldest first."""
+    return [*found.get("earlier", []), found]

@@ -1,6 +1,6 @@
 """Write docs/benchmarks.md from the JSON files of the benchmarks; a test compares the two.
 
-make benchmarks        # all those that need no GPU, then this page (about half an hour)
+make benchmarks        # all those that need no GPU, then this page (ten minutes)
 python -m benchmarks.report
 """
 
@@ -29,7 +29,9 @@ INTRODUCTION = """\
 # Benchmarks
 
 What is compared takes turns in one run, so that a busy machine slows all alike. Rates are medians
-over n turns; "ours is 2x" is the median of the ratios of neighbouring turns.
+over n turns; "ours is 2x" is the median of the ratios of neighbouring turns. What was measured at
+several times of a day counts together; "between times" is the least and the most of those times'
+own medians.
 This page is written by `python -m benchmarks.report` from `benchmarks/results/*.json`, which
 `make benchmarks` writes.
 """
@@ -44,10 +46,20 @@ def page(results: Path = HERE / "results") -> str:
             sections.append(_title(name))
         for path in files:
             found = json.loads(path.read_text(encoding="utf-8"))
-            sections.append(f"`{found['command']}`: {measure.header(found)}, {found['date']}.\n")
-            for what, case in found["cases"].items():
-                sections.append({"loss": _loss, "memory": _memory}.get(name, _rates)(what, case))
+            sections.append(f"`{found['command']}`: {measure.header(found)}{_when(found)}.\n")
+            for what in found["cases"]:
+                cases = [one["cases"][what] for one in measure.times(found)]
+                sections.append({"loss": _loss, "memory": _memory}.get(name, _rates)(what, cases))
     return "\n".join(sections)
+
+
+def _when(found: dict) -> str:
+    """The date, and the hours where there are several."""
+    times = measure.times(found)
+    if len(times) == 1:
+        return f", {found['date']}"
+    hours = ", ".join(f"{one['date']} {one['time']}" for one in times)
+    return f" at each of {len(times)} times, {hours}"
 
 
 def _title(name: str) -> str:
@@ -58,31 +70,71 @@ def _title(name: str) -> str:
     return "\n\n".join([f"## {first}", *rest]) + "\n"
 
 
-def _rates(what: str, case: dict) -> str:
-    shares = case.get("share_of_peak", {})
+def _rates(what: str, cases: list[dict]) -> str:
+    """cases: one for each time."""
+    case = _together(cases)
+    shares, several = case.get("share_of_peak", {}), len(cases) > 1
     head = ["", f"{case['unit']}, median", "least", "most", f"{case['ours']} is"]
-    lines = [[*head, "of the matrix product's rate"] if shares else head]
-    for name, *rates, times in measure.rows(case):
-        own = "" if name == case["ours"] else f"{times:.2f}x"
-        cells = [name, *(f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}" for rate in rates), own]
-        lines.append([*cells, f"{shares[name]:.0%}"] if shares else cells)
+    head += ["between times"] * several + ["of the matrix product's rate"] * bool(shares)
+    lines = [head]
+    each = {row[0]: [] for row in measure.rows(case)}
+    for one in cases:
+        for name, *_, ratio in measure.rows(one):
+            each[name].append(ratio)
+    for name, *rates, ratio in measure.rows(case):
+        other = name != case["ours"]
+        cells = [name, *(f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}" for rate in rates)]
+        cells.append(f"{ratio:.2f}x" if other else "")
+        if several:
+            cells.append(f"{min(each[name]):.2f}x to {max(each[name]):.2f}x" if other else "")
+        if shares:
+            cells.append(f"{shares[name]:.0%}")
+        lines.append(cells)
     return f"{what}:\n\n{table(lines)}"
 
 
-def _loss(what: str, case: dict) -> str:
-    kinds = list(dict.fromkeys(row["kind"] for row in case["rows"]))
-    cells = {(row["kind"], row["images"]): row for row in case["rows"]}
+def _together(cases: list[dict]) -> dict:
+    """The turns of all times as those of one; a share is the median of theirs."""
+    made = {**cases[-1]}
+    made["seconds"] = {
+        name: [one for case in cases for one in case["seconds"][name]] for name in made["seconds"]
+    }
+    if "share_of_peak" in made:
+        made["share_of_peak"] = {
+            name: statistics.median(case["share_of_peak"][name] for case in cases)
+            for name in made["share_of_peak"]
+        }
+    return made
+
+
+def _loss(what: str, cases: list[dict]) -> str:
+    """cases: one for each time."""
+    rows = [row for case in cases for row in case["rows"]]
+    kinds, sizes = (list(dict.fromkeys(row[by] for row in rows)) for by in ("kind", "images"))
     lines = [["images", *(f"{kind}, {unit}" for unit in ("s", "MiB") for kind in kinds)]]
-    for images in dict.fromkeys(row["images"] for row in case["rows"]):
-        found = [cells.get((kind, images)) for kind in kinds]
-        seconds = [f"{statistics.median(one['seconds']):.3g}" if one else "" for one in found]
-        lines.append(
-            [f"{images:,}", *seconds, *(f"{one['mib']:,.0f}" if one else "" for one in found)]
-        )
-    return f"{what}:\n\n{table(lines)}"
+    for images in sizes:
+        found = [[r for r in rows if (r["kind"], r["images"]) == (k, images)] for k in kinds]
+        peaks = [f"{max(row['mib'] for row in of):,.0f}" if of else "" for of in found]
+        lines.append([f"{images:,}", *(_seconds(of) for of in found), *peaks])
+    off = {k: [row["off"] for row in rows if row["kind"] == k and "off" in row] for k in kinds}
+    peers = [f"{kind} {max(most):.0e}" for kind, most in off.items() if most]
+    end = f"\nValue and gradients differ from ours, of the largest, by: {', '.join(peers)}.\n"
+    return f"{what}:\n\n{table(lines)}" + (end if peers else "")
 
 
-def _memory(what: str, case: dict) -> str:
+def _seconds(rows: list[dict]) -> str:
+    """The median, and the least and the most of the medians of several times."""
+    if not rows:
+        return ""
+    median = statistics.median(second for row in rows for second in row["seconds"])
+    each = [statistics.median(row["seconds"]) for row in rows]
+    between = f" ({min(each):.3g} to {max(each):.3g})" if len(each) > 1 else ""
+    return f"{median:.3g}{between}"
+
+
+def _memory(what: str, cases: list[dict]) -> str:
+    """cases: of which the last counts; it is counted, or the same at all times."""
+    case = cases[-1]
     lines = [["images in a batch", "kept, MiB", "recomputed, MiB"]]
     for images, peaks in case["mib"].items():
         lines.append([f"{int(images):,}", *(f"{one:,.0f}" if one else "no room" for one in peaks)])

@@ -11,7 +11,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks import report
+from benchmarks import measure, report
 from simclr import determinism
 from simclr.training import batching
 from tests.project import ROOT
@@ -230,10 +230,32 @@ def test_a_mistake_is_one_line(command, words, tmp_path):
 
 
 def test_make_runs_the_benchmarks_of_the_page():
-    """`make benchmarks` has the commands of the pages of measurements, and writes these last."""
-    lines = [line for line in dry("benchmarks").splitlines() if line.startswith(BENCHMARKS)]
-    *measured, last = lines
+    """`make benchmarks` and `make overhead` have the commands of the pages, written last."""
+    runs = "".join(dry(name) for name in ("overhead", "benchmarks"))
+    *measured, last = [line for line in runs.splitlines() if line.startswith(BENCHMARKS)]
     pages = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("benchmarks", "planning")]
     shown = re.findall(r"^(?:[\d,]+ results, )?`(python -m [^`]+)`:", "".join(pages), re.MULTILINE)
     assert last == "python -m benchmarks.report"
     assert sorted(measured) == sorted(shown)
+
+
+def test_a_file_keeps_three_times_of_one_machine(tmp_path, monkeypatch):
+    """The page counts their turns together, and says how far their medians are apart."""
+    monkeypatch.setattr(sys, "argv", ["views.py"])
+    file = tmp_path / "views.json"
+
+    def measured(minute: int, other: float, hardware: str = "one") -> list[str]:
+        found = {**measure.about("cpu", 2), "time": f"09:0{minute}", "hardware": hardware}
+        seconds = {"ours": [1.0, 1.0], "other": [other, other]}
+        measure.save(file, found, {"case": measure.case("views/s", 12, seconds, "ours")})
+        return [one["time"] for one in measure.times(json.loads(file.read_text()))]
+
+    assert measured(0, 9.0) == ["09:00"]
+    assert "between times |" not in report.page(tmp_path)
+    assert measured(1, 2.0) == ["09:00", "09:01"]
+    assert measured(2, 3.0) == ["09:00", "09:01", "09:02"]
+    assert measured(3, 6.0) == ["09:01", "09:02", "09:03"]
+    page = report.page(tmp_path)
+    assert "| other | 4 | 2 | 6 | 3.00x | 2.00x to 6.00x |" in page
+    assert "n = 2 at each of 3 times, " in page and " 09:01, " in page
+    assert measured(4, 2.0, hardware="another") == ["09:04"]
