@@ -91,6 +91,27 @@ def test_the_largest_scale_leads_and_one_that_is_published_has_been_run(elsewher
     assert found.scales(root)[0] == name
 
 
+def test_a_scale_in_part_does_not_speak_for_all(elsewhere):
+    """With one claim it is counted, and the next largest is that whose findings are named."""
+    root = elsewhere / "paper_figures"
+    before = found.sentences(root)
+    folder = root / "medium"
+    shutil.copytree(root / "small", folder)
+    (folder / "metrics.json").write_text('{"hours": {"core-hours": 9.0}}')
+    head, *rows = (root / "small" / "claims.csv").read_text().splitlines()
+    (row,) = [row for row in rows if row.startswith("C27,")]
+    (folder / "claims.csv").write_text("\n".join([head, row, ""]))
+    said = found.sentences(root)
+    assert (
+        f"{len(found.ledger.read_rows(found.ledger.CLAIMS)) - 1} not tested; at `small`" in said[0]
+    )
+    assert "Clearest of what is reproduced at `small`:" in said[2]
+    (agree,) = [line for line in said if "at every scale that tests it" in line]
+    assert agree in before
+    (folder / "claims.csv").write_text("\n".join([head, *rows, ""]))
+    assert "`medium`:" in "".join(found.sentences(root)[2:])
+
+
 def test_sentences_where_there_is_little_to_say(elsewhere):
     root = elsewhere / "paper_figures"
     shutil.rmtree(root / "small")

@@ -25,11 +25,12 @@ def sentences(root: Path) -> list[str]:
     contrasts = {name: ledger.read_rows(root / name / "claims.csv") for name in names}
     counted = [f"at `{name}` {count(rows, name)}" for name in names]
     decided = [f"{corrected(contrasts[name])} at `{name}`" for name in names]
+    largest = _largest(rows, names)
     found = [
         f"* Of the paper's {len(rows)} claims, {'; '.join(counted)}.",
         f"* Decided also after correction for their number (Holm): {', '.join(decided)}.",
-        *_clearest(rows, contrasts[names[0]], names, "reproduced"),
-        *_clearest(rows, contrasts[names[0]], names, "contradicted"),
+        *_clearest(rows, contrasts[largest], names, largest, "reproduced"),
+        *_clearest(rows, contrasts[largest], names, largest, "contradicted"),
     ]
     found += _over_scales(rows, names)
     return [*found, f"* {EXPLAINED}"] if DAGGER in "".join(found) else found
@@ -47,10 +48,18 @@ def count(rows: list[dict], scale: str) -> str:
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
 
 
-def _clearest(rows: list, contrasts: list, names: list[str], verdict: str) -> list[str]:
-    """Name claims with this verdict at the scale with most compute: those that have it at most
-    scales first, then by the least p of their contrasts."""
-    scale = names[0]
+def _largest(rows: list[dict], names: list[str]) -> str:
+    """Return the scale with most compute that tests most of the claims: one that is computed in
+    part would speak for all with the few that it has."""
+    tested = {name: sum(row[f"{name} verdict"] != "not tested" for row in rows) for name in names}
+    return next((name for name in names if 2 * tested[name] > len(rows)), names[0])
+
+
+def _clearest(
+    rows: list[dict], contrasts: list[dict], names: list[str], scale: str, verdict: str
+) -> list[str]:
+    """Name claims with this verdict at a scale: those that have it at most scales first, then by
+    the least p of their contrasts there."""
     of_claim = ledger.by_claim([row for row in contrasts if row["verdict"] == verdict])
     chosen = {
         row["id"]: min(of_claim[row["id"]], key=lambda contrast: float(contrast["p"] or 1))
@@ -69,16 +78,23 @@ def _clearest(rows: list, contrasts: list, names: list[str], verdict: str) -> li
 
 
 def _over_scales(rows: list[dict], names: list[str]) -> list[str]:
-    """Name the claims on which all scales agree, and those on which two contradict each other."""
+    """Name the claims on which all scales that test them agree, two or more, and those on which
+    two contradict each other."""
     if len(names) < 2:
         return []
-    verdicts = {row["id"]: {row[f"{name} verdict"] for name in names} for row in rows}
+    every, opposed = {"reproduced": [], "contradicted": []}, []
+    for row in rows:
+        verdicts = [row[f"{name} verdict"] for name in names]
+        verdicts = [verdict for verdict in verdicts if verdict != "not tested"]
+        if set(verdicts) >= set(every):
+            opposed.append(row["id"])
+        elif len(verdicts) > 1 and len(set(verdicts)) == 1 and verdicts[0] in every:
+            every[verdicts[0]].append(row["id"])
+    where = "at every scale that tests it"
     groups = {
-        "Reproduced at every scale": [n for n, v in verdicts.items() if v == {"reproduced"}],
-        "contradicted at every scale": [n for n, v in verdicts.items() if v == {"contradicted"}],
-        "reproduced at one and contradicted at another": [
-            n for n, v in verdicts.items() if {"reproduced", "contradicted"} <= v
-        ],
+        f"Reproduced {where}": every["reproduced"],
+        f"contradicted {where}": every["contradicted"],
+        "reproduced at one and contradicted at another": opposed,
     }
     said = [f"{what}: {', '.join(ids) or 'none'}" for what, ids in groups.items()]
     return [f"* {'; '.join(said)}."]

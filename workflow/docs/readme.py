@@ -46,8 +46,9 @@ def filled(text: str) -> str:
 def picture() -> str:
     """Return the figure of claims against compute."""
     root = files.ROOT / "paper_figures"
-    took = {scale: hours.text(its) for scale, its in against_compute.in_order(root).items()}
-    costs = ", ".join(f"`{scale}` {its}" for scale, its in took.items())
+    took = against_compute.in_order(root)
+    parts = {name: ", in part" for name, plan in _plans().items() if "in part" in _computed(plan)}
+    costs = "; ".join(f"`{name}` {hours.text(took[name])}{parts.get(name, '')}" for name in took)
     figure = f"paper_figures/{against_compute.FIGURE}.png"
     return (
         "\n![Of each claim of the paper the effect with its interval, at every computed scale]"
