@@ -87,6 +87,7 @@ def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment, kind):
     assert verdicts <= {"inconclusive", "not tested"}
 
 
+@pytest.mark.filterwarnings("error")  # as of panels that have no room, or averages of nothing
 @pytest.mark.parametrize("experiment", TINY)
 def test_a_figure_in_part_is_drawn_and_says_how_many_runs_are_missing(tmp_path, experiment, kind):
     """Of all runs only the first is there, so the metrics of whole stages are missing."""

@@ -27,6 +27,8 @@ def lacking(rows) -> list[str]:
 
 def beside_points(axes, x, y, rows, color) -> None:
     """Write n beside points, a dash at the foot of the panel where a point is missing."""
+    axes.dataLim.update_from_data_x(x, ignore=False)  # so that the panel reaches to the dashes
+    axes.autoscale_view()
     for left, value, text in zip(x, y, lacking(rows), strict=True):
         if text == MISSING:
             place = axes.get_xaxis_transform()

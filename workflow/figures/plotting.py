@@ -201,7 +201,10 @@ def heat(axes, values, labels, notes=None, daggers=None) -> None:
     """
     values = np.asarray(values, dtype=float)
     k = len(labels)
-    shown = np.column_stack([values, np.nanmean(values, axis=1)])
+    some = np.isfinite(values).any(axis=1)  # a row without any cell yet has no average
+    average = np.full(k, np.nan)
+    average[some] = np.nanmean(values[some], axis=1)
+    shown = np.column_stack([values, average])
     low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     daggers = daggers or [[""] * k] * k
     daggers = [[*row, max(row)] for row in daggers]  # an average has one if any of its cells has
