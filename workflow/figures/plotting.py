@@ -201,9 +201,7 @@ def heat(axes, values, labels, notes=None, daggers=None) -> None:
     """
     values = np.asarray(values, dtype=float)
     k = len(labels)
-    some = np.isfinite(values).any(axis=1)  # a row without any cell yet has no average
-    average = np.full(k, np.nan)
-    average[some] = np.nanmean(values[some], axis=1)
+    average = [np.nanmean(row) if np.isfinite(row).any() else np.nan for row in values]
     shown = np.column_stack([values, average])
     low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     daggers = daggers or [[""] * k] * k
