@@ -43,8 +43,8 @@ lint: setup
 audit: setup
 	python -m tests.audit
 
-# What docs/benchmarks.md shows, on the CPU, in about ten minutes; leave the machine alone meanwhile.
-# A file keeps three times: run this again at other hours.
+# What docs/benchmarks.md shows, on the CPU, in about seventeen minutes; leave the machine alone
+# meanwhile. A file keeps three times: run this again at other hours.
 B = python -m benchmarks
 R = benchmarks/results
 THIN = --depth 8 --channels 8 --batch 128
@@ -63,10 +63,11 @@ benchmarks: setup .peers
 	$(B).report
 	python -m workflow.docs.cost_page
 
-# Whom benchmarks.loss and benchmarks.epoch compare with. Their dependencies are not needed.
+# Whom benchmarks.loss and benchmarks.epoch compare with, and what of their dependencies they import
+# that is not here already.
 .peers: | setup
-	python -m pip install --quiet --no-deps --target .peers lightly==1.6.0 lightly_utils==0.0.2 lightning-utilities==0.15.2 \
-	    solo-learn==1.0.2 pytorch-metric-learning==2.9.0
+	python -m pip install --quiet --no-deps --target .peers lightly==1.6.0 lightly_utils==0.0.2 \
+	    lightning-utilities==0.15.2 solo-learn==1.0.2 pytorch-metric-learning==2.9.0
 
 # What the drivers take where everything is done, for docs/planning.md: eleven minutes.
 overhead: setup

@@ -28,6 +28,7 @@ MEANING = {
     "repetitions": "turns of each, after one to warm up",
 }
 TIMES = 3  # a file keeps: a machine that is idle now may not have been an hour ago
+_SAME = ("command", "hardware", "cores", "versions", "n")  # of all times of a file
 
 
 def positive(text: str) -> int:
@@ -171,9 +172,6 @@ def save(path: Path | None, found: dict, cases: dict) -> None:
             now["earlier"] = [*before.get("earlier", []), kept][1 - TIMES :]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
-
-
-_SAME = ("command", "hardware", "cores", "versions", "n")
 
 
 def times(found: dict) -> list[dict]:

@@ -1,6 +1,6 @@
 """Write docs/benchmarks.md from the JSON files of the benchmarks; a test compares the two.
 
-make benchmarks        # all those that need no GPU, then this page (ten minutes)
+make benchmarks        # all those that need no GPU, then this page (seventeen minutes)
 python -m benchmarks.report
 """
 
@@ -77,16 +77,13 @@ def _rates(what: str, cases: list[dict]) -> str:
     head = ["", f"{case['unit']}, median", "least", "most", f"{case['ours']} is"]
     head += ["between times"] * several + ["of the matrix product's rate"] * bool(shares)
     lines = [head]
-    each = {row[0]: [] for row in measure.rows(case)}
-    for one in cases:
-        for name, *_, ratio in measure.rows(one):
-            each[name].append(ratio)
-    for name, *rates, ratio in measure.rows(case):
+    each = zip(*([ratio for *_, ratio in measure.rows(one)] for one in cases), strict=True)
+    for (name, *rates, ratio), ratios in zip(measure.rows(case), each, strict=True):
         other = name != case["ours"]
         cells = [name, *(f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}" for rate in rates)]
         cells.append(f"{ratio:.2f}x" if other else "")
         if several:
-            cells.append(f"{min(each[name]):.2f}x to {max(each[name]):.2f}x" if other else "")
+            cells.append(f"{min(ratios):.2f}x to {max(ratios):.2f}x" if other else "")
         if shares:
             cells.append(f"{shares[name]:.0%}")
         lines.append(cells)

@@ -248,7 +248,7 @@ def test_a_file_keeps_three_times_of_one_machine(tmp_path, monkeypatch):
         found = {**measure.about("cpu", 2), "time": f"09:0{minute}", "hardware": hardware}
         seconds = {"ours": [1.0, 1.0], "other": [other, other]}
         measure.save(file, found, {"case": measure.case("views/s", 12, seconds, "ours")})
-        return [one["time"] for one in measure.times(json.loads(file.read_text()))]
+        return [one["time"] for one in measure.times(json.loads(file.read_text(encoding="utf-8")))]
 
     assert measured(0, 9.0) == ["09:00"]
     assert "between times |" not in report.page(tmp_path)

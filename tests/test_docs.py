@@ -56,7 +56,7 @@ BY_HAND = {
     "make test": "python -m pytest",  # what runs this
     "make quick": 'python -m pytest -m "not slow"',  # the same, or part of it
     "make audit": "python -m tests.audit",  # asks the index; CI runs it after the tests
-    "make benchmarks": "python -m workflow.docs.cost_page",  # ten minutes; see BENCHMARKS
+    "make benchmarks": "python -m workflow.docs.cost_page",  # seventeen minutes; see BENCHMARKS
     "make .peers": "pytorch-metric-learning==2.9.0",  # the same index
     "make overhead": "python -m workflow.docs.cost_page",  # eleven minutes
     "make lock": "--output-file requirements.lock",  # asks an index for new versions

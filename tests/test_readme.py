@@ -97,18 +97,17 @@ def test_a_scale_in_part_does_not_speak_for_all(elsewhere):
     before = found.sentences(root)
     folder = root / "medium"
     shutil.copytree(root / "small", folder)
-    (folder / "metrics.json").write_text('{"hours": {"core-hours": 9.0}}')
-    head, *rows = (root / "small" / "claims.csv").read_text().splitlines()
+    (folder / "metrics.json").write_text('{"hours": {"core-hours": 9.0}}', encoding="utf-8")
+    head, *rows = files.read_text(root / "small" / "claims.csv").splitlines()
     (row,) = [row for row in rows if row.startswith("C27,")]
-    (folder / "claims.csv").write_text("\n".join([head, row, ""]))
+    (folder / "claims.csv").write_text("\n".join([head, row, ""]), encoding="utf-8")
     said = found.sentences(root)
-    assert (
-        f"{len(found.ledger.read_rows(found.ledger.CLAIMS)) - 1} not tested; at `small`" in said[0]
-    )
+    claims = len(ledger.read_rows(ledger.CLAIMS))
+    assert f"{claims - 1} not tested; at `small`" in said[0]
     assert "Clearest of what is reproduced at `small`:" in said[2]
     (agree,) = [line for line in said if "at every scale that tests it" in line]
     assert agree in before
-    (folder / "claims.csv").write_text("\n".join([head, *rows, ""]))
+    (folder / "claims.csv").write_text("\n".join([head, *rows, ""]), encoding="utf-8")
     assert "`medium`:" in "".join(found.sentences(root)[2:])
 
 
