@@ -33,7 +33,7 @@ CORES = 2  # as in the log; the time of the largest scale is by plan
 IMAGES = {  # data source -> how one comes by its images
     "patterns": "drawn, no download",
     "cifar10": "CIFAR-10, downloaded",
-    "folder": "CIFAR-10 as [a folder](docs/running.md#images)",
+    "folder": "CIFAR-10 as a folder",
     "imagenet": "your copy of ImageNet",
 }
 
@@ -63,9 +63,9 @@ def sentences() -> str:
     """Return what was found, and what was not run."""
     lines = found.sentences(files.ROOT / "paper_figures")
     plans = {name: plan for name, plan in _plans().items() if _computed(plan) == "no"}
-    costs = [f"`{name}` ({_planned_hours(plan)} by plan)" for name, plan in plans.items()]
+    costs = [f"`{name}` ({_planned_hours(plan)})" for name, plan in plans.items()]
     if costs:
-        lines.append(f"* **Not run**: {', '.join(costs)}.")
+        lines.append(f"* **Not run**, with hours by plan: {', '.join(costs)}.")
     if "imagenet" in plans:
         lines[-1] += " So nothing here says what SimCLR does on ImageNet."
     return "\n" + "\n".join(lines) + "\n"
