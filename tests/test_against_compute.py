@@ -65,7 +65,7 @@ def test_an_effect_is_positive_on_the_papers_side(tmp_path):
 
 def test_the_signs_of_what_is_published_are_those_of_its_verdicts():
     root = ROOT / "paper_figures"
-    rows = against_compute.contrasts(root, list(against_compute.in_order(root)))
+    rows = against_compute.contrasts(root, list(against_compute.costs(root)))
     text = [{name: str(value) for name, value in row.items()} for row in rows]
     assert read_rows(root / against_compute.CSV) == text, "publish the scales again"
     assert {row["id"] for row in rows if row["papers_own"]} >= {"C01", "C07", "C12", "C33", "C40"}
@@ -84,20 +84,29 @@ def test_scales_stand_by_their_hours_and_gpus_last(tmp_path):
     }.items():
         publish(tmp_path, scale, [POSITIVE], took)
     (tmp_path / "mine" / "metrics.json").unlink()  # drawn before there were hours
-    assert list(against_compute.in_order(tmp_path)) == ["mine", "small", "tiny", "cifar10"]
+    assert list(against_compute.costs(tmp_path)) == ["mine", "small", "tiny", "cifar10"]
 
 
 def test_hours_are_what_the_plan_expects_of_what_is_published():
     plan = build_plan("tiny")
     encoder, *_ = (i for i in plan.instances.values() if i.stage.name == "pretrain")
     shown = [i for i in plan.instances.values() if i.inputs.get("encoder") is encoder][:2]
-    lines = {i.key: {"stage": i.stage.name, "name": i.name} for i in shown}
+    lines = [{"stage": i.stage.name, "name": i.name} for i in shown]
     data = encoder.inputs["data"]
     wanted = sum(one.seconds for one in (*shown, encoder, data)) / 3600  # the encoder once
-    found = hours.hours(plan, {**lines, "other": {"stage": "evaluate", "name": "gone"}})
+    lines.append({"stage": "evaluate", "name": "gone"})
+    found = hours.hours(plan, lines)
     assert found == {"core-hours": pytest.approx(wanted, abs=1e-3)}
     assert hours.text({"core-hours": 1.5, "GPU-hours": 10}) == "1.5 core-hours and 10 GPU-hours"
     assert hours.text({}) == "nothing published"
+    counts = hours.counts(plan, lines)
+    assert counts == {"planned": len(plan.of_kind("measurement")), "published": len(shown)}
+
+
+@pytest.mark.parametrize("count, wanted", [(7, "2 core-hours, in part"), (8, "2 core-hours")])
+def test_what_is_published_in_part_says_so(count, wanted):
+    results = {"published": count, "planned": 8}
+    assert hours.cost({"hours": {"core-hours": 2}, "results": results}) == wanted
 
 
 def test_the_contrast_that_most_scales_have_is_shown(tmp_path):

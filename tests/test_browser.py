@@ -214,7 +214,8 @@ def test_a_figure_is_seen_at_all_scales_or_large(visit):
 
 def test_the_keyboard_leads_from_a_thumbnail_to_the_next_claim(visit):
     page = visit("index.html")
-    assert page.locator("details[open] img").count() > 15
+    first = page.locator("details[open]")
+    assert first.locator("img").count() == first.locator("li a").count() > 8
     page.locator("details:not([open]) summary").first.focus()
     page.keyboard.press("Enter")
     assert page.locator("details[open]").count() == 2

@@ -62,7 +62,7 @@ def root(drawn, planned, tmp_path_factory):
     for _ in range(2):  # the second time both know of each other
         for scale in ("tiny", "small"):
             runs.write_runs(planned(scale), {}, root / scale)
-            scale_page.write_index(root / scale, scale, TITLE)
+            scale_page.write_index(root / scale, scale, TITLE, synthetic.WHOLE)
     overview.write_overview(root)
     return root
 
@@ -188,11 +188,14 @@ def test_pages_over_all_scales_where_little_is_published(tmp_path):
         (tmp_path / scale).mkdir()
         if kept:
             stage.draw("fig8", kept, synthetic.context("tiny"), tmp_path / scale)
-        scale_page.write_index(tmp_path / scale, scale, scale)
+        results = {"published": 7, "planned": 8} if scale == "part" else synthetic.WHOLE
+        scale_page.write_index(tmp_path / scale, scale, scale, results)
         overview.write_overview(tmp_path)
         assert len(list(tmp_path.rglob("claims/*.html"))) == len(CLAIMS)
     index = (tmp_path / "index.html").read_text()
     assert "No figure is published." in index
+    said = {scale: (tmp_path / scale / "index.html").read_text() for scale in parts}
+    assert ["7 of 8 results" in said[scale] for scale in parts] == [one == "part" for one in parts]
     claim = (tmp_path / "claims" / "C15.html").read_text()
     assert "(in part: " in claim and "one seed excludes nothing" in claim
     assert "no published scale has them" in (tmp_path / "claims" / "C01.html").read_text()
@@ -200,7 +203,7 @@ def test_pages_over_all_scales_where_little_is_published(tmp_path):
 
 def test_equal_figures_give_equal_pages(root):
     before = {path: path.read_bytes() for path in root.rglob("*.html")}
-    assert scale_page.write_index(root / "tiny", "tiny", TITLE) == 0
+    assert scale_page.write_index(root / "tiny", "tiny", TITLE, synthetic.WHOLE) == 0
     assert overview.write_overview(root) == 0
     assert before == {path: path.read_bytes() for path in root.rglob("*.html")}
 
@@ -216,7 +219,7 @@ def test_the_page_of_one_figure(tmp_path):
     about = {"scale": "tiny", "title": "one", "seeds": 3}
     (tmp_path / "tiny").mkdir()
     stage.draw("fig6", synthetic.rows("tiny", "fig6"), about, tmp_path / "tiny")
-    scale_page.write_index(tmp_path / "tiny", "tiny", "only one")
+    scale_page.write_index(tmp_path / "tiny", "tiny", "only one", synthetic.WHOLE)
     found = Page((tmp_path / "tiny" / "index.html").read_text())
     assert [image["src"] for image in found.images] == ["fig6.svg"]
 

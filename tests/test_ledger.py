@@ -66,7 +66,7 @@ def root(drawn, tmp_path_factory):
     root = tmp_path_factory.mktemp("ledger") / "paper_figures"
     shutil.copytree(drawn, root)
     for scale in ("tiny", "small"):
-        scale_page.write_index(root / scale, scale, "made up")
+        scale_page.write_index(root / scale, scale, "made up", synthetic.WHOLE)
     overview.write_overview(root)
     return root
 
@@ -126,7 +126,7 @@ def test_a_metric_changed_by_hand_flips_the_verdict_everywhere(root, tmp_path):
         folder.mkdir(parents=True)
         about = {"scale": "tiny", "title": "made up", "seeds": 3}
         stage.draw("table3", rows, about, folder)
-        scale_page.write_index(folder, "tiny", "made up")
+        scale_page.write_index(folder, "tiny", "made up", synthetic.WHOLE)
         overview.write_overview(folder.parent)
         table = {row["id"]: row for row in read_rows(folder.parent / "claims.csv")}
         verdicts.append(table["C18"]["tiny verdict"])

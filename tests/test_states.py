@@ -161,7 +161,7 @@ def test_the_files_of_a_figure_say_which_runs_are_lost(tmp_path):
     assert [{**row, "not_learned": ""} for row in claims] == others
     assert states.DAGGER not in files.read_text(tmp_path / "all" / "table5.caption.md")
     # The page.
-    scale_page.write_index(tmp_path, "tiny", "made up")
+    scale_page.write_index(tmp_path, "tiny", "made up", synthetic.WHOLE)
     page = files.read_text(tmp_path / "index.html")
     assert page.count("2 of 9 runs did not learn †") == 2  # at the figure, and in the ledger
     assert "<td>3 († 1)</td>" in page

@@ -13,7 +13,7 @@ EXPLAINED = f"{DAGGER}: some of the runs that this rests on did not learn."
 
 def scales(root: Path) -> list[str]:
     """Return the published scales below `root` (paper_figures), the one with most compute first."""
-    return list(reversed(against_compute.in_order(root)))
+    return list(reversed(against_compute.costs(root)))
 
 
 def sentences(root: Path) -> list[str]:

@@ -46,11 +46,8 @@ def filled(text: str) -> str:
 def picture() -> str:
     """Return the figure of claims against compute."""
     root = files.ROOT / "paper_figures"
-    took = against_compute.in_order(root)
-    part = {name for name, plan in _plans().items() if _there(plan) < len(published.measured(plan))}
-    costs = "; ".join(
-        f"`{name}` {hours.text(its)}{', in part' * (name in part)}" for name, its in took.items()
-    )
+    took = against_compute.costs(root)
+    costs = "; ".join(f"`{name}` {cost}" for name, cost in took.items())
     figure = f"paper_figures/{against_compute.FIGURE}.png"
     return (
         "\n![Of each claim of the paper the effect with its interval, at every computed scale]"
@@ -153,19 +150,14 @@ def _lines(plan: Plan) -> list[dict]:
     return published.read_lines(path) if path.is_file() else []
 
 
-def _there(plan: Plan) -> int:
-    """Return how many of a scale's planned results are published, under whatever key."""
-    names = {(line["stage"], line["name"]) for line in _lines(plan)}
-    return sum((one.stage.name, one.name) in names for one in published.measured(plan))
-
-
 def _computed(plan: Plan) -> str:
     """Return whether a scale's planned results are published, under whatever key."""
-    planned, there = published.measured(plan), _there(plan)
+    lines = _lines(plan)
+    there, planned = (hours.counts(plan, lines)[name] for name in ("published", "planned"))
     if not there:
         return "no"
-    text = "**yes**" if there == len(planned) else f"in part: {there:,} of {len(planned):,} results"
-    if not {one.key for one in planned} & {line["key"] for line in _lines(plan)}:
+    text = "**yes**" if there == planned else f"in part: {there:,} of {planned:,} results"
+    if not {one.key for one in published.measured(plan)} & {line["key"] for line in lines}:
         text += ", by earlier code ([changelog](CHANGELOG.md))"
     return text
 

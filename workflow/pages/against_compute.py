@@ -44,13 +44,13 @@ def write(root: Path) -> int:
 
     The figure is drawn only where its numbers or its code have changed: publishing takes a moment.
     """
-    scales = in_order(root)
+    scales = costs(root)
     rows = contrasts(root, list(scales))
     if not rows:
         return 0
     text = csv_text(rows[0], [row.values() for row in rows])
     changed = write_atomic(root / CSV, text)
-    legend = [f"{name}: {hours.text(took)}" for name, took in scales.items()]
+    legend = [f"{name}: {cost}" for name, cost in scales.items()]
     svg, png = (root / f"{FIGURE}.{kind}" for kind in ("svg", "png"))
     stamp = f"<!-- drawn from {_stamp(text, *legend)} -->\n"
     if svg.is_file() and png.is_file() and read_text(svg).endswith(stamp):
@@ -72,13 +72,14 @@ def _stamp(*numbers: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def in_order(root: Path) -> dict[str, dict[str, float]]:
-    """Return {scale: hours by unit} of what is published, from little compute to much."""
+def costs(root: Path) -> dict[str, str]:
+    """Return {scale: "2.3 core-hours, in part"}, as published, from little compute to much."""
     found = {}
     for scale in ledger.published(root):
         summary = root / scale / "metrics.json"
-        found[scale] = read_json(summary).get("hours", {}) if summary.is_file() else {}
-    return dict(sorted(found.items(), key=lambda item: hours.by_cost(item[1])))
+        found[scale] = read_json(summary) if summary.is_file() else {}
+    ordered = sorted(found, key=lambda scale: hours.by_cost(found[scale].get("hours", {})))
+    return {scale: hours.cost(found[scale]) for scale in ordered}
 
 
 def contrasts(root: Path, scales: list[str]) -> list[dict]:

@@ -1,6 +1,7 @@
 """What `dvc metrics` and `dvc plots` show of a scale, from the published figures' CSV files.
 
-metrics.json   experiment -> setting -> accuracy; how many contrasts have which verdict; hours
+metrics.json   experiment -> setting -> accuracy; how many contrasts have which verdict; hours, and
+               how many results, are published
 accuracy.csv   a row per setting: its headline accuracy (template bar_horizontal)
 curves.csv     a row per setting and epoch: the loss (template workflow/pages/curves.json)
 """
@@ -25,7 +26,11 @@ def write_summary(folder: Path, plan, published: dict[str, dict]) -> int:
     plan: planning.plan.Plan; published: key -> line of data/published/<scale>.jsonl.
     """
     verdicts = Counter(row["verdict"] for row in read_rows(folder / "claims.csv"))
-    metrics = {"claims": dict(verdicts), "hours": hours.hours(plan, published)}
+    metrics = {
+        "claims": dict(verdicts),
+        "hours": hours.hours(plan, published.values()),
+        "results": hours.counts(plan, published.values()),
+    }
     accuracy, curves = [], []
     for name in figure_files.names_in(folder):
         for setting, means in _means(folder, name).items():

@@ -1,22 +1,37 @@
-"""How much compute is behind what is published: core-hours and GPU-hours."""
+"""How much of a scale is published, and how much compute is behind it."""
+
+from collections.abc import Iterable
 
 UNITS = ("core-hours", "GPU-hours")
 
 
-def hours(plan, published: dict[str, dict]) -> dict[str, float]:
+def hours(plan, lines: Iterable[dict]) -> dict[str, float]:
     """Return {unit: hours} that the plan expects of what is published, each training once.
 
     The seconds that results took say less: machines that compute for nights are shared.
-    published: key -> line of data/published/<scale>.jsonl.
+    lines: of data/published/<scale>.jsonl.
     """
-    names = {(line["stage"], line["name"]) for line in published.values()}
-    shown = [i for i in plan.instances.values() if (i.stage.name, i.name) in names]
+    shown = _shown(plan, lines)
     needed = {one.key: one for i in shown for one in (i, *i.inputs.values())}
     totals = dict.fromkeys(UNITS, 0.0)
     for one in needed.values():
         gpus = plan.gpus(one)
         totals[UNITS[gpus > 0]] += (gpus or 1) * one.seconds / 3600
     return {unit: round(total, 3) for unit, total in totals.items() if total}
+
+
+def counts(plan, lines: Iterable[dict]) -> dict[str, int]:
+    """Return how many results with metrics the scale plans, and how many of them are published."""
+    return {
+        "planned": len(plan.of_kind("measurement")),
+        "published": len(_shown(plan, lines)),
+    }
+
+
+def _shown(plan, lines: Iterable[dict]) -> list:
+    """Return the instances that are published, under whatever key."""
+    names = {(line["stage"], line["name"]) for line in lines}
+    return [one for one in plan.instances.values() if (one.stage.name, one.name) in names]
 
 
 def by_cost(hours: dict[str, float]) -> list[float]:
@@ -29,3 +44,10 @@ def text(hours: dict[str, float]) -> str:
     parts = [f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in hours.values()]
     known = [f"{part} {unit}" for part, unit in zip(parts, hours, strict=True)]
     return " and ".join(known) or "nothing published"
+
+
+def cost(summary: dict) -> str:
+    """Return the hours of a scale in words, and whether it is in part, from its metrics.json."""
+    results = summary.get("results", {"published": 0, "planned": 0})
+    in_part = results["published"] < results["planned"]
+    return text(summary.get("hours", {})) + ", in part" * in_part

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from simclr.files import write_atomic
-from workflow.pages import against_compute, claim_pages, figure_files, figure_pages, hours, ledger
+from workflow.pages import against_compute, claim_pages, figure_files, figure_pages, ledger
 from workflow.pages.rendering import write_page
 
 
@@ -21,7 +21,7 @@ def write_overview(root: Path) -> int:
     scales = ledger.published(root)
     rows = ledger.over_scales(root, scales)
     changed = write_atomic(root / "claims.csv", ledger.text_of(rows)) + against_compute.write(root)
-    took = {name: hours.text(time) for name, time in against_compute.in_order(root).items()}
+    took = against_compute.costs(root)
     scales = list(reversed(took))  # from much compute to little
     claims = [_claim(row, scales) for row in rows]
     figures = figure_pages.published(root, scales)

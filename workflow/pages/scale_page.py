@@ -17,10 +17,11 @@ from workflow.pages.rendering import write_page
 from workflow.pages.runs import RUNS
 
 
-def write_index(folder: Path, scale: str, title: str) -> int:
+def write_index(folder: Path, scale: str, title: str, results: dict[str, int]) -> int:
     """Write index.html and claims.csv for the figures in `folder`; return how many files changed.
 
-    scale, title: the scale's name and its description in one line.
+    scale, title: the scale's name and its description in one line; results: how many it plans, and
+    how many of them are published (hours.counts).
     """
     names = figure_files.names_in(folder)
     contrasts = ledger.collect(folder, names)
@@ -31,6 +32,7 @@ def write_index(folder: Path, scale: str, title: str) -> int:
         here=scale,
         scales=ledger.published(folder.parent),
         about=title,
+        results=results,
         figures=[_figure(folder, name) for name in names],
         has_runs=(folder / RUNS).is_file(),
         data=_data(folder),

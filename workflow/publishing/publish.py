@@ -18,6 +18,7 @@ from workflow.publishing.compare import compare_with_published
 from workflow.publishing.dvc_record import record
 from workflow.publishing.published import read_published
 
+FEWEST = 0.2  # of a figure's runs: with fewer it would show little but their absence
 DATA_CARD = ("data_card.md", "contact_sheet.png")
 
 
@@ -51,7 +52,7 @@ def publish(plan: Plan, experiments: list[str] | None = None, partial: bool = Fa
     what = "figure or table" if drawn == 1 else "figures and tables"
     print(f"{folder}/index.html: {drawn} {what}, {changed} files changed.")
     if drawn < len(wanted):
-        print(f"{len(wanted) - drawn} have no result yet: what is published of them stays.")
+        print(f"{len(wanted) - drawn} have hardly a result here: what is published of them stays.")
     if whole:
         print(compare_with_published(plan))
         record(plan)
@@ -60,13 +61,13 @@ def publish(plan: Plan, experiments: list[str] | None = None, partial: bool = Fa
 def _draw_in_part(plan: Plan, figure: Instance, folder: Path) -> int | None:
     """Draw a figure into `folder` from the runs that are there.
 
-    Returns how many files changed, None where no run is there.
+    Returns how many files changed, None where hardly a run is there.
     """
     from workflow.figures import stage  # here: complete figures are copied without matplotlib
 
     paths = {role: run.path(plan.store) for role, run in figure.inputs.items()}
     present = {role: path for role, path in paths.items() if results.is_finished(path)}
-    if not present:
+    if len(present) < FEWEST * len(paths):
         return None
     for path in present.values():
         results.verify(path)
