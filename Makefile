@@ -25,7 +25,7 @@ stale:
 	@echo "Installing the locked libraries into .venv (torch is large: some minutes) ..."
 	$(PYTHON) -m venv $(if $(STALE),--clear) .venv
 	.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
-	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 test: setup lint

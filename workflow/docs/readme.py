@@ -90,8 +90,7 @@ def night() -> str:
 
 def made() -> str:
     """Return the time of `make` in a fresh clone, the installation included."""
-    log = _logged()
-    return duration(log["make"] + log.get("make setup", 0.0))
+    return duration(_logged()["make"])
 
 
 def machine() -> str:
