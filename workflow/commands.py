@@ -58,7 +58,7 @@ def run(args):
 
 
 def _chosen(args) -> list:
-    """Return what `run` shall compute, inputs first: by stage, name and share, or all missing."""
+    """Return the instances that `run` computes, inputs first: those asked for, or all missing."""
     from workflow.planning.checks import check_data
     from workflow.planning.shares import seeds_first, share
     from workflow.running.plan_file import write_plan

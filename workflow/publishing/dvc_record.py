@@ -25,9 +25,9 @@ REMEDIES = {  # by words of DVC's
 def record(plan: Plan) -> None:
     """Tell DVC that its stages are up to date, as far as it does not know (`dvc commit`).
 
-    Never within `dvc repro` (which records by itself), never a part of the results as the whole
-    (who has the metrics alone would record that there are no encoders), and only after every byte
-    has been verified; a damaged one raises ResultError and nothing is recorded.
+    Records nothing within `dvc repro`, which does it itself, and nothing of a part of the results:
+    imported metrics would be recorded as a scale without encoders. Verifies every byte first; a
+    damaged one raises ResultError, and nothing is recorded.
     """
     if "DVC_STAGE" in os.environ or not Path(".dvc").is_dir():
         return

@@ -39,7 +39,7 @@ def options():
 
 
 def is_quiet(asked) -> bool:
-    """Whether Snakemake shall not name its rules, and it is asked for results, not to tell."""
+    """Tell whether Snakemake is asked for results, and not to name its rules."""
     tells = (asked.dryrun, asked.verbose, asked.unlock, asked.report, asked.cleanup_metadata)
     return not any(tells) and "RULES" in {kind.name for kind in asked.quiet or ()}
 

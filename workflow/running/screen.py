@@ -34,7 +34,7 @@ def _is_not_told_at_the_end(record: logging.LogRecord) -> bool:
 
 
 def last_words(logger: logging.Logger) -> None:
-    """Show nothing more of Snakemake's: what was said just now shall be the end."""
+    """Show no more of what Snakemake prints: the last message stays the last."""
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler):
             handler.setLevel(logging.CRITICAL + 1)
