@@ -1,0 +1,52 @@
+"""What a contradiction hangs on: the same contrasts at several lengths of training."""
+
+import pandas as pd
+import pytest
+
+from tests import synthetic
+from workflow.experiments import longer
+from workflow.figures import stage
+
+GRID = {"epochs": [2, 5], "normalized": 0.1, "raw": [10.0, 100.0]}
+
+
+def test_at_the_length_of_the_base_setting_all_runs_are_those_of_other_figures(planned):
+    plan = planned("medium")
+    own = {one.name for one in plan.instances.values() if one.experiment == "longer"}
+    assert own and not any("-e5." in name for name in own)
+    inputs = {one.name for one in plan.figure("longer").inputs.values()}
+    assert {"fig8.linear-64.s0", "table5.l2-0.1.s0", "table5.raw-100.s0"} <= inputs
+    assert {name.split(".")[0] for name in inputs - own} <= {"fig8", "fig9", "table5", "figb4"}
+
+
+def test_effects_are_positive_on_the_papers_side():
+    """Of each length: base minus linear, h minus z, the mean of the raw ones minus l2."""
+    values = {"base": 50.0, "linear head": 48.0, "raw-10": 60.0, "raw-100": 70.0, "l2-0.1": 62.0}
+    rows = []
+    for seed in (0, 1):
+        for run in longer.runs(GRID):
+            change, epochs = run.labels["change"], run.labels["epochs"]
+            about = {"seed": seed, "setting": run.name, **run.labels}
+            if run.stage == "maps":
+                rows.append({**about, "silhouette_h": 0.03 * epochs, "silhouette_z": 0.02})
+            else:
+                metrics = ("linear_h", "contrastive_accuracy")
+                rows.append({**about, **dict.fromkeys(metrics, values[change] + seed)})
+    found = longer.effects(pd.DataFrame(rows))
+    assert set(found) == {(claim, epochs) for claim in longer.TITLES for epochs in (2, 5)}
+    means = {key: numbers.mean() for key, numbers in found.items()}
+    assert means["C14", 2] == means["C14", 5] == 2 and means["C24", 5] == 3
+    assert [means["C20", 2], means["C20", 5]] == pytest.approx([4, 13])
+
+
+def test_it_is_drawn_whole_and_in_part(tmp_path):
+    whole = synthetic.rows("medium", "longer")
+    labels = {"setting", "seed", *longer.LABELS}
+    others = [{name: row[name] for name in labels} for row in whole[2:]]
+    for name, rows in {"whole": whole, "part": [*whole[:2], *others]}.items():
+        (folder := tmp_path / name).mkdir()
+        stage.draw("longer", rows, synthetic.context("tiny"), folder)
+        svg = (folder / "longer.svg").read_text()  # the words of each text stand in a comment
+        for title, _ in longer.TITLES.values():
+            assert f"<!-- {title.splitlines()[0]} -->" in svg
+        assert ("in part" in (folder / "longer.caption.md").read_text()) == (name == "part")
