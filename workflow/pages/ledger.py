@@ -46,7 +46,7 @@ def collect(folder: Path, names: list[str]) -> list[dict]:
 
 def _untested(claim: dict) -> dict:
     row = {name: claim[name] for name in ("id", "claim", "paper_effect", "where")}
-    return {**row, "contrast": "no experiment of this scale", "n": "0", "verdict": "not tested"}
+    return {**row, "contrast": "no published figure tests it", "n": "0", "verdict": "not tested"}
 
 
 def holm(values: list[float]) -> list[float]:
