@@ -70,6 +70,7 @@ NAMES = {
     "scale=medium": "scale=mini",
     "scale=SCALE": "scale=mini",
     "fig8.none.s0": "table5.l2-0.5.s0",
+    "fig8.nonlinear-128.s0": "table5.l2-0.5.s0",
     "PATH": "data/raw/mine.tar",  # the fixture `project` writes it
     "NAME": "fig6",
     "FOLDER": "results/mini",

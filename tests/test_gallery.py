@@ -188,7 +188,7 @@ def test_pages_over_all_scales_where_little_is_published(tmp_path):
         (tmp_path / scale).mkdir()
         if kept:
             stage.draw("fig8", kept, synthetic.context("tiny"), tmp_path / scale)
-        results = {"published": 7, "planned": 8} if scale == "part" else synthetic.WHOLE
+        results = {"there": 7, "planned": 8} if scale == "part" else synthetic.WHOLE
         scale_page.write_index(tmp_path / scale, scale, scale, results)
         overview.write_overview(tmp_path)
         assert len(list(tmp_path.rglob("claims/*.html"))) == len(CLAIMS)

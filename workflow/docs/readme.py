@@ -152,11 +152,11 @@ def _lines(plan: Plan) -> list[dict]:
 def _computed(plan: Plan) -> str:
     """Return whether a scale's planned results are published, under whatever key."""
     lines = _lines(plan)
-    there, planned = (hours.counts(plan, lines)[name] for name in ("published", "planned"))
+    planned, there = published.measured(plan), len(hours.shown(plan, lines))
     if not there:
         return "no"
-    text = "**yes**" if there == planned else f"in part: {there:,} of {planned:,} results"
-    if not {one.key for one in published.measured(plan)} & {line["key"] for line in lines}:
+    text = "**yes**" if there == len(planned) else f"in part: {there:,} of {len(planned):,} results"
+    if not {one.key for one in planned} & {line["key"] for line in lines}:
         text += ", by earlier code ([changelog](CHANGELOG.md))"
     return text
 

@@ -1,7 +1,7 @@
 """What `dvc metrics` and `dvc plots` show of a scale, from the published figures' CSV files.
 
-metrics.json   experiment -> setting -> accuracy; how many contrasts have which verdict; hours, and
-               how many results, are published
+metrics.json   experiment -> setting -> accuracy; how many contrasts have which verdict; hours;
+               how many results are there
 accuracy.csv   a row per setting: its headline accuracy (template bar_horizontal)
 curves.csv     a row per setting and epoch: the loss (template workflow/pages/curves.json)
 """

@@ -11,8 +11,7 @@ def hours(plan, lines: Iterable[dict]) -> dict[str, float]:
     The seconds that results took say less: machines that compute for nights are shared.
     lines: of data/published/<scale>.jsonl.
     """
-    shown = _shown(plan, lines)
-    needed = {one.key: one for i in shown for one in (i, *i.inputs.values())}
+    needed = {one.key: one for i in shown(plan, lines) for one in (i, *i.inputs.values())}
     totals = dict.fromkeys(UNITS, 0.0)
     for one in needed.values():
         gpus = plan.gpus(one)
@@ -21,14 +20,17 @@ def hours(plan, lines: Iterable[dict]) -> dict[str, float]:
 
 
 def counts(plan, lines: Iterable[dict]) -> dict[str, int]:
-    """Return how many results with metrics the scale plans, and how many of them are published."""
-    return {
-        "planned": len(plan.of_kind("measurement")),
-        "published": len(_shown(plan, lines)),
-    }
+    """Return how many results with metrics the scale plans, and how many there are to be shown.
+
+    Those that are published, under whatever key, and those that are computed here.
+    """
+    published = {one.key for one in shown(plan, lines)}
+    planned = plan.of_kind("measurement")
+    there = [one for one in planned if one.key in published or plan.has(one)]
+    return {"planned": len(planned), "there": len(there)}
 
 
-def _shown(plan, lines: Iterable[dict]) -> list:
+def shown(plan, lines: Iterable[dict]) -> list:
     """Return the instances that are published, under whatever key."""
     names = {(line["stage"], line["name"]) for line in lines}
     return [one for one in plan.instances.values() if (one.stage.name, one.name) in names]
@@ -48,6 +50,6 @@ def text(hours: dict[str, float]) -> str:
 
 def cost(summary: dict) -> str:
     """Return the hours of a scale in words, and whether it is in part, from its metrics.json."""
-    results = summary.get("results", {"published": 0, "planned": 0})
-    in_part = results["published"] < results["planned"]
+    results = summary.get("results", {})
+    in_part = results.get("there", 0) < results.get("planned", 0)
     return text(summary.get("hours", {})) + ", in part" * in_part
