@@ -77,7 +77,7 @@ def clone_to(folder: Path) -> None:
 
 
 def commit_of(folder: Path) -> str:
-    """Return the commit of a clone, in short."""
+    """Return the commit that is checked out in a folder, in short."""
     git = ("git", "-C", folder, "rev-parse", "--short", "HEAD")
     return subprocess.check_output(git, encoding="utf-8").strip()
 
@@ -93,12 +93,10 @@ def main() -> None:
         log.append(line)
         print(line, flush=True)
 
-    for number, (name, chosen) in enumerate(chapters().items()):
+    say(f"# python -m tests.newcomer, {datetime.date.today()}, fresh clones of {commit_of(ROOT)}")
+    say(f"# {hardware()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
+    for name, chosen in chapters().items():
         clone_to(folder / name)
-        if number == 0:
-            commit, python = commit_of(folder / name), sys.version.split()[0]
-            say(f"# python -m tests.newcomer, {datetime.date.today()}, fresh clones of {commit}")
-            say(f"# {hardware()}, {len(os.sched_getaffinity(0))} cores, Python {python}")
         say(f"# The first {name}, in a clone of its own")
         story(folder / name, chosen, say)
     LOG.write_text("\n".join(log) + "\n", encoding="utf-8")

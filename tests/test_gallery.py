@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from markupsafe import escape
 
+from simclr import files
 from simclr.config import to_dict
 from tests import synthetic
 from tests.project import MINI
@@ -194,11 +195,11 @@ def test_pages_over_all_scales_where_little_is_published(tmp_path):
         assert len(list(tmp_path.rglob("claims/*.html"))) == len(CLAIMS)
     index = (tmp_path / "index.html").read_text()
     assert "No figure is published." in index
-    said = {scale: (tmp_path / scale / "index.html").read_text() for scale in parts}
+    said = {scale: files.read_text(tmp_path / scale / "index.html") for scale in parts}
     assert ["7 of 8 results" in said[scale] for scale in parts] == [one == "part" for one in parts]
     claim = (tmp_path / "claims" / "C15.html").read_text()
     assert "(in part: " in claim and "one seed excludes nothing" in claim
-    assert "none is published at any scale" in (tmp_path / "claims" / "C01.html").read_text()
+    assert "none is published at any scale" in files.read_text(tmp_path / "claims" / "C01.html")
 
 
 def test_equal_figures_give_equal_pages(root):

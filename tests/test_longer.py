@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from simclr import files
 from tests import synthetic
 from workflow.experiments import longer
 from workflow.figures import stage
@@ -46,7 +47,7 @@ def test_it_is_drawn_whole_and_in_part(tmp_path):
     for name, rows in {"whole": whole, "part": [*whole[:2], *others]}.items():
         (folder := tmp_path / name).mkdir()
         stage.draw("longer", rows, synthetic.context("tiny"), folder)
-        svg = (folder / "longer.svg").read_text()  # the words of each text stand in a comment
+        svg = files.read_text(folder / "longer.svg")  # the words of each text stand in a comment
         for title, _ in longer.TITLES.values():
             assert f"<!-- {title.splitlines()[0]} -->" in svg
-        assert ("in part" in (folder / "longer.caption.md").read_text()) == (name == "part")
+        assert ("in part" in files.read_text(folder / "longer.caption.md")) == (name == "part")

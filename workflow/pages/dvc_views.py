@@ -20,16 +20,17 @@ FILES = ("metrics.json", "accuracy.csv", "curves.csv")
 HEADLINES = registry.headlines()
 
 
-def write_summary(folder: Path, plan, published: dict[str, dict]) -> int:
+def write_summary(folder: Path, plan, published: dict[str, dict], results: dict[str, int]) -> int:
     """Write the three files for the figures in `folder`; return how many changed.
 
-    plan: planning.plan.Plan; published: key -> line of data/published/<scale>.jsonl.
+    plan: planning.plan.Plan; published: key -> line of data/published/<scale>.jsonl; results:
+    hours.counts of them.
     """
     verdicts = Counter(row["verdict"] for row in read_rows(folder / "claims.csv"))
     metrics = {
         "claims": dict(verdicts),
         "hours": hours.hours(plan, published.values()),
-        "results": hours.counts(plan, published.values()),
+        "results": results,
     }
     accuracy, curves = [], []
     for name in figure_files.names_in(folder):

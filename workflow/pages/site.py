@@ -14,5 +14,5 @@ def write_pages(plan, published: dict[str, dict]) -> None:
     runs.write_runs(plan, published, folder)
     results = hours.counts(plan, published.values())
     scale_page.write_index(folder, plan.name, plan.scale.title, results)
-    dvc_views.write_summary(folder, plan, published)
+    dvc_views.write_summary(folder, plan, published, results)
     overview.write_overview(folder.parent)
