@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from tests.project import ROOT
 from workflow import paper
 from workflow.figures import contrasts, forest, plotting
-from workflow.pages import against_compute, hours, ledger
+from workflow.pages import against_compute, extent, ledger
 from workflow.pages.ledger import read_rows
 from workflow.planning.planner import build_plan
 
@@ -95,18 +95,18 @@ def test_hours_are_what_the_plan_expects_of_what_is_published():
     data = encoder.inputs["data"]
     wanted = sum(one.seconds for one in (*shown, encoder, data)) / 3600  # the encoder once
     lines.append({"stage": "evaluate", "name": "gone"})
-    found = hours.hours(plan, lines)
+    found = extent.hours(plan, lines)
     assert found == {"core-hours": pytest.approx(wanted, abs=1e-3)}
-    assert hours.text({"core-hours": 1.5, "GPU-hours": 10}) == "1.5 core-hours and 10 GPU-hours"
-    assert hours.text({}) == "nothing published"
-    counts = hours.counts(plan, lines)
+    assert extent.text({"core-hours": 1.5, "GPU-hours": 10}) == "1.5 core-hours and 10 GPU-hours"
+    assert extent.text({}) == "nothing published"
+    counts = extent.counts(plan, lines)
     assert counts == {"planned": len(plan.of_kind("measurement")), "there": len(shown)}
 
 
 @pytest.mark.parametrize("count, wanted", [(7, "2 core-hours, in part"), (8, "2 core-hours")])
 def test_what_is_published_in_part_says_so(count, wanted):
     results = {"there": count, "planned": 8}
-    assert hours.cost({"hours": {"core-hours": 2}, "results": results}) == wanted
+    assert extent.cost({"hours": {"core-hours": 2}, "results": results}) == wanted
 
 
 def test_the_contrast_that_most_scales_have_is_shown(tmp_path):

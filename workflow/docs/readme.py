@@ -14,7 +14,7 @@ import yaml
 
 from simclr import files
 from workflow.docs import claims_page, findings_page, found, markdown, noise_page
-from workflow.pages import against_compute, hours
+from workflow.pages import against_compute, extent
 from workflow.planning import estimates
 from workflow.planning.plan import Plan
 from workflow.planning.planner import build_plan
@@ -127,7 +127,7 @@ def _logged() -> dict[str, float]:
 def _plans() -> dict[str, Plan]:
     """Return the plans of all scales, from little compute to much."""
     plans = {path.stem: build_plan(path.stem) for path in sorted(SCALES.glob("*.yaml"))}
-    return dict(sorted(plans.items(), key=lambda item: hours.by_cost(_hours(item[1]))))
+    return dict(sorted(plans.items(), key=lambda item: extent.by_cost(_hours(item[1]))))
 
 
 def _hours(plan: Plan) -> dict[str, float]:
@@ -137,7 +137,7 @@ def _hours(plan: Plan) -> dict[str, float]:
 
 
 def _planned_hours(plan: Plan) -> str:
-    return hours.text(_hours(plan))
+    return extent.text(_hours(plan))
 
 
 def _yaml(scale: str) -> dict:
@@ -152,7 +152,7 @@ def _lines(plan: Plan) -> list[dict]:
 def _computed(plan: Plan) -> str:
     """Return whether a scale's planned results are published, under whatever key."""
     lines = _lines(plan)
-    planned, there = published.measured(plan), len(hours.shown(plan, lines))
+    planned, there = published.measured(plan), len(extent.shown(plan, lines))
     if not there:
         return "no"
     text = "**yes**" if there == len(planned) else f"in part: {there:,} of {len(planned):,} results"

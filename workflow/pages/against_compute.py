@@ -17,10 +17,10 @@ from pathlib import Path
 from simclr.code import ROOT, source
 from simclr.files import copy_atomic, csv_text, read_json, read_text, write_atomic
 from workflow import catalog, paper
-from workflow.pages import hours, ledger
+from workflow.pages import extent, ledger
 
 CSV, FIGURE = "contrasts.csv", "claims"
-CODE = ("pages/against_compute.py", "pages/hours.py", "figures/forest.py", "figures/plotting.py")
+CODE = ("pages/against_compute.py", "pages/extent.py", "figures/forest.py", "figures/plotting.py")
 TITLE = "Which claims of the paper show at which cost"
 NOTE = (
     "Of each claim the effect in one contrast, to the right where it agrees with the paper, with "
@@ -78,8 +78,8 @@ def costs(root: Path) -> dict[str, str]:
     for scale in ledger.published(root):
         summary = root / scale / "metrics.json"
         found[scale] = read_json(summary) if summary.is_file() else {}
-    ordered = sorted(found, key=lambda scale: hours.by_cost(found[scale].get("hours", {})))
-    return {scale: hours.cost(found[scale]) for scale in ordered}
+    ordered = sorted(found, key=lambda scale: extent.by_cost(found[scale].get("hours", {})))
+    return {scale: extent.cost(found[scale]) for scale in ordered}
 
 
 def contrasts(root: Path, scales: list[str]) -> list[dict]:

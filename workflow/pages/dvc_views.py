@@ -12,7 +12,7 @@ from pathlib import Path
 
 from simclr import registry
 from simclr.files import csv_text, write_atomic
-from workflow.pages import figure_files, hours
+from workflow.pages import extent, figure_files
 from workflow.pages.ledger import read_rows
 
 FILES = ("metrics.json", "accuracy.csv", "curves.csv")
@@ -24,12 +24,12 @@ def write_summary(folder: Path, plan, published: dict[str, dict], results: dict[
     """Write the three files for the figures in `folder`; return how many changed.
 
     plan: planning.plan.Plan; published: key -> line of data/published/<scale>.jsonl; results:
-    hours.counts of them.
+    extent.counts of them.
     """
     verdicts = Counter(row["verdict"] for row in read_rows(folder / "claims.csv"))
     metrics = {
         "claims": dict(verdicts),
-        "hours": hours.hours(plan, published.values()),
+        "hours": extent.hours(plan, published.values()),
         "results": results,
     }
     accuracy, curves = [], []

@@ -21,7 +21,7 @@ def write_index(folder: Path, scale: str, title: str, results: dict[str, int]) -
     """Write index.html and claims.csv for the figures in `folder`; return how many files changed.
 
     scale, title: the scale's name and its description in one line; results: how many it plans, and
-    how many of them are there (hours.counts).
+    how many of them are there (extent.counts).
     """
     names = figure_files.names_in(folder)
     contrasts = ledger.collect(folder, names)

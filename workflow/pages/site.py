@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workflow.pages import dvc_views, hours, overview, runs, scale_page
+from workflow.pages import dvc_views, extent, overview, runs, scale_page
 
 
 def write_pages(plan, published: dict[str, dict]) -> None:
@@ -12,7 +12,7 @@ def write_pages(plan, published: dict[str, dict]) -> None:
     """
     folder = Path("paper_figures") / plan.name
     runs.write_runs(plan, published, folder)
-    results = hours.counts(plan, published.values())
+    results = extent.counts(plan, published.values())
     scale_page.write_index(folder, plan.name, plan.scale.title, results)
     dvc_views.write_summary(folder, plan, published, results)
     overview.write_overview(folder.parent)
