@@ -129,7 +129,7 @@ DECLARED = (
             + work.features()
             + s.labels
             * (
-                work.logistic_regressions(0.2)  # of h and z: whitened, they converge soon
+                0.2 * work.logistic_regression()  # of h and z: whitened, they converge soon
                 if s.solver == "lbfgs"
                 else work.linear_steps(s, len(s.protocols))
             )
@@ -204,7 +204,7 @@ DECLARED = (
         settings=measuring.Transfer,
         module="simclr.stages.transfer",
         kind="measurement",
-        seconds=lambda s, work: work.features() + work.logistic_regressions(s.penalties),
+        seconds=lambda s, work: work.features() + s.penalties * work.regression_to_the_optimum(),
         needs=lambda s, n: [  # one of a class to choose the penalty by, another to fit
             Need("", 2, n.fewest_train(), "training images of every class"),
             *_classes(n),

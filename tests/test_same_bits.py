@@ -10,22 +10,22 @@ from tests.project import ROOT
 
 
 @pytest.fixture(scope="module")
-def usual(data, tmp_path_factory):
+def usual(tmp_path_factory):
     """(the folder of a run as it is without these variables, its hashes)."""
     out = tmp_path_factory.mktemp("usual")
-    return out, bits.hashes(data, out)
+    return out, bits.hashes(out)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", bits.ENVIRONMENTS)
-def test_bits_by_environment(what, data, usual, tmp_path):
+def test_bits_by_environment(what, usual, tmp_path):
     """Equal, or else much the same: the first epoch's loss shows it."""
     variables, flag, equal = bits.ENVIRONMENTS[what]
     if flag not in bits.FLAGS:
         pytest.skip(f"the processor has no {flag}")
     folder, wanted = usual
-    found = bits.hashes(data, tmp_path, **variables)
-    assert set(found) == set(wanted) >= {"encoder/encoder.safetensors", "metrics/metrics.json"}
+    found = bits.hashes(tmp_path, **variables)
+    assert set(found) == set(wanted) >= {"encoder/encoder.safetensors", "transfer/metrics.json"}
     if equal:
         assert found == wanted
     else:

@@ -1,4 +1,4 @@
-"""Logistic regression on features: the same optimum as scikit-learn's, the penalty, metrics."""
+"""Stage `transfer`: the choice of the penalty, the optimum whatever rounds otherwise, metrics."""
 
 import json
 import shutil
@@ -6,14 +6,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from simclr.config import ConfigError, build
 from simclr.data import packed
 from simclr.data.label_share import class_balanced_share
-from simclr.logistic import fit, scores
 from simclr.models.resnet import build_encoder
 from simclr.settings.measuring import Transfer
 from simclr.stages import pretrain, transfer
@@ -37,74 +36,14 @@ def data(tmp_path_factory):
 
 
 def settings(**values) -> Transfer:
-    """Penalties with which these features' fits converge in time."""
+    """Penalties with which scikit-learn's L-BFGS converges in time, to compare with."""
     return build(Transfer, {"penalties": 6, "least": 0.1, "most": 1e4, **values})
 
 
-def clusters(count, seed):
-    """Features [count, 5] of 3 overlapping classes, in columns of different sizes."""
-    rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(0).normal(size=(3, 5))
-    labels = rng.integers(0, 3, count)
-    x = (centres[labels] + rng.normal(size=(count, 5))) * [0.3, 0.6, 1, 2, 3] + 0.5
-    return torch.tensor(x), torch.from_numpy(labels)
-
-
 def reference(x, labels, l2):
-    """scikit-learn's optimum: it divides the same objective by the penalty."""
+    """scikit-learn's optimum by another solver: it divides the same objective by the penalty."""
     model = LogisticRegression(C=1 / l2, tol=1e-10, max_iter=20000, solver="lbfgs")
     return model.fit(np.asarray(x), np.asarray(labels))
-
-
-# The fit.
-
-
-@pytest.mark.parametrize("l2", [1e-2, 1.0, 30.0, 1e3])
-def test_fit_is_that_of_scikit_learn(l2):
-    x, labels = clusters(300, 1)
-    tested, _ = clusters(300, 2)
-    found, model = fit(x, labels, 3, l2).weights, reference(x, labels, l2)
-    assert found.shape == (6, 3) and found.dtype == torch.float64
-    np.testing.assert_allclose(found[:-1].T, model.coef_, atol=1e-3, rtol=0)
-    # Offsets are known but for one number, which all may have more.
-    offsets, wanted = found[-1] - found[-1].mean(), model.intercept_ - model.intercept_.mean()
-    np.testing.assert_allclose(offsets, wanted, atol=1e-3, rtol=0)
-    assert scores(found, tested).argmax(1).tolist() == model.predict(tested.numpy()).tolist()
-
-
-def objective(weights, x, labels, l2):
-    """By loops, as the docstring has it."""
-    total = 0.0
-    for row, label in zip(x, labels, strict=True):
-        each = weights[-1] + row @ weights[:-1]
-        total = total + torch.log(torch.exp(each).sum()) - each[label]
-    return total + l2 / 2 * sum(float(w) ** 2 for w in weights[:-1].flatten())
-
-
-@pytest.mark.parametrize("l2", [1e-2, 1.0, 1e3])
-def test_gradient_at_the_solution_is_near_zero(l2):
-    x, labels = clusters(200, 1)
-    found = fit(x, labels, 3, l2).weights.requires_grad_()
-    value = F.cross_entropy(scores(found, x), labels, reduction="sum")
-    value = value + l2 / 2 * (found[:-1] ** 2).sum()
-    value.backward()
-    assert found.grad.abs().max() < 1e-3  # of a sum over 200 images
-    least = objective(found.detach(), x, labels, l2)
-    assert value.item() == pytest.approx(float(least), rel=1e-9)
-    for seed in range(5):  # and no step from it is downhill
-        step = torch.randn(6, 3, generator=torch.Generator().manual_seed(seed)).double()
-        assert objective(found.detach() + 0.05 * step, x, labels, l2) > least
-
-
-def test_where_it_starts_does_not_matter_and_is_left_alone():
-    x, labels = clusters(200, 1)
-    start = torch.ones(6, 3, dtype=torch.float64)
-    found = fit(x, labels, 3, 1.0, start).weights
-    torch.testing.assert_close(found[:-1], fit(x, labels, 3, 1.0).weights[:-1], atol=1e-3, rtol=0)
-    assert torch.equal(start, torch.ones_like(start))
-
-
-# The stage.
 
 
 def metrics(folder):
@@ -137,6 +76,7 @@ def test_outputs_of_an_encoder_of_other_data(data, encoder, transferred, tmp_pat
         "transfer_top1",
         "transfer_mean_class",
         "transfer_l2",
+        "transfer_unconverged",
     }
     again = run(transfer, settings(), data, tmp_path / "again", encoder=encoder)
     assert contents(again) == contents(transferred) and contents(encoder) == before
@@ -170,20 +110,32 @@ def test_the_penalty_is_the_best_on_held_out_images_and_the_last_fit_is_of_all(
     assert out["transfer_mean_class"] != pytest.approx(out["transfer_top1"], abs=1e-6)
 
 
+class Watched(LogisticRegression):
+    """Notes how many images it is fitted to; `score` answers `says`, where that is set."""
+
+    sizes, says = [], None
+
+    def fit(self, x, labels):
+        self.sizes.append(len(x))
+        return super().fit(x, labels)
+
+    def score(self, x, labels):
+        return super().score(x, labels) if self.says is None else self.says
+
+
 def test_held_out_images_do_not_train_while_the_penalty_is_chosen(
     data, encoder, tmp_path, monkeypatch
 ):
-    sizes, real = [], transfer.fit
-    monkeypatch.setattr(
-        transfer, "fit", lambda x, labels, *rest: sizes.append(len(x)) or real(x, labels, *rest)
-    )
+    monkeypatch.setattr(transfer, "LogisticRegression", Watched)
+    monkeypatch.setattr(Watched, "sizes", [])
     some = settings(penalties=2, validation=0.4)
     run(transfer, some, data, tmp_path / "out", encoder=encoder)
-    assert sizes == [90, 90, 150]
+    assert Watched.sizes == [90, 90, 150]
 
 
 def test_of_equal_penalties_the_strongest_is_chosen(data, encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "accuracy", lambda scores, labels: 0.0)
+    monkeypatch.setattr(transfer, "LogisticRegression", Watched)
+    monkeypatch.setattr(Watched, "says", 0.5)
     out = run(transfer, settings(penalties=3), data, tmp_path / "out", encoder=encoder)
     assert metrics(out)["transfer_l2"] == pytest.approx(1e4)
 
@@ -195,6 +147,55 @@ def test_test_images_choose_nothing(data, encoder, transferred, tmp_path):
     out = metrics(run(transfer, settings(), changed, tmp_path / "out", encoder=encoder))
     assert out["transfer_l2"] == metrics(transferred)["transfer_l2"]
     assert out["transfer_top1"] != metrics(transferred)["transfer_top1"]
+
+
+def correlated(count: int):
+    """Features [count, 40] of 4 classes, variances from 1e-5 to 1, almost apart; and labels."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 4, count)
+    centres = rng.normal(size=(4, 40))
+    x = 2 * centres[labels] + rng.normal(size=(count, 40))
+    return x @ rng.normal(size=(40, 40)) * np.geomspace(3e-3, 1, 40), labels
+
+
+@pytest.mark.parametrize("l2", [1e-6, 1e-3, 1.0, 1e3])
+def test_an_order_of_additions_moves_no_prediction(l2):
+    """The images and features in another order round otherwise, as another processor does."""
+    x, labels = correlated(600)
+    x, tested = x[:300], x[300:]
+    plain = transfer.classifier(160, l2).fit(x, labels[:300])
+    rng = np.random.default_rng(0)
+    rows, columns = rng.permutation(300), rng.permutation(40)
+    other = transfer.classifier(160, l2).fit(x[rows][:, columns], labels[:300][rows])
+    margins = plain.decision_function(tested)
+    assert not np.array_equal(plain.coef_[:, columns], other.coef_)  # it does round otherwise
+    moved = abs(margins - other.decision_function(tested[:, columns])).max()
+    assert moved < 1e-4 * abs(margins).max()
+    assert not transfer.fell_short(plain, x, labels[:300])
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_fit_that_fell_short_is_told_from_one_that_did_not(classes):
+    x, labels = correlated(200)
+    x, labels = x[labels < classes], labels[labels < classes]
+    model = transfer.classifier(40 * classes, 1e-2)
+    assert not transfer.fell_short(model.fit(x, labels), x, labels)
+    with pytest.warns(ConvergenceWarning):
+        short = transfer.classifier(40 * classes, 1e-2).set_params(max_iter=1).fit(x, labels)
+    assert transfer.fell_short(short, x, labels)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fits_that_fell_short_are_counted(data, encoder, tmp_path, monkeypatch):
+    """L-BFGS, for more weights than Newton's method takes, hardly begins with weak penalties."""
+    monkeypatch.setattr(transfer, "LARGEST", 0)
+    monkeypatch.setattr(transfer, "ITERATIONS", 2)
+    out = run(transfer, settings(penalties=3), data, tmp_path / "out", encoder=encoder)
+    assert metrics(out)["transfer_unconverged"] == 4
+
+
+def test_every_fit_of_the_stage_converges(transferred):
+    assert metrics(transferred)["transfer_unconverged"] == 0
 
 
 def test_settings_that_do_not_fit_are_refused():

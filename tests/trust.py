@@ -227,11 +227,6 @@ NOT_PROMISED = """\
 
 * The same bits on another kind of processor or GPU, or with other versions of the libraries. The
   versions are part of every key, the hardware stands in the provenance. What differs is rounding.
-* The same bits of stage `transfer` (Table 8). Its regressions stop before their optimum, so a
-  rounding moves their accuracy. On an AMD EPYC with 2 cores `make` gave 2,108 of the 2,137 metrics
-  of `tiny` as published, and 29 others, all of `transfer`: accuracies that differ by 0.6 points at
-  most (`simclr compare tiny`, n = 1, 2026-11-29). They are those published until 2026-11-26. What
-  made the other ones is not found; the stage gives the same bits each time on one machine.
 * Protection from somebody who means to forge and may write to the repository: a result with a new
   seal and new hashes is consistent in itself. Computing it again shows it, and so does the
   comparison with the published metrics that ends every run.
@@ -321,7 +316,7 @@ def _bits(found: dict) -> str:
     for what, one in found["environments"].items():
         variables = ", ".join(f"`{name}={value}`" for name, value in one["variables"].items())
         rows.append([f"{what}: {variables}", f"{count - len(one['differ'])} of {count}"])
-    about = "The same short pretraining and evaluation, beside one without these variables."
+    about = "The same patterns, short pretraining and measurements, beside one without these variables."
     return f"{about}\n\n{table(rows)}"
 
 

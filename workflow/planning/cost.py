@@ -16,7 +16,8 @@ from workflow.planning.networks import elements, feature_dim, macs, parameters
 # Seconds of what is no pass through an encoder, fitted to the runs of `tiny` and `small` on one
 # core (`python -m workflow.docs.cost_page --check tiny` compares).
 LINEAR_STEP = 4e-4  # a step of a linear classifier, or of a probe, on stored features
-L_BFGS = 1.65e-7  # a penalty, an image, a feature, a class: a few hundred iterations
+L_BFGS = 1.65e-7  # an image, a feature, a class: a few hundred iterations
+NEWTON = 1.5e-10  # an image, a squared weight: five iterations
 # Bytes that a training step holds for each number that a forward pass puts out, in bfloat16: the
 # output of the convolution and that of batch norm or ReLU, and what lives for a moment. Calibrated
 # with `python -m benchmarks.memory`, which counts them (on a GPU none has been measured yet):
@@ -85,10 +86,19 @@ class Work:
         steps = min(train, most or train) // settings.batch_size * settings.epochs
         return classifiers * steps * LINEAR_STEP
 
-    def logistic_regressions(self, penalties: float) -> float:
-        """Fits by L-BFGS to the features of the training images."""
-        size = penalties * images(self.data)[0] * feature_dim(self.encoder)
-        return L_BFGS * size * SOURCES[self.data.source].classes
+    def logistic_regression(self) -> float:
+        """A fit by L-BFGS to the features of the training images."""
+        return L_BFGS * images(self.data)[0] * self.weights
+
+    def regression_to_the_optimum(self) -> float:
+        """By Newton's method or, where there are too many weights, a thousand steps of L-BFGS."""
+        newton = NEWTON * images(self.data)[0] * self.weights**2
+        return min(newton, 3 * self.logistic_regression())
+
+    @property
+    def weights(self) -> int:
+        """Of a linear classifier on the encoder's features."""
+        return feature_dim(self.encoder) * SOURCES[self.data.source].classes
 
 
 def images_a_second(settings, work: Work, views: float) -> float:
