@@ -316,7 +316,7 @@ def _bits(found: dict) -> str:
     for what, one in found["environments"].items():
         variables = ", ".join(f"`{name}={value}`" for name, value in one["variables"].items())
         rows.append([f"{what}: {variables}", f"{count - len(one['differ'])} of {count}"])
-    about = "The same patterns, short pretraining and measurements, beside one without these variables."
+    about = "Patterns, a short pretraining and its measurements, beside one without the variables."
     return f"{about}\n\n{table(rows)}"
 
 

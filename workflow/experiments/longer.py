@@ -93,7 +93,7 @@ def effects(table) -> dict:
 TITLES = {  # claim -> title and unit of its panel
     "C14": ("C14: non-linear minus\nlinear head, on h", "points of accuracy"),
     "C20": ("C20: silhouette of the\nclasses in h minus in z", "hundredths"),
-    "C24": ("C24: contrastive\naccuracy, raw minus l2-normalised", "points of accuracy"),
+    "C24": ("C24: contrastive\naccuracy, raw minus l2", "points of accuracy"),
 }
 
 
