@@ -9,14 +9,17 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image
 
 from tests import synthetic
+from tests.project import ROOT
 from workflow import catalog, paper
 from workflow.figures import plotting, stage
-from workflow.planning.scale import load_scale
+from workflow.planning.scale import SCALES, load_scale
 from workflow.stages import Figures
 
 TINY, SMALL, CIFAR10 = (list(load_scale(s).experiments) for s in ("tiny", "small", "cifar10"))
@@ -37,6 +40,19 @@ def kind(request, monkeypatch) -> str:
 
     monkeypatch.setattr(Figure, "savefig", save_one_kind)
     return request.param
+
+
+def test_no_text_of_a_published_picture_is_cut_at_its_edge():
+    scales = [path.stem for path in SCALES.glob("*.yaml")]
+    pictures = [path for scale in scales for path in (ROOT / "paper_figures" / scale).glob("*.png")]
+    cut = [str(path) for path in pictures if ink_at_the_edge(path)]
+    assert pictures and not cut
+
+
+def ink_at_the_edge(path: Path) -> bool:
+    """Whether a pixel of the picture's outermost lines is not white."""
+    grey = np.asarray(Image.open(path).convert("L"))
+    return min(line.min() for line in (grey[0], grey[-1], grey[:, 0], grey[:, -1])) < 255
 
 
 def read(path: Path) -> list[dict]:
