@@ -1,5 +1,6 @@
 """What decides bits is in the key, and an environment that changes them is refused."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -48,6 +49,22 @@ def test_the_cap_is_set_before_torch_computes_where_the_processor_has_more():
     processor = determinism.PROCESSOR
     has_more = processor.is_file() and "avx512f" in processor.read_text()
     assert said == ("avx2" if has_more else "None")
+
+
+def test_numpy_functions_that_the_cap_does_not_reach_are_not_used():
+    """With AVX-512 they have kernels of their own. (The one use rounds what it gets.)"""
+    other_kernels = {
+        *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "power", "float_power"),
+        *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh"),
+        *("arcsinh", "arccosh", "arctanh", "geomspace", "logspace"),
+    }
+    used = {
+        (path.stem, node.attr)
+        for path in (ROOT / "simclr").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("np", "numpy")
+    }
+    assert {each for each in used if each[1] in other_kernels} == {("transfer", "geomspace")}
 
 
 @pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.slow), "2"])

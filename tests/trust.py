@@ -207,6 +207,10 @@ PROMISES = {
         "The bits depend on nothing but what is said below": (
             "test_same_bits.py::test_bits_by_environment"
         ),
+        "Nor on kernels of NumPy's own, which the cap does not reach": (
+            "test_determinism.py::"
+            "test_numpy_functions_that_the_cap_does_not_reach_are_not_used"
+        ),
         "Nor on whether somebody watches the curves": (
             "test_live_curves.py::"
             "test_an_interrupted_training_has_each_point_once_and_the_same_bits"
