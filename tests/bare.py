@@ -66,7 +66,7 @@ def places_in(settings: dict[str, str]) -> list[Path]:
 
 def anonymous(line: str, settings: dict[str, str]) -> str:
     """Return a line without addresses, and without the places and hosts that settings name."""
-    line = re.sub(r"\w+://[^\s'\",)]+", "ADDRESS", line)
+    line = newcomer.without_addresses(line)
     hosts = [urlsplit(word).hostname for word in " ".join(settings.values()).split()]
     words = [*map(str, places_in(settings)), *filter(None, hosts)]
     for word in sorted(words, key=len, reverse=True):

@@ -51,7 +51,16 @@ def story(clone: Path, chosen: list[str], say) -> None:
     for command in chosen:
         say(f"$ {command}")
         options = {"cwd": clone, "env": {**kept, "PATH": path}}
-        run(shlex.split(command), lambda line: say(line.replace(str(clone), "CLONE")), **options)
+        run(
+            shlex.split(command),
+            lambda line: say(without_addresses(line).replace(str(clone), "CLONE")),
+            **options,
+        )
+
+
+def without_addresses(line: str) -> str:
+    """Return a line without its URLs: of hosts, or of folders of this machine."""
+    return re.sub(r"\w+://[^\s'\",)]+", "ADDRESS", line)
 
 
 def run(words: list[str], say, **options) -> int:

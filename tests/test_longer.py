@@ -17,12 +17,24 @@ def test_at_the_length_of_the_base_setting_all_runs_are_those_of_other_figures(p
     assert own and not any("-e5." in name for name in own)
     inputs = {one.name for one in plan.figure("longer").inputs.values()}
     assert {"fig8.linear-64.s0", "table5.l2-0.1.s0", "table5.raw-100.s0"} <= inputs
-    assert {name.split(".")[0] for name in inputs - own} <= {"fig8", "fig9", "table5", "figb4"}
+    assert {
+        "table1.simclr-0.125.s0",
+        "table1.simclr-1.s0",
+        "table1.simclr-autoaugment.s0",
+    } <= inputs
+    assert {name.split(".")[0] for name in inputs - own} <= {
+        "fig8",
+        "fig9",
+        "table1",
+        "table5",
+        "figb4",
+    }
 
 
 def test_effects_are_positive_on_the_papers_side():
-    """Of each length: base minus linear, h minus z, the mean of the raw ones minus l2."""
+    """Of each length: base minus linear, h minus z, the mean of the raw ones minus l2, ..."""
     values = {"base": 50.0, "linear head": 48.0, "raw-10": 60.0, "raw-100": 70.0, "l2-0.1": 62.0}
+    values |= {"colour 0.125": 40.0, "colour 1": 45.0, "AutoAugment": 44.0}
     rows = []
     for seed in (0, 1):
         for run in longer.runs(GRID):
@@ -37,6 +49,7 @@ def test_effects_are_positive_on_the_papers_side():
     assert set(found) == {(claim, epochs) for claim in longer.TITLES for epochs in (2, 5)}
     means = {key: numbers.mean() for key, numbers in found.items()}
     assert means["C14", 2] == means["C14", 5] == 2 and means["C24", 5] == 3
+    assert (means["C07", 2], means["C10", 5]) == (5, 1)
     assert [means["C20", 2], means["C20", 5]] == pytest.approx([4, 13])
 
 

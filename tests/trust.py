@@ -208,8 +208,7 @@ PROMISES = {
             "test_same_bits.py::test_bits_by_environment"
         ),
         "Nor on kernels of NumPy's own, which the cap does not reach": (
-            "test_determinism.py::"
-            "test_numpy_functions_that_the_cap_does_not_reach_are_not_used"
+            "test_determinism.py::test_numpy_functions_that_the_cap_does_not_reach_are_not_used"
         ),
         "Nor on whether somebody watches the curves": (
             "test_live_curves.py::"

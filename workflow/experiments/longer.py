@@ -17,10 +17,11 @@ PAPER = ()
 CLAIMS = ()
 LABELS = ("change", "epochs")
 CAPTION = (
-    "Contrasts of claims C14, C20 and C24 over the length of training, all else equal. Above zero "
-    "is the paper's side."
+    "Contrasts of claims C07, C10, C14, C20 and C24 over the length of training, all else equal. "
+    "Above zero is the paper's side."
 )
 BASE, LINEAR, MAP = "base", "linear head", "map of base"
+WEAK, STRONG, AUTO = "colour 0.125", "colour 1", "AutoAugment"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ def runs(grid: dict) -> list[Run]:
     changes = {
         BASE: {},
         LINEAR: {"head": {"kind": "linear"}},
+        WEAK: {"views": {"operators": ["crop", "flip", "color"], "color_strength": 0.125}},
+        STRONG: {"views": {"operators": ["crop", "flip", "color"], "color_strength": 1.0}},
+        AUTO: {"views": {"operators": ["crop", "flip", "autoaugment"]}},
         f"l2-{grid.normalized:g}": {"loss": {"normalize": True, "temperature": grid.normalized}},
     }
     for temperature in grid.raw:
@@ -72,25 +76,28 @@ def effects(table) -> dict:
     raw = [change for change in changes if change.startswith("raw-")]
     normalized = [change for change in changes if change.startswith("l2-")]
 
-    def difference(epochs, first: tuple, second: tuple):
-        """By seed: a metric of some changes minus one of others."""
-        of_first, of_second = (
-            per_seed(table, metric, change=change, epochs=epochs)
-            for metric, change in (first, second)
+    accuracy, told = "linear_h", "contrastive_accuracy"
+    pairs = {  # claim -> (metric, changes) that are compared with (metric, changes), times
+        "C07": ((accuracy, STRONG), (accuracy, WEAK), 1),
+        "C10": ((accuracy, STRONG), (accuracy, AUTO), 1),
+        "C14": ((accuracy, BASE), (accuracy, LINEAR), 1),
+        "C20": (("silhouette_h", MAP), ("silhouette_z", MAP), 100),
+        "C24": ((told, raw), (told, normalized), 1),
+    }
+    return {
+        (claim, epochs): factor
+        * (
+            per_seed(table, first[0], change=first[1], epochs=epochs)
+            - per_seed(table, second[0], change=second[1], epochs=epochs)
         )
-        return of_first - of_second
-
-    found = {}
-    for epochs in sorted(set(table["epochs"])):
-        heads = difference(epochs, ("linear_h", BASE), ("linear_h", LINEAR))
-        maps = difference(epochs, ("silhouette_h", MAP), ("silhouette_z", MAP))
-        accuracy = "contrastive_accuracy"
-        norms = difference(epochs, (accuracy, raw), (accuracy, normalized))
-        found |= {("C14", epochs): heads, ("C20", epochs): 100 * maps, ("C24", epochs): norms}
-    return found
+        for epochs in sorted(set(table["epochs"]))
+        for claim, (first, second, factor) in pairs.items()
+    }
 
 
 TITLES = {  # claim -> title and unit of its panel
+    "C07": ("C07: colour strength\n1 minus 1/8", "points of accuracy"),
+    "C10": ("C10: colour strength 1\nminus AutoAugment", "points of accuracy"),
     "C14": ("C14: non-linear minus\nlinear head, on h", "points of accuracy"),
     "C20": ("C20: silhouette of the\nclasses in h minus in z", "hundredths"),
     "C24": ("C24: contrastive\naccuracy, raw minus l2", "points of accuracy"),
@@ -101,7 +108,9 @@ def draw(table, paper):
     """A panel for each contrast, over the length of training."""
     from workflow.figures import contrasts, plotting
 
-    figure, (axes,) = plotting.panels(1, len(TITLES), height=3.3)
+    figure, axes = plotting.panels(2, 3, height=5.6)
+    *axes, unused = axes.flat
+    unused.set_axis_off()
     rows = contrasts.derived(effects, table, ["claim", "epochs"])
     for panel, (claim, (title, unit)) in zip(axes, TITLES.items(), strict=True):
         its = rows[rows["claim"] == claim]
