@@ -219,6 +219,7 @@ def test_every_command_of_the_readme_has_been_run_by_a_newcomer_or_is_run_here()
     logged = re.findall(r"^\$ (.+)$", log, re.MULTILINE)
     assert re.findall(r"^\[exit status (\S+),", log, re.MULTILINE) == ["0"] * len(logged)
     assert len(logged) >= 10 and {"make", "make test"} <= set(logged)
+    assert not re.search(r"://|/(work|root|home|tmp|opt|srv|mnt)\b", log)  # of no machine
     elsewhere = [one for one in COMMANDS if one.startswith(tuple(ELSEWHERE))]
     tested = (*logged, *here(), *elsewhere, "make setup")  # which the logged `make` runs first
     assert not [one for one in newcomer.commands() if one not in tested]
