@@ -1,6 +1,7 @@
 """The README's commands as somebody new would run them, in fresh clones: what they say, and take.
 
-python -m tests.newcomer        # about an hour; writes docs/logs/newcomer.txt
+python -m tests.newcomer --folder FOLDER        # about an hour; writes docs/logs/newcomer.txt
+python -m tests.newcomer --folder FOLDER --from "make test"     # in the same clones, from there on
 
 The commands are read from the README and then from docs/running.md, in their order, but for
 `make test`, which comes last. `make` and what follows have a clone of their own: where published
@@ -18,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from simclr import files
 from simclr.store.provenance import hardware
 from tests.project import ROOT
 
@@ -91,24 +93,45 @@ def commit_of(folder: Path) -> str:
     return subprocess.check_output(git, encoding="utf-8").strip()
 
 
+def begun() -> list[str]:
+    """The first lines of a log: of what, when and where."""
+    today, cores = datetime.date.today(), len(os.sched_getaffinity(0))
+    return [
+        f"# python -m tests.newcomer, {today}, fresh clones of {commit_of(ROOT)}",
+        f"# {hardware()}, {cores} cores, Python {sys.version.split()[0]}",
+    ]
+
+
+def before(command: str) -> list[str]:
+    """The lines of the log that stand before a command."""
+    lines = files.read_text(LOG).splitlines()
+    return [without_addresses(line) for line in lines[: lines.index(f"$ {command}")]]
+
+
 def main() -> None:
     """Clone what is committed, run each chapter in a clone of its own, write the log."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, help="for the clones (default: a temporary one)")
-    folder = parser.parse_args().folder or Path(tempfile.mkdtemp())
-    log = []
+    parser.add_argument(
+        "--from", dest="first", choices=commands(), help="only its chapter, from there on"
+    )
+    chosen = parser.parse_args()
+    folder = chosen.folder or Path(tempfile.mkdtemp())
+    log = before(chosen.first) if chosen.first else begun()
 
     def say(line: str) -> None:
         log.append(line)
         print(line, flush=True)
 
-    say(f"# python -m tests.newcomer, {datetime.date.today()}, fresh clones of {commit_of(ROOT)}")
-    say(f"# {hardware()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
-    for name, chosen in chapters().items():
-        clone_to(folder / name)
-        say(f"# The first {name}, in a clone of its own")
-        story(folder / name, chosen, say)
-    LOG.write_text("\n".join(log) + "\n", encoding="utf-8")
+    for name, wanted in chapters().items():
+        if not chosen.first:
+            clone_to(folder / name)
+            say(f"# The first {name}, in a clone of its own")
+            story(folder / name, wanted, say)
+        elif chosen.first in wanted:
+            say(f"# From here on at {commit_of(folder / name)}, pulled into the same clone")
+            story(folder / name, wanted[wanted.index(chosen.first) :], say)
+    files.write_atomic(LOG, "\n".join(log) + "\n")
 
 
 if __name__ == "__main__":
