@@ -58,6 +58,7 @@ def test_not_refused(monkeypatch, tmp_path, words):
 
 def test_published_metrics_are_mentioned_where_the_data_are_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("SIMCLR_DATA_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # nothing is there
     with pytest.raises(ConfigError, match=r"no such data; .* `simclr import small` brings in"):
         checks.check_data(build_plan("small"))
 
