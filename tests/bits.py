@@ -3,8 +3,8 @@
 python -m tests.bits            # a minute; the tests run it too
 
 Each environment is a process of its own that draws patterns, pretrains on them (LARS, crop, flip,
-colour) and measures the encoder by every stage that has one; every output is compared with that of
-a plain process.
+colour) and measures the frozen encoder by every stage that does; every output is compared with that
+of a plain process.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ measured = {
 for stage, settings in measured.items():
     run(stage, settings, data, out / stage.__name__.split(".")[-1], encoder=encoder)
 # The stage says only which one it chose.
-(out / "penalties").write_text(repr(transfer.penalties(build(Transfer, {}))))
+(out / "penalties").write_text(repr(transfer.penalties(build(Transfer, {}))), encoding="utf-8")
 """
 # What varies -> (the variables, the flag that the processor must have, whether the bits are equal).
 ENVIRONMENTS = {

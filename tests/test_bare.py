@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from simclr import files
 from tests import bare
 
 LISTED = """\
@@ -50,11 +51,11 @@ def test_what_is_mounted_is_read_only_and_gone_after_the_command(tmp_path):
 
 
 def test_in_the_committed_log_each_command_of_the_readme_works():
-    log = bare.LOG.read_text()
+    log = files.read_text(bare.LOG)
     assert re.findall(r"^\$ (.+)$", log, re.MULTILINE)[: len(bare.commands())] == bare.commands()
     statuses = re.findall(r"^\[exit status (\S+),", log, re.MULTILINE)
     assert statuses == ["0"] * log.count("\n$ ") and len(statuses) >= 3
-    page = (bare.ROOT / "docs" / "running.md").read_text()
+    page = files.read_text(bare.ROOT / "docs" / "running.md")
     shown = [line for line in page.splitlines() if line.startswith("* On a bare Debian")]
     for measured in re.findall(r"\d+ min \d+ s|\d+ GB|\d{4}-\d\d-\d\d", log):
         assert len(shown) == 1 and measured in shown[0], measured

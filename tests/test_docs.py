@@ -11,6 +11,7 @@ import tarfile
 
 import pytest
 
+from simclr import files
 from simclr.store import keys
 from tests import jpegs, newcomer
 from tests.project import BIN, ROOT, Project
@@ -215,7 +216,7 @@ def dry(*words: str) -> str:
 
 def test_every_command_of_the_readme_has_been_run_by_a_newcomer_or_is_run_here():
     """In the log that the README quotes no command failed; what came since is run by a test."""
-    log = newcomer.LOG.read_text()
+    log = files.read_text(newcomer.LOG)
     logged = re.findall(r"^\$ (.+)$", log, re.MULTILINE)
     assert re.findall(r"^\[exit status (\S+),", log, re.MULTILINE) == ["0"] * len(logged)
     assert len(logged) >= 10 and {"make", "make test"} <= set(logged)
@@ -223,6 +224,12 @@ def test_every_command_of_the_readme_has_been_run_by_a_newcomer_or_is_run_here()
     elsewhere = [one for one in COMMANDS if one.startswith(tuple(ELSEWHERE))]
     tested = (*logged, *here(), *elsewhere, "make setup")  # which the logged `make` runs first
     assert not [one for one in newcomer.commands() if one not in tested]
+
+
+def test_a_newcomer_s_log_is_continued_from_a_command_on():
+    log = files.read_text(newcomer.LOG)
+    kept = newcomer.before("make")
+    assert log.startswith("\n".join([*kept, "$ make", ""])) and "$ make test" not in kept
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from simclr import files
 from tests import bits
 from tests.project import ROOT
 
@@ -35,7 +36,8 @@ def test_bits_by_environment(what, usual, tmp_path):
 
 def first_loss(folder) -> float:
     """Of the first epoch."""
-    return float((folder / "encoder" / "curves.csv").read_text().split("\n")[1].split(",")[1])
+    curves = files.read_csv(folder / "encoder" / "curves.csv")
+    return float(curves[0]["loss"])
 
 
 @pytest.mark.skipif("avx512f" not in bits.FLAGS, reason="no processor with AVX-512")
