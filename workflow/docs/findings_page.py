@@ -27,6 +27,7 @@ At scales whose encoders are trained for minutes, seeds differ by several points
 paper's effects drown; the verdict then says *inconclusive*. A contradiction at such a scale says
 nothing about the paper's own. The explanations are ours, as far as we see.
 """
+AGAINST = ("mixed", "contradicted")  # wholly or in part
 OPEN = """\
 Contrasts whose interval includes zero, or the margin, the cheapest to decide first: what they
 exclude, how many seeds would decide an effect of this size, and what the missing seeds cost on
@@ -41,10 +42,9 @@ def page() -> str:
     contrasts = {scale: ledger.read_rows(root / scale / "claims.csv") for scale in scales}
     rows = ledger.over_scales(root, scales)
     contradicted = {
-        row["id"]: [scale for scale in scales if row[f"{scale} verdict"] == "contradicted"]
-        for row in rows
+        row["id"]: [scale for scale in scales if row[f"{scale} verdict"] in AGAINST] for row in rows
     }
-    parts = [INTRODUCTION, "## Contradicted\n"]
+    parts = [INTRODUCTION, "## Contradicted, wholly or in part\n"]
     parts += [
         _contradicted(row, contradicted[row["id"]], contrasts)
         for row in rows
@@ -61,7 +61,7 @@ def page() -> str:
 
 
 def _contradicted(row: dict, where: list[str], contrasts: dict[str, list[dict]]) -> str:
-    """A claim that is contradicted at the scales `where`: all its contrasts, and why."""
+    """A claim that is contradicted, or partly so, at the scales `where`: its contrasts, and why."""
     lines = [["scale", "contrast", "effect", "verdict", "corrected (Holm)"]]
     for scale, rows in contrasts.items():
         for one in rows:

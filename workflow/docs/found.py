@@ -3,7 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-from workflow.figures.contrasts import VERDICTS
 from workflow.figures.states import DAGGER
 from workflow.pages import against_compute, ledger
 
@@ -45,7 +44,9 @@ def corrected(contrasts: list[dict]) -> str:
 def count(rows: list[dict], scale: str) -> str:
     """Return how many claims have which verdict at a scale."""
     counts = Counter(row[f"{scale} verdict"] for row in rows)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    return ", ".join(
+        f"{counts[verdict]} {verdict}" for verdict in ledger.VERDICTS if counts[verdict]
+    )
 
 
 def _largest(rows: list[dict], names: list[str]) -> str:

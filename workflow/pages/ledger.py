@@ -16,6 +16,7 @@ from workflow.figures.states import DAGGER
 
 CLAIMS = files.ROOT / "data" / "paper" / "claims.csv"
 LEVEL = 0.05
+VERDICTS = ("reproduced", "mixed", "contradicted", "inconclusive", "not tested")  # on a claim
 COLUMNS = (
     *("id", "experiment", "claim", "contrast", "effect", "low", "high", "n"),
     *("p", "p_holm", "unit", "verdict", "needed", "side", "against", "paper"),
@@ -69,15 +70,16 @@ def verdict(rows: list[dict]) -> str:
     """Return the verdict on a claim from those on its contrasts.
 
     A claim is reproduced if all tested contrasts are, contradicted if some are and none is
-    reproduced, else inconclusive.
+    reproduced, mixed if some are reproduced and some contradicted, else inconclusive.
     """
     verdicts = {row["verdict"] for row in rows} - {"not tested"}
     if not verdicts:
         return "not tested"
     if verdicts == {"reproduced"}:
         return "reproduced"
-    contradicted = "contradicted" in verdicts and "reproduced" not in verdicts
-    return "contradicted" if contradicted else "inconclusive"
+    if "contradicted" in verdicts:
+        return "mixed" if "reproduced" in verdicts else "contradicted"
+    return "inconclusive"
 
 
 def by_claim(rows: list[dict]) -> dict[str, list[dict]]:
