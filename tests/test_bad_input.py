@@ -149,6 +149,7 @@ def test_another_python_is_told_where_the_libraries_are(project):
     assert "has no module '" in said and "make setup" in said
 
 
+@pytest.mark.slow
 def test_what_fails_while_it_is_computed_is_named(tmp_path):
     project = Project.create(tmp_path / "project")
     project.write("workflow/scales/mini.yaml", MINI.replace("{warmup", "{base_lr: 1.0e+9, warmup"))

@@ -54,6 +54,7 @@ def test_an_empty_word_does_not_stand_for_everything(words, capsys):
     assert "empty; give a value" in said and said.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_closed_streams(closed):
     status, said = shell(f"{SIMCLR} plan tiny {closed}")

@@ -67,7 +67,8 @@ def test_numpy_functions_that_the_cap_does_not_reach_are_not_used():
     assert {each for each in used if each[1] in other_kernels} == {("transfer", "geomspace")}
 
 
-@pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["1", "2"])
 def test_every_library_computes_in_one_thread(threads):
     """In a process of its own: BLAS with more threads adds in another order (stage `transfer`)."""
     code = """

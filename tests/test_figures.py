@@ -23,6 +23,7 @@ from workflow.planning.scale import SCALES, load_scale
 from workflow.stages import Figures
 
 TINY, SMALL, CIFAR10 = (list(load_scale(s).experiments) for s in ("tiny", "small", "cifar10"))
+FORMS = ("fig5", "fig8", "table3")  # cells, lines, bars: in daily work they stand for the others
 KINDS = ("svg", "png", "csv", "summary.csv", "claims.csv", "caption.md")
 
 
@@ -92,7 +93,10 @@ def test_every_figure_is_drawn_with_its_numbers(drawn, experiment):
     assert "Scale tiny" in caption and "n = 3 seeds" in caption
 
 
-@pytest.mark.parametrize("experiment", SMALL)
+@pytest.mark.parametrize(
+    "experiment",
+    [name if name in FORMS else pytest.param(name, marks=pytest.mark.slow) for name in SMALL],
+)
 def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment, kind):
     rows = synthetic.rows("small", experiment, seeds=(0,))
     stage.draw(experiment, rows, context("small"), tmp_path)
@@ -126,7 +130,7 @@ def without_metrics(experiment: str, rows: list[dict]) -> list[dict]:
     return [{k: v for k, v in row.items() if k in labels} for row in rows]
 
 
-@pytest.mark.parametrize("experiment", ["fig5", "fig8", "table3"])  # cells, lines, bars
+@pytest.mark.parametrize("experiment", FORMS)
 def test_contrasts_in_part_are_those_of_the_seeds_that_are_whole(tmp_path, experiment):
     *rows, last = synthetic.rows("tiny", experiment)
     stage.draw(experiment, [*rows, *without_metrics(experiment, [last])], context("tiny"), tmp_path)

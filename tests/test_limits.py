@@ -107,6 +107,7 @@ print(most() - before, said)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_memory(case, tmp_path):
     kind, make, modules, read, wanted = CASES[case]

@@ -53,6 +53,7 @@ def test_an_encoder_is_measured_on_the_images_that_it_was_trained_on(scale, plan
     assert not [name for name, count in names.items() if count > 1]
 
 
+@pytest.mark.slow
 def test_other_rates_change_the_page(tmp_path, monkeypatch):
     """The page follows the scales: rates twice as fast halve what is no step."""
     before = cost_page.PAGE.read_text()  # which the test above compares

@@ -40,6 +40,7 @@ def first_loss(folder) -> float:
     return float(curves[0]["loss"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("avx512f" not in bits.FLAGS, reason="no processor with AVX-512")
 def test_processors_with_avx512_use_avx2():
     code = "import simclr, torch; print(torch.backends.cpu.get_cpu_capability())"
