@@ -162,3 +162,11 @@ class Project:
         folder = self.path / "paper_figures" / "mini"
         files = {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
         return {name: re.sub(rb"(?s)<header.*</header>", b"", files[name]) for name in files}
+
+
+def namespaces(*flags) -> bool:
+    """Whether `unshare` gives a command namespaces of its own here."""
+    try:
+        return subprocess.run(["unshare", *flags, "true"], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False

@@ -30,17 +30,16 @@ KINDS = ("svg", "png", "csv", "summary.csv", "claims.csv", "caption.md")
 context = synthetic.context
 
 
-@pytest.fixture(params=["svg", pytest.param("png", marks=pytest.mark.slow)])
-def kind(request, monkeypatch) -> str:
-    """The only kind of picture that is drawn in this test: each takes half the time."""
+@pytest.fixture
+def svg_only(monkeypatch):
+    """Draw no PNG in this test, which takes half the time: `drawn` has one of every figure."""
     save = Figure.savefig
 
-    def save_one_kind(figure, path, **options):
-        if path.suffix == f".{request.param}":
+    def save_svg(figure, path, **options):
+        if path.suffix == ".svg":
             save(figure, path, **options)
 
-    monkeypatch.setattr(Figure, "savefig", save_one_kind)
-    return request.param
+    monkeypatch.setattr(Figure, "savefig", save_svg)
 
 
 def test_no_text_of_a_published_picture_is_cut_at_its_edge():
@@ -97,10 +96,11 @@ def test_every_figure_is_drawn_with_its_numbers(drawn, experiment):
     "experiment",
     [name if name in FORMS else pytest.param(name, marks=pytest.mark.slow) for name in SMALL],
 )
-def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment, kind):
+@pytest.mark.usefixtures("svg_only")
+def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment):
     rows = synthetic.rows("small", experiment, seeds=(0,))
     stage.draw(experiment, rows, context("small"), tmp_path)
-    assert (tmp_path / f"{experiment}.{kind}").stat().st_size > 0
+    assert (tmp_path / f"{experiment}.svg").stat().st_size > 0
     assert "n = 1 seed" in (tmp_path / f"{experiment}.caption.md").read_text()
     assert {row["low"] for row in read(tmp_path / f"{experiment}.summary.csv")} == {""}
     verdicts = {row["verdict"] for row in read(tmp_path / f"{experiment}.claims.csv")}
@@ -109,12 +109,13 @@ def test_one_seed_is_drawn_and_named_as_such(tmp_path, experiment, kind):
 
 @pytest.mark.filterwarnings("error")  # as of panels that have no room, or averages of nothing
 @pytest.mark.parametrize("experiment", TINY)
-def test_a_figure_in_part_is_drawn_and_says_how_many_runs_are_missing(tmp_path, experiment, kind):
+@pytest.mark.usefixtures("svg_only")
+def test_a_figure_in_part_is_drawn_and_says_how_many_runs_are_missing(tmp_path, experiment):
     """Of all runs only the first is there, so the metrics of whole stages are missing."""
     first, *others = synthetic.rows("tiny", experiment)
     rows = [first, *without_metrics(experiment, others)]
     stage.draw(experiment, rows, context("tiny"), tmp_path)
-    assert (tmp_path / f"{experiment}.{kind}").stat().st_size > 0
+    assert (tmp_path / f"{experiment}.svg").stat().st_size > 0
     caption = (tmp_path / f"{experiment}.caption.md").read_text()
     assert f"in part: {len(others)} of {len(rows)} runs are missing" in caption
     shown = {(row["setting"], row["seed"]) for row in read(tmp_path / f"{experiment}.csv")}
@@ -147,9 +148,10 @@ def test_contrasts_in_part_are_those_of_the_seeds_that_are_whole(tmp_path, exper
 
 
 @pytest.mark.parametrize("experiment", CIFAR10)
-def test_the_grid_of_cifar10_is_drawn(tmp_path, experiment, kind):
+@pytest.mark.usefixtures("svg_only")
+def test_the_grid_of_cifar10_is_drawn(tmp_path, experiment):
     stage.draw(experiment, synthetic.rows("cifar10", experiment), context("cifar10"), tmp_path)
-    assert (tmp_path / f"{experiment}.{kind}").stat().st_size > 10_000
+    assert (tmp_path / f"{experiment}.svg").stat().st_size > 10_000
 
 
 def test_every_claim_has_its_row(drawn):

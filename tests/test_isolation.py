@@ -5,19 +5,14 @@ import subprocess
 
 import pytest
 
-from tests.project import BIN, Project
+from tests.project import BIN, Project, namespaces
 
 pytestmark = pytest.mark.slow
 
 
-def unshare(*flags) -> bool:
-    try:
-        return subprocess.run(["unshare", *flags, "true"], capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
-NAMESPACES = pytest.mark.skipif(not unshare("-rn"), reason="no user namespaces (unshare -rn) here")
+NAMESPACES = pytest.mark.skipif(
+    not namespaces("-rn"), reason="no user namespaces (unshare -rn) here"
+)
 SNAKEMAKE = f"{BIN / 'snakemake'} --cores 2"
 
 
@@ -27,11 +22,11 @@ def within(project: Project, script: str, *flags) -> str:
 
 
 @NAMESPACES
-def test_the_default_job_needs_no_network(finished, tmp_path):
-    project = Project.create(tmp_path / "project")
-    said = within(project, f"{SNAKEMAKE}; echo status $?", "-rn")
-    assert said.rstrip().endswith("status 0"), said
-    assert project.contents() == finished.contents()
+def test_the_default_job_needs_no_network(finished):
+    """It was computed where there is only the loopback device (conftest.py)."""
+    header, *devices = (finished.path.parent / "devices.txt").read_text().splitlines()[1:]
+    assert header.startswith(" face") and [one.split(":")[0].strip() for one in devices] == ["lo"]
+    assert (finished.path / "paper_figures" / "mini" / "fig8.svg").is_file()
 
 
 @NAMESPACES
@@ -75,24 +70,24 @@ def test_results_that_cannot_be_written(finished, tmp_path):
 POWERLESS = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
 
 
-@pytest.mark.parametrize("place", ["results/mini/evaluate", "results/mini/tmp", "paper_figures"])
-def test_no_permission_to_write(finished, tmp_path, place):
+def test_no_permission_to_write(finished, tmp_path):
     """One line that names the folder; with the permission, the same command goes on."""
     prefix = POWERLESS if os.geteuid() == 0 else []
     if prefix and subprocess.run([*prefix, "true"], capture_output=True).returncode:
         pytest.skip("root, and no setpriv to give up its rights")
     project = finished.copy(tmp_path / "project")
     project.append("simclr/stages/evaluate.py", "\n\ndef _edited():\n    return 1\n")
-    folder = project.path / place
-    folder.mkdir(exist_ok=True)
-    folders = [folder, *(one for one in folder.rglob("*") if one.is_dir())]
-    for one in folders:
-        one.chmod(0o555)
     command = [*prefix, BIN / "snakemake", "--cores", "2"]
-    done = project._run(command, check=False)
-    for one in folders:
-        one.chmod(0o755)
-    assert done.returncode and "Permission denied" in done.stdout, done.stdout
-    assert place in done.stdout and "Traceback" not in done.stdout, done.stdout
+    for place in ("results/mini/evaluate", "results/mini/tmp", "paper_figures"):
+        folder = project.path / place
+        folder.mkdir(exist_ok=True)
+        folders = [folder, *(one for one in folder.rglob("*") if one.is_dir())]
+        for one in folders:
+            one.chmod(0o555)
+        done = project._run(command, check=False)
+        for one in folders:
+            one.chmod(0o755)
+        assert done.returncode and "Permission denied" in done.stdout, done.stdout
+        assert place in done.stdout and "Traceback" not in done.stdout, done.stdout
     project._run(command, check=True)
     assert "up to date" in project.dvc("status").stdout
