@@ -11,13 +11,20 @@ from filelock import FileLock, Timeout
 
 from tests.project import BIN, Project, namespaces
 
-# Every core has a worker of pytest's; more threads would only get in each other's way.
+# The workers have all cores at work; more threads would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Programs that only a test marked `slow` may start: drivers, clusters, and a browser's driver.
 SLOW_PROGRAMS = {"snakemake", "dvc", "torchrun", "sbatch", "slurmctld", "chromium", "node"}
 SLOW_MODULES = {"dvc", "snakemake", "torch.distributed.run", "tests.slurm", "tests.s3_server"}
 _quick_test = None  # the name of the test at work, unless it is marked `slow`
+
+
+def pytest_xdist_auto_num_workers(config) -> int:
+    """A worker for every core; with the slow tests one more, since drivers wait half the time."""
+    affine = hasattr(os, "sched_getaffinity")  # not on macOS
+    cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
+    return cores + ("not slow" not in config.option.markexpr)
 
 
 @pytest.hookimpl(wrapper=True)
