@@ -12,7 +12,7 @@ from tests import synthetic
 from tests.project import ROOT
 from workflow.catalog import names
 from workflow.figures import stage
-from workflow.pages import ledger, overview, scale_page
+from workflow.pages import ledger, overview, rendering, scale_page
 from workflow.pages.ledger import read_rows
 from workflow.publishing import power
 
@@ -45,6 +45,11 @@ def test_holm_is_the_step_down_method():
 )
 def test_the_verdict_on_a_claim(contrasts, verdict):
     assert ledger.verdict([{"verdict": one} for one in contrasts]) == verdict
+
+
+def test_the_pages_have_a_mark_for_every_verdict():
+    marks = rendering.ENVIRONMENT.get_template("macros.html.j2").module.MARKS
+    assert tuple(marks) == ledger.VERDICTS and len(set(marks.values())) == len(marks)
 
 
 @pytest.mark.parametrize(
