@@ -152,6 +152,7 @@ def test_any_number_of_scales_is_drawn(tmp_path, count):
     assert len(colors) == count and {to_hex(one.get_markeredgecolor()) for one in marks} == colors
 
 
+@pytest.mark.slow
 def test_the_figure_has_the_same_bytes_in_another_process_and_is_drawn_when_needed(tmp_path):
     for number in range(2):
         root = tmp_path / str(number)

@@ -384,6 +384,7 @@ def test_training_on_it_works(raw, tmp_path):
     assert (out / "encoder.safetensors").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_thousands_of_images(tmp_path, monkeypatch):
     """Some thousands, with a few broken ones that are then replaced."""
     monkeypatch.setenv("SIMCLR_DATA_DIR", str(tmp_path))
