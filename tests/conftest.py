@@ -22,9 +22,9 @@ _quick_test = None  # the name of the test at work, unless it is marked `slow`
 
 def pytest_xdist_auto_num_workers(config) -> int:
     """A worker for every core; with the slow tests one more, since drivers wait half the time."""
-    affine = hasattr(os, "sched_getaffinity")  # not on macOS
-    cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
-    return cores + ("not slow" not in config.option.markexpr)
+    from simclr.data.images import cores
+
+    return cores() + ("not slow" not in config.option.markexpr)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -148,7 +148,7 @@ def finished(tmp_path_factory) -> Project:
         if not (folder / "made").exists():
             project = Project.create(project.path)
             project.dvc("remote", "add", "--default", "local", str(folder / "remote"))
-            alone = ["unshare", "-rn"] if namespaces("-rn") else []
+            alone = ["unshare", "-rn"] if namespaces() else []
             script = 'cat /proc/net/dev > "$0"; exec "$@"'
             command = [folder / "devices.txt", BIN / "snakemake", "--cores", "2"]
             project._run([*alone, "bash", "-c", script, *command], check=True)

@@ -5,14 +5,13 @@ import subprocess
 
 import pytest
 
+from simclr.files import read_text
 from tests.project import BIN, Project, namespaces
 
 pytestmark = pytest.mark.slow
 
 
-NAMESPACES = pytest.mark.skipif(
-    not namespaces("-rn"), reason="no user namespaces (unshare -rn) here"
-)
+NAMESPACES = pytest.mark.skipif(not namespaces(), reason="no user namespaces (unshare -rn) here")
 SNAKEMAKE = f"{BIN / 'snakemake'} --cores 2"
 
 
@@ -24,7 +23,7 @@ def within(project: Project, script: str, *flags) -> str:
 @NAMESPACES
 def test_the_default_job_needs_no_network(finished):
     """It was computed where there is only the loopback device (conftest.py)."""
-    header, *devices = (finished.path.parent / "devices.txt").read_text().splitlines()[1:]
+    header, *devices = read_text(finished.path.parent / "devices.txt").splitlines()[1:]
     assert header.startswith(" face") and [one.split(":")[0].strip() for one in devices] == ["lo"]
     assert (finished.path / "paper_figures" / "mini" / "fig8.svg").is_file()
 

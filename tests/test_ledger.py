@@ -49,6 +49,7 @@ def test_the_verdict_on_a_claim(contrasts, verdict):
 
 def test_the_pages_have_a_mark_for_every_verdict():
     marks = rendering.ENVIRONMENT.get_template("macros.html.j2").module.MARKS
+    assert set(ledger.OF_CONTRASTS) < set(marks)
     assert tuple(marks) == ledger.VERDICTS and len(set(marks.values())) == len(marks)
 
 

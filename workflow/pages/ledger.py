@@ -16,6 +16,7 @@ from workflow.figures.states import DAGGER
 
 CLAIMS = files.ROOT / "data" / "paper" / "claims.csv"
 LEVEL = 0.05
+OF_CONTRASTS = ("reproduced", "contradicted", "inconclusive", "not tested")
 VERDICTS = ("reproduced", "mixed", "contradicted", "inconclusive", "not tested")  # on a claim
 COLUMNS = (
     *("id", "experiment", "claim", "contrast", "effect", "low", "high", "n"),

@@ -78,10 +78,11 @@ def _ledger(contrasts: list[dict]) -> dict:
     """The table of contrasts and, for the counts above it, those of claims and contrasts."""
     claims = ledger.by_claim(contrasts)
     decided = [row for row in contrasts if ledger.decided_after_holm(row)]
+    counts = Counter(row["verdict"] for row in contrasts)
     tested = [row["experiment"] for row in contrasts if row["experiment"]]
     return {
         "claims": Counter(ledger.verdict(rows) for rows in claims.values()),
-        "verdicts": Counter(row["verdict"] for row in contrasts),
+        "verdicts": {verdict: counts[verdict] for verdict in ledger.OF_CONTRASTS},
         "decided": Counter(row["verdict"] for row in decided),
         "tested": {name: catalog.entry(name) for name in tested},
         "contrasts": [
