@@ -162,7 +162,8 @@ def test_after_ctrl_c_one_line_is_said_and_no_more():
         "    signal.raise_signal(signal.SIGINT)\n"
         "finally:\n"
         "    logger.error('a trace')\n"
-        "    logger.removeHandler(logger.handlers[0])\n"
+        "    for handler in list(logger.handlers):\n"
+        "        logger.removeHandler(handler)\n"
         "    logging.getLogger('snakemake.cli').error('another')\n"
         "    screen.say_stopped()\n"
     )

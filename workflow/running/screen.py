@@ -38,7 +38,8 @@ def last_words(logger: logging.Logger) -> None:
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler):
             handler.setLevel(logging.CRITICAL + 1)
-    logger.addHandler(logging.NullHandler())  # Python shows what has no handler, as at the very end
+    # Snakemake takes all handlers away at its end, and Python would show what it says after that.
+    logging.lastResort = logging.NullHandler()
 
 
 @functools.cache
