@@ -5,6 +5,7 @@ import pytest
 
 from simclr import files
 from tests import synthetic
+from tests.test_figures import ink_at_the_edge
 from workflow.experiments import longer
 from workflow.figures import stage
 
@@ -73,4 +74,5 @@ def test_it_is_drawn_whole_and_in_part(tmp_path):
         svg = files.read_text(folder / "longer.svg")  # the words of each text stand in a comment
         for title, _ in longer.TITLES.values():
             assert f"<!-- {title.splitlines()[0]} -->" in svg
+        assert not ink_at_the_edge(folder / "longer.png")
         assert ("in part" in files.read_text(folder / "longer.caption.md")) == (name == "part")

@@ -136,10 +136,10 @@ TITLES = {  # claim -> title and unit of its panel
     "C14": ("C14: non-linear minus\nlinear head, on h", "points of accuracy"),
     "C20": ("C20: silhouette of the\nclasses in h minus in z", "hundredths"),
     "C24": ("C24: contrastive\naccuracy, raw minus l2", "points of accuracy"),
-    "C31": ("C31: supervised, 3 minus the\ngain over the length before", "points of accuracy"),
+    "C31": ("C31: supervised,\n3 minus the gain", "points of accuracy"),
     "C33": ("C33: 3 minus supervised's\nlead over SimCLR", "points of accuracy"),
     "C41": ("C41: 3 minus the gap of\nthe online classifier", "points of accuracy"),
-    "C42": ("C42: contrastive accuracy,\npartial minus global norm", "points of accuracy"),
+    "C42": ("C42: contrastive task,\npartial minus global", "points of accuracy"),
 }
 
 
