@@ -8,7 +8,7 @@ from workflow.docs import found, markdown
 from workflow.figures.states import DAGGER
 from workflow.pages import ledger
 
-INTRODUCTION = """\
+INTRODUCTION = f"""\
 # The ledger: every claim of the paper
 
 This page is written by `python -m workflow.docs.readme` from `paper_figures/<scale>/claims.csv`;
@@ -17,9 +17,9 @@ a test compares the two.
 A claim is tested by contrasts. A contrast is computed within every seed, then averaged; its
 interval is Student's t over seeds, at 95 %; it is *reproduced* or *contradicted* where the
 interval excludes zero on one side or the other, otherwise *inconclusive*. Of a claim that
-something hardly matters, the interval lies below a margin, or above it. A claim is reproduced if
-all its contrasts are, contradicted if some are and none is reproduced, mixed if some are
-reproduced and some contradicted, else inconclusive.
+something hardly matters, the interval lies below a margin, or above it.
+
+{ledger.RULE}
 
 A cell has the verdict, with a link to the figure that it rests on, how many of the claim's
 contrasts are reproduced, and the first one's effect, in percentage points unless said otherwise,

@@ -18,6 +18,9 @@ CLAIMS = files.ROOT / "data" / "paper" / "claims.csv"
 LEVEL = 0.05
 OF_CONTRASTS = ("reproduced", "contradicted", "inconclusive", "not tested")
 VERDICTS = ("reproduced", "mixed", "contradicted", "inconclusive", "not tested")  # on a claim
+RULE = """\
+A claim is reproduced if all its contrasts are, contradicted if some are and none is reproduced,
+mixed if some are reproduced and some contradicted, else inconclusive."""
 COLUMNS = (
     *("id", "experiment", "claim", "contrast", "effect", "low", "high", "n"),
     *("p", "p_holm", "unit", "verdict", "needed", "side", "against", "paper"),
@@ -68,11 +71,7 @@ def decided_after_holm(row: dict) -> bool:
 
 
 def verdict(rows: list[dict]) -> str:
-    """Return the verdict on a claim from those on its contrasts.
-
-    A claim is reproduced if all tested contrasts are, contradicted if some are and none is
-    reproduced, mixed if some are reproduced and some contradicted, else inconclusive.
-    """
+    """Return the verdict on a claim from those on its tested contrasts, by RULE."""
     verdicts = {row["verdict"] for row in rows} - {"not tested"}
     if not verdicts:
         return "not tested"

@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 
 from simclr.files import write_atomic
+from workflow.pages import ledger
 
 
 def write_page(path: Path, template: str, **values) -> bool:
@@ -44,4 +45,5 @@ ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+ENVIRONMENT.globals["RULE"] = ledger.RULE
 ENVIRONMENT.filters |= {"css_class": css_class, "unbroken_interval": unbroken_interval}
