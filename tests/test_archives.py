@@ -185,7 +185,7 @@ def test_it_is_checked_before_anything_is_computed_and_then_never(tars, tmp_path
     monkeypatch.setenv("SIMCLR_DATA_DIR", str(tmp_path))
     about = write_folder(tmp_path / "own", [20, 20], [4, 4])
     with tarfile.open(tmp_path / "own.tar", "w") as archive:
-        for file in sorted((tmp_path / "own").rglob("*.png"), key=lambda file: file.name):
+        for file in sorted((tmp_path / "own").rglob("*.png"), key=lambda file: (file.name, file)):
             archive.add(file, file.relative_to(tmp_path / "own"))
     with tarfile.open(tmp_path / "own.tar") as archive:
         flip(tmp_path / "own.tar", archive.getmember("train/class1/9.png").offset)
