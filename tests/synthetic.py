@@ -37,6 +37,14 @@ def rows(scale: str, experiment: str, seeds=(0, 1, 2), noise: float = 1.0) -> li
     return table
 
 
+def whole_and_in_part(scale: str, experiment: str) -> dict[str, list[dict]]:
+    """The rows of `rows`, and these with the metrics of only the first two."""
+    whole = rows(scale, experiment)
+    labels = {"setting", "seed", *catalog.module(experiment).LABELS}
+    others = [{name: row[name] for name in labels} for row in whole[2:]]
+    return {"whole": whole, "part": [*whole[:2], *others]}
+
+
 METRICS = {
     "pretrain": {
         "linear_h": 1.0,

@@ -65,10 +65,7 @@ def test_effects_are_positive_on_the_papers_side():
 
 
 def test_it_is_drawn_whole_and_in_part(tmp_path):
-    whole = synthetic.rows("medium", "longer")
-    labels = {"setting", "seed", *longer.LABELS}
-    others = [{name: row[name] for name in labels} for row in whole[2:]]
-    for name, rows in {"whole": whole, "part": [*whole[:2], *others]}.items():
+    for name, rows in synthetic.whole_and_in_part("medium", "longer").items():
         (folder := tmp_path / name).mkdir()
         stage.draw("longer", rows, synthetic.context("tiny"), folder)
         svg = files.read_text(folder / "longer.svg")  # the words of each text stand in a comment

@@ -49,10 +49,7 @@ def test_a_case_lacks_nothing(wrong, said):
 
 
 def test_it_is_drawn_whole_and_in_part(tmp_path):
-    whole = synthetic.rows("medium", "rates")
-    labels = {"setting", "seed", *rates.LABELS}
-    others = [{name: row[name] for name in labels} for row in whole[2:]]
-    for name, rows in {"whole": whole, "part": [*whole[:2], *others]}.items():
+    for name, rows in synthetic.whole_and_in_part("medium", "rates").items():
         (folder := tmp_path / name).mkdir()
         stage.draw("rates", rows, synthetic.context("tiny"), folder)
         assert not ink_at_the_edge(folder / "rates.png")

@@ -8,6 +8,8 @@ equal, beside the same training from new weights as in Table 7.
 from dataclasses import dataclass
 
 from simclr.config import build, option
+from workflow.experiments import table7
+from workflow.experiments.table7 import FINE, METRIC, NEW
 from workflow.grid import Run
 
 NUMBER = "Rates"
@@ -21,8 +23,6 @@ CAPTION = (
     "of fine-tuning, all else equal. Above zero is the paper's side, but for the narrowest encoder "
     "with all labels."
 )
-METRIC = "finetune_top1"
-FINE, NEW = "SimCLR, fine-tuned", "from scratch"
 
 
 @dataclass(frozen=True)
@@ -44,26 +44,19 @@ class Grid:
 
 
 def runs(grid: dict) -> list[Run]:
-    """Of each case, training from scratch and fine-tuning at every rate (labels in percent)."""
+    """Of each case the runs of Table 7: training from scratch, and fine-tuning at every rate."""
     grid = build(Grid, grid, "experiments.rates")
-    planned = []
-    cases = zip(
-        *(grid.widths, grid.labels, grid.epochs, grid.scratch_epochs, grid.batches), strict=True
-    )
-    for width, share, epochs, scratch, batch in cases:
-        name = f"w{width}-{100 * share:g}"
-        labels = {"width": width, "labels": 100 * share}
-        encoder = {"encoder": {"width": width}}
-        common = {"labels": share, "batch_size": batch, **encoder}
-        new = {**common, "epochs": scratch, "optimizer": {"base_lr": grid.scratch_lr}}
-        about = {**labels, "method": NEW, "rate": grid.scratch_lr}
-        planned.append(Run(f"new-{name}", "finetune", new, about))
+    columns = ("widths", "labels", "epochs", "scratch_epochs", "batches")
+    planned = {}
+    for case in zip(*(getattr(grid, name) for name in columns), strict=True):
+        own = {name: [value] for name, value in zip(columns, case, strict=True)}
         for rate in grid.rates:
-            fine = {**common, "epochs": epochs, "optimizer": {"base_lr": rate}}
-            about = {**labels, "method": FINE, "rate": rate}
-            start = ("pretrain", encoder)
-            planned.append(Run(f"fine-{name}-{rate:g}", "finetune", fine, about, start))
-    return planned
+            for run in table7.runs({**own, "base_lr": rate, "scratch_lr": grid.scratch_lr}):
+                tuned = run.labels["method"] == FINE
+                name = f"{run.name}-{rate:g}" if tuned else run.name
+                labels = {**run.labels, "rate": rate if tuned else grid.scratch_lr}
+                planned[name] = run._replace(name=name, labels=labels)
+    return list(planned.values())
 
 
 def gains(table) -> dict:
