@@ -24,9 +24,11 @@ EIGHT = (SIXTEEN >> 8).astype(np.uint8)
 
 
 def encoded(image, kind: str, **options) -> bytes:
-    """An image, or an array, as a file."""
+    """An image, or an array, as a file. Copies: Pillow leaves JPEG options on what it saves."""
     buffer = io.BytesIO()
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image = image.copy() if isinstance(image, Image.Image) else Image.fromarray(image)
+    if "append_images" in options:
+        options["append_images"] = [one.copy() for one in options["append_images"]]
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
