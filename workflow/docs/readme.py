@@ -59,11 +59,11 @@ def picture() -> str:
 def sentences() -> str:
     """Return what was found, and what was not run."""
     lines = found.sentences(files.ROOT / "paper_figures")
-    plans = {name: plan for name, plan in _plans().items() if _computed(plan) == "no"}
-    costs = [f"`{name}` ({_planned_hours(plan)})" for name, plan in plans.items()]
-    if costs:
-        lines.append(f"* **Not run**, with hours by plan: {', '.join(costs)}.")
-    if "imagenet" in plans:
+    missing = [name for name, plan in _plans().items() if _computed(plan) == "no"]
+    if missing:
+        names = ", ".join(f"`{name}`" for name in missing)
+        lines.append(f"* **Not run** ([their cost](#scales)): {names}.")
+    if "imagenet" in missing:
         lines[-1] += " So nothing here says what SimCLR does on ImageNet."
     return "\n" + "\n".join(lines) + "\n"
 
