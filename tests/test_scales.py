@@ -49,8 +49,8 @@ def test_settings_that_resolve_to_the_same_share_one_run(planned):
 
 def test_an_experiment_may_have_seeds_of_its_own(tmp_path):
     text = (SCALE_FILES / "tiny.yaml").read_text()
-    assert "[32, 128], seeds: [0, 1, 2, 3]" in text
-    text = text.replace("[32, 128], seeds: [0, 1, 2, 3]", "[32], seeds: [7, 2]")
+    assert "fig8: {dims: [32, 128]}" in text
+    text = text.replace("fig8: {dims: [32, 128]}", "fig8: {dims: [32], seeds: [7, 2]}")
     (tmp_path / "one.yaml").write_text(text)
     plan = planner.build_plan("one", tmp_path)
     assert {row["seed"] for row in plan.figure("fig8").settings.rows} == {7, 2}
