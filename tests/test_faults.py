@@ -118,11 +118,18 @@ threading.Thread(target=other).start()
     assert not done.stderr
 
 
-def test_an_interrupt_within_a_destructor_is_not_swallowed():
-    """Python alone would print a trace there, and go on."""
+@pytest.mark.parametrize("seconds", [0.0, 0.2])
+def test_an_interrupt_within_a_destructor_is_not_swallowed(seconds):
+    """Python alone would print a trace there, and go on; seconds: that a thread takes to start."""
     code = """
-import argparse, time
+import argparse, threading, time
 from workflow import cli
+
+start = threading.Thread.start
+def slow_start(thread):
+    start(thread)
+    time.sleep(SECONDS)
+threading.Thread.start = slow_start
 
 class Fragile:
     def __del__(self):
@@ -137,7 +144,7 @@ parser = argparse.ArgumentParser()
 parser.set_defaults(run=work)
 cli.parser = lambda: parser
 raise SystemExit(cli.main([]))
-"""
+""".replace("SECONDS", str(seconds))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "stopped; run the same command again.\n"

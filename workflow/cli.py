@@ -10,6 +10,8 @@ import contextlib
 import os
 import sys
 import threading
+import time
+import traceback
 from pathlib import Path
 
 from simclr.config import MOST_INT, ConfigError, printable
@@ -90,9 +92,20 @@ def interrupt_again(unraisable) -> None:
     """
     if unraisable.exc_type in (KeyboardInterrupt, SystemExit):
         with contextlib.suppress(RuntimeError):  # too late for a thread: all is done
-            threading.Timer(0.01, _thread.interrupt_main).start()
+            threading.Thread(target=_interrupt_once_outside, args=(interrupt_again,)).start()
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def _interrupt_once_outside(function) -> None:
+    """Interrupt the main thread once it has left `function`: inside, Python swallows it again."""
+    main = threading.main_thread().ident
+    while any(
+        frame.f_code is function.__code__
+        for frame, _ in traceback.walk_stack(sys._current_frames()[main])
+    ):
+        time.sleep(0.01)
+    _thread.interrupt_main()
 
 
 def work_in_the_checkout_of(folder: Path) -> None:
