@@ -3,6 +3,7 @@
 import fcntl
 import functools
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from tests.project import BIN, Project, namespaces
 
 # The workers have all cores at work; more threads would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell ignores Ctrl-C in what it starts in the background, and so would every program of a test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Programs that only a test marked `slow` may start: drivers, clusters, and a browser's driver.
 SLOW_PROGRAMS = {"snakemake", "dvc", "torchrun", "sbatch", "slurmctld", "chromium", "node"}
