@@ -1,11 +1,11 @@
 """The README's commands as somebody new would run them, in fresh clones: what they say, and take.
 
-python -m tests.newcomer --folder FOLDER        # about an hour; writes docs/logs/newcomer.txt
-python -m tests.newcomer --folder FOLDER --from "make test"     # in the same clones, from there on
+python -m tests.newcomer --folder FOLDER        # half an hour; writes docs/logs/newcomer.txt
+python -m tests.newcomer --folder FOLDER --from "dvc repro"     # in the same clones, from there on
 
 The commands are read from the README and then from docs/running.md, in their order, but for
-`make test`, which comes last. `make` and what follows have a clone of their own: where published
-metrics were imported it would have nothing to compute.
+`make test`, which CI runs in a clean checkout. `make` and what follows have a clone of their own:
+where published metrics were imported it would have nothing to compute.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def commands() -> list[str]:
         section = re.search(rf"^## {title}\n(.*?)^## ", text, re.DOTALL | re.MULTILINE)[1]
         lines = re.findall(r"^    (.+)$", section, re.MULTILINE)
         found += [re.split(r"\s+#", line)[0].strip() for line in lines]
-    return sorted(found, key="make test".__eq__)  # the last one; the others stay in their order
+    return [command for command in found if command != "make test"]
 
 
 def chapters() -> dict[str, list[str]]:
