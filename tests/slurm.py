@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -40,7 +41,7 @@ CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdSpoolDir={folder}/spool.%n
+SlurmdSpoolDir={spool}/%n
 SlurmdPidFile={folder}/slurmd.%n.pid
 SlurmdLogFile={folder}/slurmd.%n.log
 ProctrackType=proctrack/linuxproc
@@ -108,7 +109,10 @@ def configure(folder: Path) -> None:
             one.bind(("127.0.0.1", 0))
         ports = [one.getsockname()[1] for one in sockets]
     host = socket.gethostname().split(".")[0]
-    text = CONFIG.format(folder=folder, host=host, ports=ports)
+    # A node's sockets lie below it, and their paths have at most 107 bytes.
+    spool = tempfile.mkdtemp(prefix="slurm-")
+    (folder / "spool").symlink_to(spool)
+    text = CONFIG.format(folder=folder, spool=spool, host=host, ports=ports)
     (folder / "slurm.conf").write_text(text, encoding="utf-8")
     # Of one node with the name of a model, as many clusters have it.
     gpus = [f"NodeName={name}{of} File={','.join(GPUS)}\n" for name, of in NODES.items()]
@@ -146,6 +150,7 @@ def guard(folder: Path) -> None:
         if not found:
             break
         time.sleep(0.1)
+    shutil.rmtree((folder / "spool").resolve())
 
 
 def processes(variable: bytes) -> list[int]:
