@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 from simclr.config import MOST_INT, ConfigError, printable
@@ -92,20 +91,23 @@ def interrupt_again(unraisable) -> None:
     """
     if unraisable.exc_type in (KeyboardInterrupt, SystemExit):
         with contextlib.suppress(RuntimeError):  # too late for a thread: all is done
-            threading.Thread(target=_interrupt_once_outside, args=(interrupt_again,)).start()
+            threading.Thread(target=_interrupt_once_outside).start()
     else:
         sys.__unraisablehook__(unraisable)
 
 
-def _interrupt_once_outside(function) -> None:
-    """Interrupt the main thread once it has left `function`: inside, Python swallows it again."""
-    main = threading.main_thread().ident
-    while any(
-        frame.f_code is function.__code__
-        for frame, _ in traceback.walk_stack(sys._current_frames()[main])
-    ):
+def _interrupt_once_outside() -> None:
+    """Interrupt the main thread once it has left the hook: inside, Python swallows it again."""
+    while _main_thread_is_in(interrupt_again):
         time.sleep(0.01)
     _thread.interrupt_main()
+
+
+def _main_thread_is_in(function) -> bool:
+    frame = sys._current_frames()[threading.main_thread().ident]
+    while frame and frame.f_code is not function.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def work_in_the_checkout_of(folder: Path) -> None:
